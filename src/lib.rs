@@ -1,11 +1,17 @@
 //! Runs day two today: front ends that refresh their connections every 24 hours, in virtual time.
 //!
 //! The modules, low to high; a lower one never names a higher one (held by `tests/layers.rs`):
-//! [`time`], [`id`] → [`rng`] → [`dist`] → [`policy`], [`validate`] → [`frontend`] → [`schedule`], [`measure`] →
-//! [`scenario`] → [`sim`] → [`report`] → [`host`] → [`cli`].
+//! [`time`], [`id`] → [`rng`] → [`dist`] → [`policy`], [`validate`] → [`measure`] → [`frontend`], [`schedule`] →
+//! [`scenario`] → [`sim`] → `report` → `host` → `cli`.
 
 pub mod dist;
+pub mod frontend;
 pub mod id;
+pub mod measure;
+pub mod policy;
 pub mod rng;
+pub mod scenario;
 pub mod schedule;
+pub mod sim;
 pub mod time;
+pub mod validate;

@@ -1,0 +1,219 @@
+//! The one FIFO queue of a front end (model rule 3), and what a bounded one does with too much.
+
+use std::collections::VecDeque;
+
+use crate::measure::Cause;
+use crate::time::{Span, Time};
+
+/// What a job is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum JobKind {
+    /// Taking a new connection.
+    Accept,
+    /// A server flight of the handshake.
+    Flight,
+    /// Validating a new connection.
+    ValidateAccept,
+    /// Validating a connection again.
+    ValidateRefresh,
+}
+
+/// One piece of work: 24 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Job {
+    /// When it came.
+    pub arrived: Time,
+    /// CPU time that it takes; at least 1 ns.
+    pub demand: Span,
+    /// Whose it is.
+    pub row: u32,
+    /// The generation of the row when it came: if the row has moved on, the work is wasted.
+    pub generation: u16,
+    /// What for.
+    pub kind: JobKind,
+    /// Why the connection is made, or refreshed.
+    pub cause: Cause,
+}
+
+/// What waits in line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Queued {
+    /// One job.
+    One(Job),
+    /// The run of a tick: as many jobs as it has left, pulled one by one.
+    Run,
+}
+
+const _: () = assert!(size_of::<Queued>() == 24, "a waiting job is 24 bytes: docs/performance.md counts on it");
+
+/// What happens to a job that finds the queue full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WhenFull {
+    /// It waits outside, in order of arrival; accepts wait behind everything else.
+    BackPressure,
+    /// Its connection is reset.
+    Close,
+    /// The oldest job's connection is reset, and it takes the place.
+    DropOldest,
+}
+
+/// What is next in line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Head {
+    /// This job; it has left the queue.
+    Job(Job),
+    /// The next one of the oldest tick's run; it is still there.
+    Run,
+}
+
+/// The queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    line: VecDeque<Queued>,
+    /// Accepts that wait until nothing else does and there is room (back-pressure only).
+    accepts: VecDeque<Job>,
+    limit: Option<usize>,
+    when_full: WhenFull,
+}
+
+impl Queue {
+    /// Empty, with at most `limit` jobs in line.
+    pub fn new(limit: Option<u32>, when_full: WhenFull) -> Queue {
+        Queue { line: VecDeque::new(), accepts: VecDeque::new(), limit: limit.map(|l| l as usize), when_full }
+    }
+
+    /// Whether runs of ticks must come as single jobs, because a job may be refused a place.
+    pub fn refuses(&self) -> bool {
+        self.limit.is_some() && self.when_full != WhenFull::BackPressure
+    }
+
+    /// Puts a job in line, or gives back the one that has to go.
+    ///
+    /// With back-pressure what waits outside stands in the same line behind the limit: being served in order of
+    /// arrival, it enters exactly as room appears. Accepts alone wait apart.
+    #[inline]
+    pub fn push(&mut self, job: Job) -> Option<Job> {
+        match self.limit {
+            None => self.line.push_back(Queued::One(job)),
+            Some(limit) => return self.push_bounded(job, limit),
+        }
+        None
+    }
+
+    fn push_bounded(&mut self, job: Job, limit: usize) -> Option<Job> {
+        let full = self.line.len() >= limit;
+        match self.when_full {
+            WhenFull::BackPressure if job.kind == JobKind::Accept && (full || !self.accepts.is_empty()) => {
+                self.accepts.push_back(job);
+                None
+            }
+            WhenFull::Close if full => Some(job),
+            WhenFull::DropOldest if full => {
+                let oldest = self.line.pop_front();
+                self.line.push_back(Queued::One(job));
+                oldest.and_then(|queued| match queued {
+                    Queued::One(job) => Some(job),
+                    Queued::Run => None,
+                })
+            }
+            WhenFull::BackPressure | WhenFull::Close | WhenFull::DropOldest => {
+                self.line.push_back(Queued::One(job));
+                None
+            }
+        }
+    }
+
+    /// Puts the run of a tick in line.
+    pub fn push_run(&mut self) {
+        self.line.push_back(Queued::Run);
+    }
+
+    /// What is next; a job leaves the line, a run stays until [`Queue::end_run`].
+    #[inline]
+    pub fn head(&mut self) -> Option<Head> {
+        match self.line.front()? {
+            Queued::Run => Some(Head::Run),
+            Queued::One(job) => {
+                let job = *job;
+                self.line.pop_front();
+                self.refill();
+                Some(Head::Job(job))
+            }
+        }
+    }
+
+    /// The run at the head is used up.
+    pub fn end_run(&mut self) {
+        self.line.pop_front();
+        self.refill();
+    }
+
+    /// The row of the job `ahead` places from the head: what will be touched soon.
+    #[inline]
+    pub fn upcoming(&self, ahead: usize) -> Option<u32> {
+        match self.line.get(ahead)? {
+            Queued::One(job) => Some(job.row),
+            Queued::Run => None,
+        }
+    }
+
+    #[inline]
+    fn refill(&mut self) {
+        if let Some(limit) = self.limit
+            && self.line.len() < limit
+            && let Some(job) = self.accepts.pop_front()
+        {
+            self.line.push_back(Queued::One(job));
+        }
+    }
+
+    /// Takes everything out: the jobs, in order (runs have none of their own).
+    pub fn drain(&mut self) -> impl Iterator<Item = Job> + '_ {
+        self.line.drain(..).filter_map(|queued| match queued {
+            Queued::One(job) => Some(job),
+            Queued::Run => None,
+        })
+        .chain(self.accepts.drain(..))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(row: u32, kind: JobKind) -> Job {
+        Job { arrived: Time(1), demand: Span(1), row, generation: 0, kind, cause: Cause::Initial }
+    }
+
+    fn rows(queue: &mut Queue) -> Vec<u32> {
+        std::iter::from_fn(|| match queue.head() {
+            Some(Head::Job(job)) => Some(job.row),
+            _ => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn rule_03_back_pressure_keeps_order_and_lets_accepts_in_last() {
+        let mut queue = Queue::new(Some(2), WhenFull::BackPressure);
+        for (row, kind) in
+            [(1, JobKind::Flight), (2, JobKind::Flight), (3, JobKind::Accept), (4, JobKind::Flight), (5, JobKind::Accept)]
+        {
+            assert_eq!(queue.push(job(row, kind)), None);
+        }
+        assert_eq!(rows(&mut queue), [1, 2, 4, 3, 5]);
+    }
+
+    #[test]
+    fn rule_03_close_refuses_the_newest_and_drop_oldest_the_oldest() {
+        let mut close = Queue::new(Some(1), WhenFull::Close);
+        assert_eq!(close.push(job(1, JobKind::Flight)), None);
+        assert_eq!(close.push(job(2, JobKind::Flight)).map(|j| j.row), Some(2));
+        assert_eq!(rows(&mut close), [1]);
+        let mut oldest = Queue::new(Some(1), WhenFull::DropOldest);
+        assert_eq!(oldest.push(job(1, JobKind::Flight)), None);
+        assert_eq!(oldest.push(job(2, JobKind::Flight)).map(|j| j.row), Some(1));
+        assert_eq!(rows(&mut oldest), [2]);
+    }
+}

@@ -1,0 +1,230 @@
+//! Connections come, jobs queue, workers serve them (model rules 2, 3, 7, 12, 13, 21).
+
+use super::queue::{Head, Job, JobKind};
+use super::row::{Row, Step};
+use super::{Doing, FrontEnd, Group, Life, Port, Wake};
+use crate::measure::{Decision, Metric, What};
+use crate::rng::Purpose;
+use crate::time::{Span, Time};
+use crate::validate::{Answer, FaultCode, Phase};
+
+/// What a SYN meets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// It is answered; the connection is this front end's.
+    Taken,
+    /// A reset goes back.
+    Reset,
+    /// Nothing comes back.
+    Silence,
+}
+
+/// What came of a worker's turning to a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Started {
+    /// It computes, or waits for a core.
+    Fine,
+    /// The validator brought the process down.
+    Fault(FaultCode, Phase),
+}
+
+/// A job that ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// The job.
+    pub job: Job,
+    /// Whether its connection still waits for it.
+    pub useful: bool,
+    /// The verdict, for validations.
+    pub answer: Answer,
+}
+
+impl FrontEnd {
+    /// A SYN comes (rule 7).
+    #[inline]
+    pub fn admit(&mut self, row: u32) -> Arrival {
+        match self.life {
+            Life::Up => {
+                self.members.add(row);
+                Arrival::Taken
+            }
+            Life::Starting | Life::Down => Arrival::Reset,
+            Life::HostDown => Arrival::Silence,
+            Life::Dumping if self.half_open < self.setup.backlog => {
+                self.half_open += 1;
+                self.members.add(row);
+                Arrival::Taken
+            }
+            Life::Dumping => Arrival::Silence,
+        }
+    }
+
+    /// The dump is over and its sockets are reset: the kernel has no half-open ones left.
+    pub fn forget_half_open(&mut self) {
+        self.half_open = 0;
+    }
+
+    /// The job that the message of a new connection makes.
+    #[inline]
+    pub fn job_of<P: Port>(&self, now: Time, at_row: u32, row: &Row, group: &Group, kind: JobKind, port: &P) -> Job {
+        let (dist, purpose, index) = match kind {
+            JobKind::Accept => (self.setup.accept.as_ref(), Purpose::AcceptCpu, 0),
+            JobKind::Flight => (group.flights.get(row.flight()), Purpose::FlightCpu, row.flight() as u16),
+            JobKind::ValidateAccept => (Some(&group.validate_accept), Purpose::ValidateCpu, 0),
+            JobKind::ValidateRefresh => (Some(&group.validate_refresh), Purpose::ValidateCpu, 1),
+        };
+        let demand = dist.map_or(Span(1), |d| group.sample(d, port.draws(), at_row, purpose, row.when(), index));
+        let demand = Span(demand.0.max(1));
+        Job { arrived: now, demand, row: at_row, generation: row.generation, kind, cause: row.cause() }
+    }
+
+    /// What comes after the handshake has got as far as `row` says: its next flight, or its validation.
+    #[inline]
+    pub fn next_kind(row: &Row, group: &Group) -> JobKind {
+        if row.flight() < group.flights.len() { JobKind::Flight } else { JobKind::ValidateAccept }
+    }
+
+    /// Puts a job in the queue. Gives back the job that finds no place, if the queue is bounded: its connection is to
+    /// be reset.
+    #[inline]
+    pub fn enqueue(&mut self, now: Time, job: Job) -> Option<Job> {
+        self.account.arrive(now, 1);
+        let refused = self.queue.push(job)?;
+        self.account.drop_waiting(now, refused.arrived);
+        Some(refused)
+    }
+
+    /// What an idle worker would turn to.
+    #[inline]
+    pub fn head(&mut self) -> Option<Head> {
+        if self.idle.is_empty() { None } else { self.queue.head() }
+    }
+
+    /// An idle worker takes `job`; `row` is the row that the job is about.
+    #[inline]
+    pub fn begin<P: Port>(&mut self, now: Time, job: Job, row: &Row, group: &Group, port: &mut P) -> Started {
+        let Some(number) = self.idle.pop() else { return Started::Fine };
+        self.account.take(now);
+        port.measure(now, Metric::Queue, group.cell, job.cause, now.since(job.arrived));
+        let worker = &mut self.workers[number as usize];
+        worker.job = job;
+        worker.taken = now;
+        worker.since = now;
+        if self.cores_free == 0 {
+            worker.doing = Doing::WaitingForCore;
+            self.for_core.push_back(number);
+            return Started::Fine;
+        }
+        self.compute(now, number, row, group, port)
+    }
+
+    /// The row of the worker that has waited longest for a core, if one is free now.
+    #[inline]
+    pub fn next_for_core(&self) -> Option<u32> {
+        let number = *self.for_core.front()?;
+        (self.cores_free > 0).then(|| self.workers[number as usize].job.row)
+    }
+
+    /// The worker that has waited longest gets the free core; `row` is its job's.
+    pub fn take_core<P: Port>(&mut self, now: Time, row: &Row, group: &Group, port: &mut P) -> Started {
+        let Some(number) = self.for_core.pop_front() else { return Started::Fine };
+        self.settle(number as usize, now);
+        self.compute(now, number, row, group, port)
+    }
+
+    /// A worker starts on its job: the instant of the question (rule 21).
+    #[inline]
+    fn compute<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Started {
+        self.cores_free -= 1;
+        let worker = &mut self.workers[number as usize];
+        worker.doing = Doing::Computing;
+        worker.since = now;
+        (worker.cpu, worker.wait) = (worker.job.demand, Span::ZERO);
+        let phase = match worker.job.kind {
+            JobKind::ValidateAccept => Some(Phase::Accept),
+            JobKind::ValidateRefresh => Some(Phase::Refresh),
+            JobKind::Accept | JobKind::Flight => None,
+        };
+        if let Some(phase) = phase {
+            let question = group.question(worker.job.row, row, now, phase);
+            let verdict = port.judge(self.setup.place, &question);
+            asked(now, worker.job.row, phase, verdict.answer, row, port);
+            if let Answer::Fault(code) = verdict.answer {
+                return Started::Fault(code, phase);
+            }
+            worker.answer = verdict.answer;
+            worker.wait = verdict.wait;
+            worker.cpu = Span(verdict.cost.unwrap_or(worker.job.demand).0.max(1));
+        }
+        worker.until = now + worker.cpu;
+        port.wake(worker.until, self.setup.first_worker + number, Wake::Computed);
+        Started::Fine
+    }
+
+    /// The row of the job in service at worker `number` (counted from this front end's first), if what ends at `now` is
+    /// its own doing; `None`: a crash was faster.
+    #[inline]
+    pub fn ends_now(&self, number: u32, now: Time, what: Wake) -> Option<u32> {
+        let worker = &self.workers[number as usize];
+        let doing = if what == Wake::Computed { Doing::Computing } else { Doing::Blocked };
+        (worker.doing == doing && worker.until == now).then_some(worker.job.row)
+    }
+
+    /// Worker `number` has computed: its core is free. The job ends, unless the verdict waits for others.
+    #[inline]
+    pub fn computed<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Option<Ended> {
+        self.cores_free += 1;
+        let worker = &mut self.workers[number as usize];
+        if worker.wait == Span::ZERO {
+            return Some(self.end(now, number, row, group, port));
+        }
+        worker.doing = Doing::Blocked;
+        worker.since = now;
+        worker.until = now + worker.wait;
+        port.wake(worker.until, self.setup.first_worker + number, Wake::Waited);
+        None
+    }
+
+    /// Worker `number`'s wait is over: the job ends.
+    pub fn waited<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
+        let blocked = self.workers[number as usize].wait;
+        self.account.blocked += u128::from(blocked.0);
+        self.end(now, number, row, group, port)
+    }
+
+    #[inline]
+    fn end<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
+        let worker = &mut self.workers[number as usize];
+        worker.doing = Doing::Nothing;
+        let Job { kind, cause, arrived, generation, .. } = worker.job;
+        let useful = generation == row.generation && matches!(row.step(), Step::InJob | Step::Valid);
+        self.account.serve(now, arrived, worker.cpu, useful);
+        let service = now.since(worker.taken);
+        port.measure(now, Metric::Service, group.cell, cause, service);
+        if matches!(kind, JobKind::ValidateAccept | JobKind::ValidateRefresh) {
+            port.measure(now, Metric::Validation, group.cell, cause, service);
+        }
+        self.idle.push(number);
+        Ended { job: worker.job, useful, answer: worker.answer }
+    }
+
+    /// The peers whose questions are in service: what a fault overtakes.
+    pub fn questions_in_service(&self) -> Vec<u32> {
+        let asks = |w: &&super::Worker| {
+            matches!(w.doing, Doing::Computing | Doing::Blocked)
+                && matches!(w.job.kind, JobKind::ValidateAccept | JobKind::ValidateRefresh)
+        };
+        self.workers.iter().filter(asks).map(|worker| worker.job.row).collect()
+    }
+}
+
+/// Puts a question and its answer on the record.
+#[inline]
+fn asked<P: Port>(now: Time, who: u32, phase: Phase, answer: Answer, row: &Row, port: &mut P) {
+    let detail = match answer {
+        Answer::Accept => 0,
+        Answer::Fault(_) => 1,
+        Answer::Reject(reason) => 16 + reason as u8,
+    };
+    port.decide(Decision { at: now, who, what: What::Asked, detail, extra: phase as u16 }, Some(row));
+}

@@ -1,0 +1,201 @@
+//! Exact accounts of one front end, in integers (model rule 30).
+//!
+//! Two independent ways to each total: time integrals kept at every change, and sums over jobs as they end. They must
+//! agree to the nanosecond; a difference is an error of the program.
+
+use std::fmt;
+
+use crate::time::{Span, Time};
+
+/// The books of one front end.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Account {
+    last: Time,
+    in_system: u64,
+    held: u64,
+    /// Integral of jobs in system over time, in job·ns.
+    in_system_integral: u128,
+    /// Sum of the times in system of jobs that are gone, in ns.
+    in_system_sum: u128,
+    /// Integral of workers held over time, in worker·ns.
+    held_integral: u128,
+    /// Sum of the arrival instants of jobs in system, in ns: what remains is closed with it.
+    arrivals_sum: u128,
+    /// Jobs that came.
+    pub arrivals: u64,
+    /// Jobs that ended on a worker.
+    pub served: u64,
+    /// Jobs that a full queue, a departure or a loss before service removed.
+    pub dropped: u64,
+    /// Jobs that a crash removed.
+    pub lost_in_crash: u64,
+    /// CPU time for peers that still waited for the answer, in ns.
+    pub useful: u128,
+    /// CPU time for peers that had given up, in ns.
+    pub wasted: u128,
+    /// CPU time that a crash or the end of the run cut off, in ns.
+    pub cut_off: u128,
+    /// Time workers were held without a core, waiting for others, in ns.
+    pub blocked: u128,
+    /// Time workers were held waiting for a core, in ns.
+    pub waiting: u128,
+    /// Most jobs waiting at once.
+    pub queue_max: u64,
+    /// When that was.
+    pub queue_max_at: Time,
+}
+
+/// Books that do not balance: an error of the program, never of the input.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub struct Imbalance {
+    /// Which equation.
+    pub equation: &'static str,
+    /// Its left side.
+    pub left: u128,
+    /// Its right side.
+    pub right: u128,
+}
+
+impl fmt::Display for Imbalance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "accounts do not balance: {}: {} on one side, {} on the other", self.equation, self.left, self.right)
+    }
+}
+
+impl Account {
+    #[inline]
+    fn advance(&mut self, now: Time) {
+        let dt = u128::from(now.0 - self.last.0);
+        self.in_system_integral += u128::from(self.in_system) * dt;
+        self.held_integral += u128::from(self.held) * dt;
+        self.last = now;
+    }
+
+    /// `n` jobs come at `now`.
+    #[inline]
+    pub fn arrive(&mut self, now: Time, n: u64) {
+        self.advance(now);
+        self.in_system += n;
+        self.arrivals += n;
+        self.arrivals_sum += u128::from(n) * u128::from(now.0);
+        let waiting = self.in_system - self.held;
+        if waiting > self.queue_max {
+            (self.queue_max, self.queue_max_at) = (waiting, now);
+        }
+    }
+
+    #[inline]
+    fn depart(&mut self, now: Time, arrived: Time) {
+        self.in_system -= 1;
+        self.arrivals_sum -= u128::from(arrived.0);
+        self.in_system_sum += u128::from(now.0 - arrived.0);
+    }
+
+    /// A worker takes a job.
+    #[inline]
+    pub fn take(&mut self, now: Time) {
+        self.advance(now);
+        self.held += 1;
+    }
+
+    /// A worker's job ends after `cpu` of computing; `useful` if its peer still waits for the answer.
+    #[inline]
+    pub fn serve(&mut self, now: Time, arrived: Time, cpu: Span, useful: bool) {
+        self.advance(now);
+        self.held -= 1;
+        self.served += 1;
+        self.depart(now, arrived);
+        *(if useful { &mut self.useful } else { &mut self.wasted }) += u128::from(cpu.0);
+    }
+
+    /// A waiting job goes unserved.
+    #[inline]
+    pub fn drop_waiting(&mut self, now: Time, arrived: Time) {
+        self.advance(now);
+        self.dropped += 1;
+        self.depart(now, arrived);
+    }
+
+    /// A worker is cut off from its job by a crash, `cpu` into it.
+    pub fn cut(&mut self, now: Time, arrived: Time, cpu: Span) {
+        self.advance(now);
+        self.held -= 1;
+        self.lost_in_crash += 1;
+        self.depart(now, arrived);
+        self.cut_off += u128::from(cpu.0);
+    }
+
+    /// A waiting job vanishes in a crash.
+    pub fn lose_waiting(&mut self, now: Time, arrived: Time) {
+        self.advance(now);
+        self.lost_in_crash += 1;
+        self.depart(now, arrived);
+    }
+
+    /// Jobs that wait for a worker.
+    #[inline]
+    pub fn waiting_jobs(&self) -> u64 {
+        self.in_system - self.held
+    }
+
+    /// Time workers were held, in worker·ns.
+    pub fn held_time(&self) -> u128 {
+        self.held_integral
+    }
+
+    /// CPU time spent on whatever it was, in ns.
+    pub fn cpu(&self) -> u128 {
+        self.useful + self.wasted + self.cut_off
+    }
+
+    /// Closes the books at the end of the run and checks them. `present` are the CPU times of jobs in service, which
+    /// must have been added to the times already.
+    ///
+    /// # Errors
+    /// An [`Imbalance`] names the equation that does not hold.
+    pub fn close(&mut self, end: Time) -> Result<(), Imbalance> {
+        self.advance(end);
+        let open = u128::from(self.in_system) * u128::from(end.0) - self.arrivals_sum;
+        balance("time integral of jobs in system = sum of their times in it", self.in_system_integral, self.in_system_sum + open)?;
+        let parts = self.useful + self.wasted + self.cut_off + self.blocked + self.waiting;
+        balance("worker time held = useful + wasted + cut off + blocked + waiting for a core", self.held_integral, parts)?;
+        let ends = u128::from(self.served) + u128::from(self.dropped) + u128::from(self.lost_in_crash);
+        balance("arrivals = served + dropped + lost in crash + present", u128::from(self.arrivals), ends + u128::from(self.in_system))
+    }
+}
+
+fn balance(equation: &'static str, left: u128, right: u128) -> Result<(), Imbalance> {
+    if left == right { Ok(()) } else { Err(Imbalance { equation, left, right }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_30_books_balance_with_jobs_served_dropped_cut_off_and_left_over() {
+        let mut a = Account::default();
+        a.arrive(Time(10), 4);
+        a.take(Time(10));
+        a.serve(Time(15), Time(10), Span(5), true);
+        a.drop_waiting(Time(17), Time(10));
+        a.take(Time(18));
+        a.cut(Time(21), Time(10), Span(3));
+        assert_eq!(a.queue_max, 4);
+        assert_eq!(a.waiting_jobs(), 1);
+        assert_eq!(a.close(Time(100)), Ok(()));
+    }
+
+    #[test]
+    fn rule_30_a_nanosecond_too_much_is_found() {
+        let mut a = Account::default();
+        a.arrive(Time(0), 1);
+        a.take(Time(0));
+        a.serve(Time(5), Time(0), Span(6), true);
+        assert!(a.close(Time(9)).is_err());
+        let mut b = Account::default();
+        b.arrive(Time(0), 1);
+        b.arrivals += 1;
+        assert!(b.close(Time(9)).is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! What a run decides, as a stream of 16-byte facts, and the digest over it.
+
+use crate::time::Time;
+
+/// What kind of decision it was. Numbers are part of the digest: never reused, never changed within a `semantics`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum What {
+    /// A front end's process starts; extra: incarnation.
+    ProcessStart = 1,
+    /// A front end serves; extra: incarnation.
+    ServiceStart = 2,
+    /// A front end fails; extra: which failure it is in the service manager's count.
+    Crash = 3,
+    /// A crashed process is gone from memory.
+    DumpEnd = 4,
+    /// The service manager leaves it down.
+    StaysDown = 5,
+    /// A refresh tick of a front end.
+    Tick = 6,
+    /// A peer is there.
+    Join = 16,
+    /// A peer is gone.
+    Leave = 17,
+    /// A peer sends a SYN; detail: cause.
+    Attempt = 18,
+    /// A SYN found nobody listening.
+    Refused = 19,
+    /// A SYN or a flight gets no answer.
+    Silence = 20,
+    /// A peer gives its try up.
+    GaveUp = 21,
+    /// A refresh falls due.
+    Due = 22,
+    /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: phase.
+    Asked = 23,
+    /// A verdict that a crash overtook.
+    NoEffect = 24,
+    /// A connection is valid; detail: cause.
+    Valid = 25,
+    /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up.
+    Lost = 26,
+    /// An obligation closes; detail: outcome.
+    Closed = 27,
+    /// A job found the queue full; detail: kind of job.
+    Dropped = 28,
+}
+
+impl What {
+    /// All of them.
+    pub const ALL: [What; 19] = [
+        What::ProcessStart,
+        What::ServiceStart,
+        What::Crash,
+        What::DumpEnd,
+        What::StaysDown,
+        What::Tick,
+        What::Join,
+        What::Leave,
+        What::Attempt,
+        What::Refused,
+        What::Silence,
+        What::GaveUp,
+        What::Due,
+        What::Asked,
+        What::NoEffect,
+        What::Valid,
+        What::Lost,
+        What::Closed,
+        What::Dropped,
+    ];
+
+    /// The decision with this number.
+    pub fn of(number: u8) -> Option<What> {
+        What::ALL.into_iter().find(|what| *what as u8 == number)
+    }
+
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            What::ProcessStart => "process start",
+            What::ServiceStart => "service start",
+            What::Crash => "crash",
+            What::DumpEnd => "dump end",
+            What::StaysDown => "stays down",
+            What::Tick => "tick",
+            What::Join => "join",
+            What::Leave => "leave",
+            What::Attempt => "attempt",
+            What::Refused => "refused",
+            What::Silence => "silence",
+            What::GaveUp => "gave up",
+            What::Due => "due",
+            What::Asked => "asked",
+            What::NoEffect => "asked, no effect",
+            What::Valid => "valid",
+            What::Lost => "lost",
+            What::Closed => "closed",
+            What::Dropped => "dropped",
+        }
+    }
+
+    /// Whether it is about a front end (its position) and not about a peer.
+    pub fn is_of_front_end(self) -> bool {
+        (self as u8) < What::Join as u8
+    }
+}
+
+/// One decision: 16 bytes in the digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// When.
+    pub at: Time,
+    /// Position of the peer among all peers, or of the front end.
+    pub who: u32,
+    /// What.
+    pub what: What,
+    /// A number whose meaning depends on `what`.
+    pub detail: u8,
+    /// Another; front ends for decisions of peers.
+    pub extra: u16,
+}
+
+impl Decision {
+    /// Its bytes in the canonical stream, little-endian.
+    #[inline]
+    pub fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.at.0.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.who.to_le_bytes());
+        bytes[12] = self.what as u8;
+        bytes[13] = self.detail;
+        bytes[14..].copy_from_slice(&self.extra.to_le_bytes());
+        bytes
+    }
+
+    /// The decision that these bytes are, if they are one.
+    pub fn from_bytes(bytes: &[u8; 16]) -> Option<Decision> {
+        let mut at = [0; 8];
+        at.copy_from_slice(&bytes[..8]);
+        let mut who = [0; 4];
+        who.copy_from_slice(&bytes[8..12]);
+        Some(Decision {
+            at: Time(u64::from_le_bytes(at)),
+            who: u32::from_le_bytes(who),
+            what: What::of(bytes[12])?,
+            detail: bytes[13],
+            extra: u16::from_le_bytes([bytes[14], bytes[15]]),
+        })
+    }
+}
+
+/// BLAKE3 over the stream of decisions, then over whatever closes the run.
+pub struct Digest {
+    hasher: blake3::Hasher,
+    buffer: Vec<u8>,
+    decisions: u64,
+}
+
+/// Bytes gathered before they are hashed: BLAKE3 is at its best from 16 KiB at once, and this stays in the L2 cache.
+const BUFFER: usize = 32 * 1024;
+
+impl Digest {
+    /// An empty stream under the given `semantics` number.
+    pub fn new(semantics: u32) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"refresh-sim decisions ");
+        hasher.update(&semantics.to_le_bytes());
+        Digest { hasher, buffer: Vec::with_capacity(BUFFER), decisions: 0 }
+    }
+
+    /// Adds one decision.
+    #[inline]
+    pub fn add(&mut self, decision: &Decision) {
+        self.buffer.extend_from_slice(&decision.bytes());
+        self.decisions += 1;
+        if self.buffer.len() >= BUFFER {
+            self.flush();
+        }
+    }
+
+    /// Adds numbers that close the stream.
+    pub fn close_with(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        self.flush();
+        for number in numbers {
+            self.hasher.update(&number.to_le_bytes());
+        }
+    }
+
+    /// How many decisions there were.
+    pub fn decisions(&self) -> u64 {
+        self.decisions
+    }
+
+    /// The digest of all that was added, as 64 hexadecimal digits.
+    pub fn finish(&mut self) -> String {
+        self.flush();
+        self.hasher.finalize().to_hex().to_string()
+    }
+
+    #[cold]
+    fn flush(&mut self) {
+        self.hasher.update(&self.buffer);
+        self.buffer.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_the_sixteen_bytes_that_the_digest_sees() {
+        let one = Decision { at: Time(0x0102), who: 7, what: What::Valid, detail: 2, extra: 515 };
+        assert_eq!(one.bytes(), [2, 1, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 25, 2, 3, 2]);
+        assert_eq!(Decision::from_bytes(&one.bytes()), Some(one));
+    }
+
+    #[test]
+    fn the_digest_depends_on_every_bit_and_on_the_order() {
+        let one = Decision { at: Time(1), who: 7, what: What::Valid, detail: 2, extra: 3 };
+        let other = Decision { detail: 3, ..one };
+        let of = |stream: &[Decision], semantics| {
+            let mut digest = Digest::new(semantics);
+            stream.iter().for_each(|d| digest.add(d));
+            digest.finish()
+        };
+        assert_eq!(of(&[one, other], 1), of(&[one, other], 1));
+        assert_ne!(of(&[one, other], 1), of(&[other, one], 1));
+        assert_ne!(of(&[one], 1), of(&[one], 2));
+        assert_ne!(of(&[one], 1), of(&[other], 1));
+    }
+}

@@ -1,0 +1,254 @@
+//! Histograms and counters in flat arrays: `[metric][cell]`, resolved before the run.
+
+use hdrhistogram::Histogram;
+
+use super::{Cause, METRICS, Metric};
+use crate::time::{Span, Time};
+use crate::validate::Transport;
+
+/// A latency histogram: 3 significant digits, grows with its values, never saturates.
+pub type Histo = Histogram<u64>;
+
+/// Counters kept for each group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each is described by the `Figure` of the same name")]
+pub enum Counter {
+    Dues,
+    ValidInPlace,
+    ValidByReconnect,
+    Rejected,
+    Recovered,
+    Departed,
+    Dropped,
+    Missed,
+    Unfinished,
+    Rejections,
+    Losses,
+    Attempts,
+    TimeOuts,
+    Valids,
+    UnfinishedConnects,
+}
+
+/// How many counters a group has.
+pub const COUNTERS: usize = 15;
+
+/// What one cell stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CellPlan {
+    /// The group's name, or `other` for all beyond the 64th.
+    pub group: String,
+    /// Its transport.
+    pub transport: Transport,
+}
+
+/// Which cell each group has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cells {
+    /// What each cell stands for.
+    pub plans: Vec<CellPlan>,
+    /// Cell of each group, by its position.
+    pub of_group: Vec<u16>,
+    /// How many groups were folded into `other`.
+    pub folded: usize,
+}
+
+/// Groups with a cell of their own; more fold into `other`.
+pub const GROUPS_MAX: usize = 64;
+
+impl Cells {
+    /// A cell a group, the ones beyond the 64th folded by transport.
+    pub fn new<'a>(groups: impl IntoIterator<Item = (&'a str, Transport)>) -> Cells {
+        let mut cells = Cells { plans: Vec::new(), of_group: Vec::new(), folded: 0 };
+        for (name, transport) in groups {
+            let own = cells.of_group.len() < GROUPS_MAX;
+            let group = if own { name } else { "other" };
+            cells.folded += usize::from(!own);
+            let seek = |plan: &CellPlan| !own && plan.group == group && plan.transport == transport;
+            let at = cells.plans.iter().skip(GROUPS_MAX).position(seek).map(|i| i + GROUPS_MAX);
+            let cell = at.unwrap_or_else(|| {
+                cells.plans.push(CellPlan { group: group.to_owned(), transport });
+                cells.plans.len() - 1
+            });
+            cells.of_group.push(cell as u16);
+        }
+        cells
+    }
+}
+
+/// A histogram of one refresh cycle, outside the digest.
+#[derive(Clone, Debug)]
+pub struct Cycled {
+    /// Which latency.
+    pub metric: Metric,
+    /// Each peer's how-manieth due (1 = the first).
+    pub cycle: u32,
+    /// Cell.
+    pub cell: u16,
+    /// Samples.
+    pub histogram: Histo,
+}
+
+/// All histograms and counters of a run.
+#[derive(Clone, Debug)]
+pub struct Meters {
+    cells: usize,
+    from: Time,
+    histograms: Vec<Option<Histo>>,
+    counters: Vec<[u64; COUNTERS]>,
+    cycles: Vec<u32>,
+    /// Histograms of the cycles asked for.
+    pub cycled: Vec<Cycled>,
+    /// Samples that ended before `measure.from`.
+    pub excluded: u64,
+}
+
+impl Meters {
+    /// Empty meters for `cells` cells; samples that end before `from` only count as excluded.
+    pub fn new(cells: usize, from: Time, cycles: Vec<u32>) -> Meters {
+        let histograms = vec![None; METRICS * cells * Cause::ALL.len()];
+        let counters = vec![[0; COUNTERS]; cells];
+        Meters { cells, from, histograms, counters, cycles, cycled: Vec::new(), excluded: 0 }
+    }
+
+    #[inline]
+    fn slot(&self, metric: Metric, cell: u16, cause: Cause) -> usize {
+        (metric as usize * self.cells + usize::from(cell)) * Cause::ALL.len() + cause as usize
+    }
+
+    /// Records a sample that ended at `at`.
+    #[inline]
+    pub fn record(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span) {
+        if at < self.from {
+            self.excluded += 1;
+            return;
+        }
+        let slot = self.slot(metric, cell, cause);
+        match &mut self.histograms[slot] {
+            // Auto-resize: a u64 always has a bucket, so an error cannot be.
+            Some(histogram) => histogram.record(value.0).unwrap_or(()),
+            none => *none = Some(first(value)),
+        }
+    }
+
+    /// Records a refresh metric also for its cycle, where that was asked for.
+    #[inline]
+    pub fn record_cycle(&mut self, at: Time, metric: Metric, cell: u16, cycle: u32, value: Span) {
+        if !self.cycles.is_empty() && at >= self.from && self.cycles.binary_search(&cycle).is_ok() {
+            self.record_cycled(metric, cell, cycle, value);
+        }
+    }
+
+    #[cold]
+    fn record_cycled(&mut self, metric: Metric, cell: u16, cycle: u32, value: Span) {
+        let seek = |c: &&mut Cycled| c.metric == metric && c.cycle == cycle && c.cell == cell;
+        match self.cycled.iter_mut().find(seek) {
+            Some(found) => found.histogram.record(value.0).unwrap_or(()),
+            None => self.cycled.push(Cycled { metric, cycle, cell, histogram: first(value) }),
+        }
+    }
+
+    /// Adds `n` to a counter.
+    #[inline]
+    pub fn count(&mut self, cell: u16, counter: Counter, n: u64) {
+        self.counters[usize::from(cell)][counter as usize] += n;
+    }
+
+    /// A counter of one cell.
+    pub fn counted(&self, cell: u16, counter: Counter) -> u64 {
+        self.counters[usize::from(cell)][counter as usize]
+    }
+
+    /// A histogram, if it has a sample.
+    pub fn histogram(&self, metric: Metric, cell: u16, cause: Cause) -> Option<&Histo> {
+        self.histograms[self.slot(metric, cell, cause)].as_ref()
+    }
+
+    /// All histograms with samples, in the order of metric, cell, cause.
+    pub fn histograms(&self) -> impl Iterator<Item = (Metric, u16, Cause, &Histo)> {
+        self.histograms.iter().enumerate().filter_map(|(slot, histogram)| {
+            let (rest, cause) = (slot / Cause::ALL.len(), Cause::ALL[slot % Cause::ALL.len()]);
+            let (metric, cell) = (Metric::ALL[rest / self.cells], (rest % self.cells) as u16);
+            histogram.as_ref().map(|h| (metric, cell, cause, h))
+        })
+    }
+
+    /// The numbers that close a digest: every bucket that holds a sample, and every counter.
+    pub fn numbers(&self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for (metric, cell, cause, histogram) in self.histograms() {
+            numbers.extend([metric as u64, u64::from(cell), cause as u64, histogram.len()]);
+            for bucket in histogram.iter_recorded() {
+                numbers.extend([bucket.value_iterated_to(), bucket.count_since_last_iteration()]);
+            }
+        }
+        numbers.extend(self.counters.iter().flatten());
+        numbers.push(self.excluded);
+        numbers
+    }
+}
+
+/// A histogram with its first value.
+fn first(value: Span) -> Histo {
+    // Three digits are within the crate's 0..=5 and a u64 always has a bucket: neither can fail.
+    let mut histogram = Histo::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
+    histogram.auto(true);
+    histogram.record(value.0).unwrap_or(());
+    histogram
+}
+
+/// The nearest-rank quantile of `histogram` at `ppm` parts per million, as the upper edge of its bucket, with `beyond`
+/// further samples that rank as infinite (rule 20).
+///
+/// `None`: no sample, or the rank falls among the infinite ones.
+pub fn quantile(histogram: &Histo, ppm: u32, beyond: u64) -> Option<Span> {
+    let n = u128::from(histogram.len()) + u128::from(beyond);
+    let rank = (n * u128::from(ppm)).div_ceil(1_000_000).max(1);
+    if rank > u128::from(histogram.len()) {
+        return None;
+    }
+    let mut seen = 0;
+    for bucket in histogram.iter_recorded() {
+        seen += u128::from(bucket.count_since_last_iteration());
+        if seen >= rank {
+            return Some(Span(histogram.highest_equivalent(bucket.value_iterated_to())));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_upper_edge_of_the_nearest_ranks_bucket_and_open_ones_rank_as_infinite() {
+        let mut meters = Meters::new(1, Time::ZERO, vec![]);
+        for n in 1..=1000 {
+            meters.record(Time(5), Metric::Queue, 0, Cause::Refresh, Span(n));
+        }
+        let histogram = meters.histogram(Metric::Queue, 0, Cause::Refresh).unwrap();
+        assert_eq!(quantile(histogram, 500_000, 0), Some(Span(500)));
+        assert_eq!(quantile(histogram, 999_000, 0), Some(Span(999)));
+        assert_eq!(quantile(histogram, 999_000, 1000), None);
+        assert_eq!(quantile(histogram, 1, 0), Some(Span(1)));
+    }
+
+    #[test]
+    fn what_ends_before_the_measuring_starts_is_counted_as_excluded() {
+        let mut meters = Meters::new(1, Time(10), vec![]);
+        meters.record(Time(9), Metric::Queue, 0, Cause::Refresh, Span(1));
+        meters.record(Time(10), Metric::Queue, 0, Cause::Refresh, Span(u64::MAX));
+        assert_eq!((meters.excluded, meters.histograms().count()), (1, 1));
+    }
+
+    #[test]
+    fn groups_beyond_the_sixty_fourth_fold_by_transport() {
+        let names: Vec<String> = (0..70).map(|i| format!("g{i}")).collect();
+        let transport = |i: usize| if i % 2 == 0 { Transport::Tcp } else { Transport::Tls };
+        let cells = Cells::new(names.iter().enumerate().map(|(i, n)| (n.as_str(), transport(i))));
+        assert_eq!((cells.plans.len(), cells.folded), (66, 6));
+        assert_eq!(&cells.of_group[62..], [62, 63, 64, 65, 64, 65, 64, 65]);
+    }
+}

@@ -1,0 +1,164 @@
+//! The registry of metrics: their names, what they count and what may be asked of them.
+
+use super::Cause;
+
+/// What a metric's values are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// Many lengths of time in a histogram: `p99`, `min`, `max`, `mean`, `count`.
+    Latency,
+    /// One whole number a run: `value`.
+    Count,
+    /// One share between 0 and 1 a run: `value`.
+    Share,
+    /// One length of time a run: `value`.
+    Length,
+}
+
+macro_rules! latencies {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $what:literal;)*) => {
+        /// A latency metric: lengths of time, in histograms by group and cause.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[repr(u8)]
+        pub enum Metric { $($(#[$doc])* $variant),* }
+
+        impl Metric {
+            /// All of them, in the order of their cells.
+            pub const ALL: &'static [Metric] = &[$(Metric::$variant),*];
+
+            /// Its name in `[expect]` and in results.
+            pub fn name(self) -> &'static str {
+                match self { $(Metric::$variant => $name),* }
+            }
+
+            /// One line on what it is.
+            pub fn about(self) -> &'static str {
+                match self { $(Metric::$variant => $what),* }
+            }
+        }
+    };
+}
+
+latencies! {
+    /// Due to valid.
+    Refresh = "refresh", "from the instant a refresh was due to valid again, at the front end";
+    /// Due to the start of the first job.
+    Lateness = "lateness", "from the instant a refresh was due to the instant a worker starts on it, at the front end";
+    /// In the queue.
+    Queue = "queue", "from the arrival of a job to the instant a worker starts on it, at the front end";
+    /// On a worker.
+    Service = "service", "from the instant a worker starts on a job to its end, at the front end";
+    /// On a worker, validation jobs alone.
+    Validation = "validation", "service of validation jobs alone, at the front end";
+    /// One try.
+    Attempt = "attempt", "one try that succeeded, from its SYN to established, at the peer";
+    /// All tries with their waits.
+    Connect = "connect", "all tries and the waits between them, from the first SYN to established, at the peer";
+    /// Without a valid connection.
+    Outage = "outage", "from learning of a loss (or joining) to established, at the peer";
+    /// One a tick.
+    Sweep = "sweep", "from a tick to the last of its connections valid, one sample a tick";
+}
+
+/// How many latency metrics there are.
+pub const METRICS: usize = Metric::ALL.len();
+
+macro_rules! figures {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $shape:expr, $what:literal;)*) => {
+        /// A metric with one value a run.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Figure { $($(#[$doc])* $variant),* }
+
+        impl Figure {
+            /// All of them.
+            pub const ALL: &'static [Figure] = &[$(Figure::$variant),*];
+
+            /// Its name in `[expect]` and in results.
+            pub fn name(self) -> &'static str {
+                match self { $(Figure::$variant => $name),* }
+            }
+
+            /// What its value is.
+            pub fn shape(self) -> Shape {
+                match self { $(Figure::$variant => $shape),* }
+            }
+
+            /// One line on what it is.
+            pub fn about(self) -> &'static str {
+                match self { $(Figure::$variant => $what),* }
+            }
+        }
+    };
+}
+
+figures! {
+    /// Faults of front ends.
+    Crashes = "crashes", Shape::Count, "front-end crashes (tag: front_end)";
+    /// First crash.
+    FirstCrash = "first_crash", Shape::Length, "run time of the first crash (tag: front_end)";
+    /// First crash counted from the service start of the crashed incarnation.
+    CrashAge = "crash_age", Shape::Length, "from service start to the crash of the same incarnation, the first crash (tag: front_end)";
+    /// Front ends that serve at the end.
+    Up = "up", Shape::Count, "front ends that serve at the end of the run";
+    /// Refreshes due.
+    Dues = "refresh.due", Shape::Count, "refreshes that fell due (tags: group, transport)";
+    /// Outcome.
+    ValidInPlace = "refresh.in_place", Shape::Count, "refreshes that ended valid in place (tags: group, transport)";
+    /// Outcome.
+    ValidByReconnect = "refresh.by_reconnect", Shape::Count, "refreshes that ended valid by a new connection (tags: group, transport)";
+    /// Outcome.
+    Rejected = "refresh.rejected", Shape::Count, "refreshes that were rejected (tags: group, transport)";
+    /// Outcome.
+    Recovered = "refresh.recovered", Shape::Count, "refreshes whose connection was lost and came back (tags: group, transport)";
+    /// Outcome.
+    Departed = "refresh.departed", Shape::Count, "refreshes whose peer left first (tags: group, transport)";
+    /// Outcome.
+    Dropped = "refresh.dropped", Shape::Count, "refreshes dropped by a full queue (tags: group, transport)";
+    /// Outcome.
+    Missed = "refresh.missed", Shape::Count, "refreshes whose predecessor was still open (tags: group, transport)";
+    /// Outcome.
+    Unfinished = "refresh.unfinished", Shape::Count, "refreshes open at the end of the run (tags: group, transport)";
+    /// Verdicts of rejection.
+    Rejections = "rejections", Shape::Count, "questions answered with a rejection (tags: group, transport)";
+    /// Losses.
+    Losses = "losses", Shape::Count, "connections lost that nobody planned to end (tags: group, transport)";
+    /// Tries.
+    Attempts = "attempts", Shape::Count, "attempts to connect (tags: group, transport)";
+    /// Tries given up.
+    TimeOuts = "timeouts", Shape::Count, "attempts that the peer gave up (tags: group, transport)";
+    /// Established share of peer time.
+    Availability = "availability", Shape::Share, "share of the peers' time with an established connection (tags: group, transport)";
+    /// Peer time without.
+    PeerTimeLost = "peer_time_lost", Shape::Length, "sum over peers of the time without an established connection (tags: group, transport)";
+    /// Most at once.
+    DisconnectedMax = "disconnected.max", Shape::Count, "most peers without a valid connection at once, after the first service start";
+    /// Most jobs waiting.
+    QueueMax = "queue.max", Shape::Count, "most jobs waiting at once at one front end (tag: front_end)";
+    /// Worker use.
+    WorkerUtilisation = "utilisation.workers", Shape::Share, "share of the workers' time held, while serving (tag: front_end)";
+    /// Core use.
+    CoreUtilisation = "utilisation.cores", Shape::Share, "share of the cores' time used, while serving (tag: front_end)";
+    /// Wasted share.
+    WastedWork = "wasted", Shape::Share, "share of CPU spent on jobs whose peer had given up or that a crash cut off";
+    /// After the last crash.
+    Reconnected50 = "reconnected.50", Shape::Length, "from a crash to half of its peers valid again, the longest of all crashes";
+    /// After the last crash.
+    Reconnected99 = "reconnected.99", Shape::Length, "from a crash to 99 % of its peers valid again, the longest of all crashes";
+    /// After the last crash.
+    Reconnected100 = "reconnected.100", Shape::Length, "from a crash to all of its peers valid again, the longest of all crashes";
+    /// Synchrony of dues.
+    HerdIndex = "herd", Shape::Count, "most refreshes due in one second over the mean of its cycle, the highest of all cycles";
+}
+
+/// The tags that a metric takes in `[expect]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tags {
+    /// A group's name.
+    pub group: Option<String>,
+    /// `tcp` or `tls`.
+    pub transport: Option<crate::validate::Transport>,
+    /// A front end's name.
+    pub front_end: Option<String>,
+    /// Why the connection or the refresh happened; latencies only.
+    pub cause: Option<Cause>,
+}

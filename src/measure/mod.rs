@@ -1,0 +1,45 @@
+//! What is kept of a run: decisions and their digest, histograms, counters, accounts, records, series; the outcome.
+//!
+//! Knows numbers and cells, resolved before the run. Does not know what caused them, and reads no scenario.
+
+mod accounts;
+mod decision;
+mod herd;
+mod meters;
+mod metric;
+mod outcome;
+mod record;
+
+pub use accounts::{Account, Imbalance};
+pub use decision::{Decision, Digest, What};
+pub use herd::Herd;
+pub use meters::{CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
+pub use metric::{Figure, METRICS, Metric, Shape, Tags};
+pub use outcome::{CrashReport, FrontEndFigures, GroupFigures, Outcome, Verdict};
+pub use record::{Record, RecordKind, Sample};
+
+/// Why a connection was made, or what a sample belongs to (model rule 15).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Cause {
+    /// The peer's first connection.
+    Initial = 0,
+    /// A planned renewal.
+    Refresh = 1,
+    /// After a loss.
+    Recovery = 2,
+}
+
+impl Cause {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Cause; 3] = [Cause::Initial, Cause::Refresh, Cause::Recovery];
+
+    /// Its name in `[expect]` and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Initial => "initial",
+            Cause::Refresh => "refresh",
+            Cause::Recovery => "recovery",
+        }
+    }
+}

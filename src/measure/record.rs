@@ -1,0 +1,114 @@
+//! What is told of a run line by line: changes of front ends, faults, rejections, a sample of peers, and the series.
+
+use super::Decision;
+use crate::time::{Span, Time};
+use crate::validate::{FaultCode, Phase, Rejection};
+
+/// One line of the record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// When.
+    pub at: Time,
+    /// Position of the front end, where there is one.
+    pub front_end: Option<u16>,
+    /// Position of the peer among all peers, where there is one.
+    pub peer: Option<u32>,
+    /// What.
+    pub kind: RecordKind,
+}
+
+/// What a record tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RecordKind {
+    /// A process starts.
+    ProcessStart {
+        /// 1 = the first.
+        incarnation: u32,
+    },
+    /// It serves.
+    ServiceStart {
+        /// 1 = the first.
+        incarnation: u32,
+    },
+    /// A tick took connections.
+    Tick {
+        /// How many.
+        taken: u64,
+        /// How many were still busy with the tick before.
+        missed: u64,
+    },
+    /// A verdict brought the process down; Windows Application event 1000.
+    Fault {
+        /// The exception code.
+        code: FaultCode,
+        /// 1 = the first incarnation.
+        incarnation: u32,
+        /// What was being asked.
+        phase: Phase,
+        /// Connections that the crash took.
+        connections: u64,
+        /// Jobs that it took.
+        jobs: u64,
+        /// The process id; `None`: not known.
+        process_id: Option<u32>,
+        /// Offset of the fault in its module; `None`: not known.
+        fault_offset: Option<u64>,
+        /// Report id; `None`: not known.
+        report_id: Option<String>,
+        /// When the process had started, in run time.
+        started: Time,
+    },
+    /// The service manager restarts it; Windows System event 7031.
+    WillRestart {
+        /// Failures counted, this one included.
+        failures: u32,
+        /// From now to the restart.
+        delay: Span,
+        /// Whether by a reboot of the host.
+        reboot: bool,
+    },
+    /// The service manager leaves it down; Windows System event 7034.
+    StaysDown {
+        /// Failures counted, this one included.
+        failures: u32,
+    },
+    /// The dump is written; the process is gone.
+    DumpEnd,
+    /// A peer was refused.
+    Rejected {
+        /// New connection or refresh.
+        phase: Phase,
+        /// Why.
+        reason: Rejection,
+    },
+    /// A peer left or joined by the timeline.
+    Timeline {
+        /// How many peers.
+        peers: u64,
+        /// Whether they joined.
+        joined: bool,
+        /// Position of the group.
+        group: u16,
+    },
+    /// A decision about a sampled peer, or any with a full trace.
+    Step(Decision),
+}
+
+/// One row of the series: one front end at one instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sample {
+    /// When.
+    pub at: Time,
+    /// Position of the front end.
+    pub front_end: u16,
+    /// Whether it serves.
+    pub up: bool,
+    /// Connections valid.
+    pub valid: u64,
+    /// Jobs waiting for a worker.
+    pub queued: u64,
+    /// Workers held.
+    pub busy: u32,
+    /// Peers of all front ends without a valid connection.
+    pub disconnected: u64,
+}

@@ -1,0 +1,108 @@
+//! Plans made in Rust: what a scenario file that names nothing else resolves to.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::plan::*;
+use crate::dist::Dist;
+use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh};
+use crate::time::{Span, Time};
+use crate::validate::{Builtin, CertificateState, Transport};
+
+impl Plan {
+    /// One front end, no peers, no refresh, for `horizon`.
+    pub fn new(horizon: Span, validator: Builtin) -> Plan {
+        Plan {
+            name: "plan".to_owned(),
+            seed: 42,
+            replication: 0,
+            horizon,
+            epoch: None,
+            start: Start::Connecting,
+            tie_order: TieOrder::Entity,
+            front_ends: vec![FrontEndPlan::new("fe01")],
+            refresh: None,
+            recovery: Recovery {
+                actions: vec![Action::Restart(Span::MINUTE)],
+                reset_period: Some(Span::DAY),
+                dump: Span::ZERO,
+            },
+            validator,
+            groups: Vec::new(),
+            timeline: Vec::new(),
+            measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
+            process: ProcessPlan::default(),
+            expect: Vec::new(),
+            assumptions: Vec::new(),
+        }
+    }
+
+    /// Adds a group whose peers may use every front end, in order.
+    pub fn with_group(mut self, mut group: GroupPlan) -> Plan {
+        if group.front_ends.is_empty() {
+            group.front_ends = (0..self.front_ends.len() as u16).collect();
+        }
+        self.groups.push(group);
+        self
+    }
+}
+
+impl FrontEndPlan {
+    /// A front end that starts at run time 0, takes 125 s to serve and has 8 workers.
+    pub fn new(name: &str) -> FrontEndPlan {
+        FrontEndPlan {
+            name: name.to_owned(),
+            starts: Time::ZERO,
+            start_up: Dist::Constant(Span::SECOND.times(125)),
+            workers: 8,
+            cores: 8,
+            queue_limit: None,
+            when_full: WhenFull::BackPressure,
+            accept: None,
+            backlog: 200,
+        }
+    }
+}
+
+impl GroupPlan {
+    /// `count` peers with what is usual for their transport; their front ends are filled in by [`Plan::with_group`].
+    pub fn new(name: &str, transport: Transport, count: u32) -> GroupPlan {
+        let tls = transport == Transport::Tls;
+        let micros = |n| Dist::Constant(Span::MICROSECOND.times(n));
+        GroupPlan {
+            name: name.to_owned(),
+            count,
+            indices: None,
+            transport,
+            certificate: tls.then_some(CertificateState::Valid),
+            address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)),
+            port: if tls { 5061 } else { 5060 },
+            known: true,
+            rtt: micros(1_000),
+            // TLS 1.3, P-256, mutual, full handshake, measured with OpenSSL 3.0.19 on a 2-vCPU EPYC.
+            flights: if tls { vec![micros(1_044)] } else { Vec::new() },
+            client_cpu: if tls { vec![micros(744)] } else { Vec::new() },
+            validate_accept: micros(1_000),
+            validate_refresh: micros(1_000),
+            attempt_timeout: Some(Span::SECOND.times(30)),
+            reconnect: Reconnect {
+                first: Dist::Constant(Span::ZERO),
+                delay: Dist::Constant(Span::SECOND.times(5)),
+            },
+            front_ends: Vec::new(),
+            present: true,
+        }
+    }
+}
+
+/// A refresh of everybody in place, `every` after service start.
+pub fn refresh_in_place(every: Span) -> Refresh {
+    Refresh {
+        every,
+        anchor: Anchor::ServiceStart,
+        spread: Span::ZERO,
+        tcp: true,
+        tls: true,
+        order: Order::Topology,
+        act: Act::Revalidate,
+    }
+}

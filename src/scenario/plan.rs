@@ -1,0 +1,239 @@
+//! The plan: a scenario with every default and preset resolved and every assumption named.
+//!
+//! Plain data that `sim` executes. Knows nothing of files; `scenario::resolve` makes it, `scenario::render` writes it.
+
+use std::net::IpAddr;
+
+use crate::dist::Dist;
+use crate::policy::{Reconnect, Recovery, Refresh};
+use crate::time::{Span, Time};
+use crate::validate::{Builtin, CertificateState, Transport};
+
+use super::expect::Expectation;
+
+/// The number that changes when the same plan may give other results.
+pub const SEMANTICS: u32 = 1;
+
+/// Everything that a run depends on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Plan {
+    /// The scenario's name: its file's, without the ending. Not part of the result.
+    pub name: String,
+    /// Root of all draws.
+    pub seed: u64,
+    /// Which replication of the seed this is.
+    pub replication: u32,
+    /// Length of the run, from run time 0.
+    pub horizon: Span,
+    /// The date of run time 0, in 100 ns units since 1601-01-01 (a FILETIME); `None`: no dates are shown.
+    pub epoch: Option<Epoch>,
+    /// Whether peers are connected when it begins.
+    pub start: Start,
+    /// What decides between entities at one instant.
+    pub tie_order: TieOrder,
+    /// Front ends in the order in which peers list them; at least one.
+    pub front_ends: Vec<FrontEndPlan>,
+    /// When and how connections are refreshed; `None`: never.
+    pub refresh: Option<Refresh>,
+    /// What happens after a front end's failure.
+    pub recovery: Recovery,
+    /// Who judges peers.
+    pub validator: Builtin,
+    /// Peers, group by group, in the scenario's order.
+    pub groups: Vec<GroupPlan>,
+    /// What changes during the run, in order of time.
+    pub timeline: Vec<TimelineEntry>,
+    /// What is measured.
+    pub measure: MeasurePlan,
+    /// The faulting process as the event log will describe it.
+    pub process: ProcessPlan,
+    /// What must hold of the result.
+    pub expect: Vec<Expectation>,
+    /// Defaults that matter and were not written, in words.
+    pub assumptions: Vec<Assumption>,
+}
+
+/// A date as a FILETIME: 100 ns units since 1601-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Epoch(pub u64);
+
+/// Whether peers are connected when the run begins (model rule 15).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// Everyone connects to a front end that is starting.
+    Connecting,
+    /// Everyone is valid at the first service start of their first front end.
+    Established,
+}
+
+/// What decides between entities at one instant (design rule: no insertion number).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TieOrder {
+    /// The lower number first.
+    Entity,
+    /// A seeded permutation of the numbers: a figure that moves with it is a finding.
+    Shuffled,
+}
+
+/// One front end: one process on one host.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FrontEndPlan {
+    /// Its name; unique.
+    pub name: String,
+    /// When its process first starts, in run time; the first front end's is 0.
+    pub starts: Time,
+    /// From process start to service start; drawn anew for each incarnation.
+    pub start_up: Dist,
+    /// Threads that take jobs; at least 1.
+    pub workers: u32,
+    /// Cores that they compute on; at least 1, at most `workers`.
+    pub cores: u32,
+    /// Most jobs that wait for a worker; `None`: no bound.
+    pub queue_limit: Option<u32>,
+    /// What happens to a job that finds the queue full.
+    pub when_full: WhenFull,
+    /// CPU of taking one connection as a job; `None`: a dedicated acceptor does it in no time.
+    pub accept: Option<Dist>,
+    /// Connections that the kernel completes while the process is being dumped; more SYNs go unanswered.
+    pub backlog: u32,
+}
+
+/// What happens to a job that finds the queue full (model rule 3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WhenFull {
+    /// It waits outside, in order; accepts wait behind everything else.
+    BackPressure,
+    /// Its connection is reset.
+    Close,
+    /// The oldest job's connection is reset and it takes that place.
+    DropOldest,
+}
+
+/// A group of like peers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GroupPlan {
+    /// Its name; unique, and with the index the identity that draws hang on.
+    pub name: String,
+    /// How many indices there are.
+    pub count: u32,
+    /// The indices that exist, sorted; `None`: all below `count`.
+    pub indices: Option<Vec<u32>>,
+    /// What carries their connections.
+    pub transport: Transport,
+    /// What they show; `None`: no certificate.
+    pub certificate: Option<CertificateState>,
+    /// Address of index 0; index i has this plus i.
+    pub address: IpAddr,
+    /// Source port.
+    pub port: u16,
+    /// Whether the topology lists their addresses.
+    pub known: bool,
+    /// Round-trip time, one draw a peer.
+    pub rtt: Dist,
+    /// CPU of the front end for each TLS flight; empty for TCP.
+    pub flights: Vec<Dist>,
+    /// CPU of the peer before each of its flights after the SYN; as long as `flights`, or empty.
+    pub client_cpu: Vec<Dist>,
+    /// CPU of validating a new connection.
+    pub validate_accept: Dist,
+    /// CPU of validating a connection again.
+    pub validate_refresh: Dist,
+    /// A try that takes longer is given up; counted from its SYN.
+    pub attempt_timeout: Option<Span>,
+    /// How they come back.
+    pub reconnect: Reconnect,
+    /// Positions in `front_ends`, in the order in which they are tried; not empty, no position twice.
+    pub front_ends: Vec<u16>,
+    /// Whether they are there from the beginning (a timeline entry may bring them later).
+    pub present: bool,
+}
+
+impl GroupPlan {
+    /// How many peers it has.
+    pub fn peers(&self) -> u32 {
+        self.indices.as_ref().map_or(self.count, |indices| indices.len() as u32)
+    }
+
+    /// The index within the group of its `nth` peer.
+    pub fn index(&self, nth: u32) -> u32 {
+        self.indices.as_ref().map_or(nth, |indices| indices[nth as usize])
+    }
+}
+
+/// One change during the run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TimelineEntry {
+    /// When, in run time.
+    pub at: Time,
+    /// What.
+    pub change: Change,
+    /// To which group (position in [`Plan::groups`]).
+    pub group: u16,
+    /// To which of its indices, sorted; `None`: all.
+    pub indices: Option<Vec<u32>>,
+}
+
+/// What a timeline entry does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Peers arrive and connect.
+    Join,
+    /// Peers close their connections and are gone.
+    Leave,
+}
+
+/// What is measured, and how finely.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MeasurePlan {
+    /// Samples that end before this are counted as excluded and enter no histogram.
+    pub from: Time,
+    /// Time between two rows of the series.
+    pub sample: Span,
+    /// Refresh cycles (1 = a peer's first due) that get a histogram of their own, sorted; beside those that `[expect]` names.
+    pub cycles: Vec<u32>,
+}
+
+/// The process of a front end as the event log describes it. `None` stays unset: nothing is invented.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProcessPlan {
+    /// Service name in the service control manager's records.
+    pub service: Option<String>,
+    /// Faulting application name.
+    pub application: Option<String>,
+    /// Its version.
+    pub application_version: Option<String>,
+    /// Its time stamp, hexadecimal.
+    pub application_timestamp: Option<String>,
+    /// Faulting module name.
+    pub module: Option<String>,
+    /// Its version.
+    pub module_version: Option<String>,
+    /// Its time stamp, hexadecimal.
+    pub module_timestamp: Option<String>,
+    /// Process id of the first incarnation; later ones are drawn.
+    pub process_id: Option<u32>,
+    /// Fault offset of the first crash; later ones are drawn.
+    pub fault_offset: Option<u64>,
+    /// Report id of the first crash; later ones are drawn.
+    pub report_id: Option<String>,
+    /// Path of the application.
+    pub application_path: Option<String>,
+    /// Path of the module.
+    pub module_path: Option<String>,
+}
+
+/// A default that matters, said aloud.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Assumption {
+    /// Path of the key in the scenario, e.g. `front_end.cores`.
+    pub key: String,
+    /// What was assumed, and why.
+    pub text: String,
+}
+
+impl Plan {
+    /// How many peers there are in all groups.
+    pub fn peers(&self) -> u64 {
+        self.groups.iter().map(|group| u64::from(group.peers())).sum()
+    }
+}

@@ -1,0 +1,487 @@
+//! A peer's connection from its SYN to valid, and what the peer does when it fails (model rules 7, 9 to 15).
+
+use crate::frontend::{Arrival, Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Wake};
+use crate::frontend::{Port, Row};
+use crate::measure::{Cause, Counter, Decision, Metric, RecordKind, What};
+use crate::policy::Next;
+use crate::rng::{Purpose, When};
+use crate::time::{Span, Time};
+use crate::validate::{Answer, Phase, Rejection};
+
+use super::engine::Run;
+
+/// Why a connection ended unplanned: the detail of [`What::Lost`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Why {
+    Crash = 0,
+    Rejection = 1,
+    QueueFull = 2,
+    GaveUp = 3,
+}
+
+impl Run<'_> {
+    /// Puts a decision about a peer on the record.
+    #[inline]
+    pub(super) fn decide(&mut self, at: Time, who: u32, what: What, detail: u8) {
+        let row = &self.rows[who as usize];
+        self.world.decide(Decision { at, who, what, detail, extra: row.place }, Some(row));
+    }
+
+    /// Round-trip time of a peer.
+    #[inline]
+    pub(super) fn rtt(&self, who: u32, group: usize) -> Span {
+        self.groups[group].rtt_of(&self.world.draws, who)
+    }
+
+    /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
+    #[inline]
+    pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
+        let rtt = self.rtt(who, group);
+        let row = &mut self.rows[who as usize];
+        row.generation = row.generation.wrapping_add(1);
+        row.started = sent;
+        row.set_flight(0);
+        row.set_step(Step::SynSent);
+        row.next = sent + rtt.half();
+        let (next, cause) = (row.next, row.cause());
+        self.world.wake(next, who, Wake::Message);
+        if let Some(timeout) = self.groups[group].attempt_timeout {
+            self.world.wake(sent + timeout, who, Wake::AttemptTimer);
+        }
+        self.world.count(self.groups[group].cell, Counter::Attempts, 1);
+        self.decide(sent, who, What::Attempt, cause as u8);
+    }
+
+    /// Something arrives, at the front end or at the peer.
+    #[inline]
+    pub(super) fn message(&mut self, now: Time, who: u32) {
+        let row = &self.rows[who as usize];
+        if row.next != now {
+            return;
+        }
+        match row.step() {
+            Step::SynSent => self.syn_arrives(now, who),
+            Step::FlightSent => self.flight_arrives(now, who),
+            Step::RefusalSent => {
+                let group = self.group_of(who);
+                self.attempt_failed(now, who, group);
+            }
+            Step::ResetSent => self.loss_learned(now, who),
+            Step::Absent | Step::BackOff | Step::InJob | Step::Valid | Step::Silent | Step::Promised => {}
+        }
+    }
+
+    #[inline]
+    fn syn_arrives(&mut self, now: Time, who: u32) {
+        let group = self.group_of(who);
+        let rtt = self.rtt(who, group);
+        let row = &mut self.rows[who as usize];
+        match self.front_ends[usize::from(row.place)].admit(who) {
+            Arrival::Taken => {
+                row.set_step(Step::FlightSent);
+                row.next = now + rtt;
+                self.world.wake(row.next, who, Wake::Message);
+            }
+            Arrival::Reset => {
+                row.set_step(Step::RefusalSent);
+                row.next = now + rtt.half();
+                self.world.wake(row.next, who, Wake::Message);
+                self.decide(now, who, What::Refused, 0);
+            }
+            Arrival::Silence => self.fall_silent(now, who),
+        }
+    }
+
+    fn fall_silent(&mut self, now: Time, who: u32) {
+        let row = &mut self.rows[who as usize];
+        row.set_step(Step::Silent);
+        row.next = Time::NEVER;
+        self.decide(now, who, What::Silence, 0);
+    }
+
+    #[inline]
+    fn flight_arrives(&mut self, now: Time, who: u32) {
+        let row = &self.rows[who as usize];
+        let place = usize::from(row.place);
+        if self.front_ends[place].life != Life::Up {
+            return self.fall_silent(now, who);
+        }
+        let group = self.group_of(who);
+        let front_end = &self.front_ends[place];
+        let kind = if row.flight() == 0 && front_end.setup.accept.is_some() {
+            JobKind::Accept
+        } else {
+            FrontEnd::next_kind(row, &self.groups[group])
+        };
+        self.enqueue(now, who, group, kind);
+        self.dispatch(now, place);
+    }
+
+    /// A job of a new connection goes into the queue.
+    #[inline]
+    pub(super) fn enqueue(&mut self, now: Time, who: u32, group: usize, kind: JobKind) {
+        let row = &mut self.rows[who as usize];
+        let place = usize::from(row.place);
+        if kind != JobKind::ValidateRefresh {
+            row.set_step(Step::InJob);
+            row.next = Time::NEVER;
+        }
+        let mut job = self.front_ends[place].job_of(now, who, row, &self.groups[group], kind, &self.world);
+        if kind == JobKind::ValidateRefresh {
+            job.cause = Cause::Refresh;
+        }
+        if let Some(refused) = self.front_ends[place].enqueue(now, job) {
+            self.no_room(now, refused);
+        }
+    }
+
+    /// The connection of a job that found the queue full is reset (rule 3).
+    fn no_room(&mut self, now: Time, job: Job) {
+        let group = self.group_of(job.row);
+        self.decide(now, job.row, What::Dropped, job.kind as u8);
+        let row = &self.rows[job.row as usize];
+        if row.generation != job.generation {
+            return;
+        }
+        match (job.kind, row.step()) {
+            (JobKind::ValidateRefresh, Step::Valid) => {
+                self.close_obligation(now, job.row, group, Counter::Dropped);
+                let learned = now + self.rtt(job.row, group).half();
+                self.lose(now, job.row, group, Why::QueueFull, learned);
+            }
+            (_, Step::InJob) => self.refuse(now, job.row, group),
+            _ => {}
+        }
+    }
+
+    /// The front end ends a handshake: the peer hears of it half a round trip later.
+    fn refuse(&mut self, now: Time, who: u32, group: usize) {
+        let rtt = self.rtt(who, group);
+        let row = &mut self.rows[who as usize];
+        self.front_ends[usize::from(row.place)].members.remove(who);
+        row.generation = row.generation.wrapping_add(1);
+        row.set_step(Step::RefusalSent);
+        row.next = now + rtt.half();
+        self.world.wake(row.next, who, Wake::Message);
+    }
+
+    /// A worker has finished a job.
+    #[inline]
+    pub(super) fn job_ended(&mut self, now: Time, place: usize, ended: Ended) {
+        if !ended.useful {
+            return;
+        }
+        let who = ended.job.row;
+        let group = self.group_of(who);
+        match ended.job.kind {
+            JobKind::Accept => {
+                let kind = FrontEnd::next_kind(&self.rows[who as usize], &self.groups[group]);
+                self.enqueue(now, who, group, kind);
+            }
+            JobKind::Flight => self.answer_flight(now, who, group),
+            JobKind::ValidateAccept => match ended.answer {
+                Answer::Reject(reason) => {
+                    self.rejected(now, who, group, place, Phase::Accept, reason);
+                    if self.rows[who as usize].obligation() == Obligation::Open {
+                        self.close_obligation(now, who, group, Counter::Rejected);
+                    }
+                    self.refuse(now, who, group);
+                }
+                Answer::Accept | Answer::Fault(_) => self.valid(now, who, group, place),
+            },
+            JobKind::ValidateRefresh => match ended.answer {
+                Answer::Reject(reason) => {
+                    self.rejected(now, who, group, place, Phase::Refresh, reason);
+                    self.close_obligation(now, who, group, Counter::Rejected);
+                    let learned = now + self.rtt(who, group).half();
+                    self.lose(now, who, group, Why::Rejection, learned);
+                }
+                Answer::Accept | Answer::Fault(_) => self.valid_in_place(now, who, group),
+            },
+        }
+    }
+
+    /// A server flight goes out; the peer answers it after its own work.
+    #[inline]
+    fn answer_flight(&mut self, now: Time, who: u32, group: usize) {
+        let rtt = self.rtt(who, group);
+        let row = &mut self.rows[who as usize];
+        let flight = row.flight();
+        let of = &self.groups[group];
+        let thinks = of.client_cpu.get(flight).map_or(Span::ZERO, |dist| {
+            of.sample(dist, &self.world.draws, who, Purpose::ClientCpu, row.when(), flight as u16)
+        });
+        row.set_flight(flight + 1);
+        row.set_step(Step::FlightSent);
+        row.next = now + rtt + thinks;
+        self.world.wake(row.next, who, Wake::Message);
+    }
+
+    fn rejected(&mut self, now: Time, who: u32, group: usize, place: usize, phase: Phase, reason: Rejection) {
+        self.world.count(self.groups[group].cell, Counter::Rejections, 1);
+        self.world.record(now, Some(place as u16), Some(who), RecordKind::Rejected { phase, reason });
+    }
+
+    /// The verdict on a new connection is in: it is valid here; the peer learns it half a round trip later (rule 13).
+    #[inline]
+    pub(super) fn valid(&mut self, now: Time, who: u32, group: usize, place: usize) {
+        let rtt = self.rtt(who, group);
+        let established = now + rtt.half();
+        let of = &self.groups[group];
+        let row = &self.rows[who as usize];
+        let (cause, since, started) = (row.cause(), row.since, row.started);
+        let deadline = of.attempt_timeout.map_or(Time::NEVER, |timeout| started + timeout);
+        let cell = of.cell;
+        // The outage ends when the peer learns of it, or goes over into the next one when it has given up before.
+        self.figures[usize::from(cell)].lost += u128::from(established.min(deadline).min(self.end).since(since).0);
+        if established <= deadline && established <= self.end {
+            let first = self.first_syn(who, group);
+            let meters = &mut self.world.meters;
+            meters.record(established, Metric::Attempt, cell, cause, established.since(started));
+            meters.record(established, Metric::Connect, cell, cause, established.since(first));
+            meters.record(established, Metric::Outage, cell, cause, established.since(since));
+        }
+        if cause == Cause::Recovery {
+            self.back_after_crash(now, who, group, since);
+        }
+        self.become_valid(now, who, group, place);
+    }
+
+    /// When the peer sent the first SYN since its last loss.
+    #[inline]
+    fn first_syn(&self, who: u32, group: usize) -> Time {
+        let row = &self.rows[who as usize];
+        if row.attempt == 0 {
+            return row.started;
+        }
+        row.since + self.first_wait(who, group, row)
+    }
+
+    #[inline]
+    fn first_wait(&self, who: u32, group: usize, row: &Row) -> Span {
+        if row.cause() != Cause::Recovery {
+            return Span::ZERO;
+        }
+        let of = &self.groups[group];
+        let when = When { attempt: 0, ..row.when() };
+        let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 1);
+        of.reconnect.after_loss(bits)
+    }
+
+    /// The row and its front end after a verdict that lets the peer in.
+    #[inline]
+    pub(super) fn become_valid(&mut self, now: Time, who: u32, group: usize, place: usize) {
+        let row = &mut self.rows[who as usize];
+        let cause = row.cause();
+        row.set_step(Step::Valid);
+        row.next = Time::NEVER;
+        row.since = now;
+        self.front_ends[place].valid += 1;
+        self.world.disconnected -= 1;
+        self.world.count(self.groups[group].cell, Counter::Valids, 1);
+        self.decide(now, who, What::Valid, cause as u8);
+        match self.rows[who as usize].obligation() {
+            Obligation::Open => self.close_obligation(now, who, group, Counter::ValidByReconnect),
+            Obligation::OpenLost => self.close_obligation(now, who, group, Counter::Recovered),
+            Obligation::None | Obligation::Taken | Obligation::TakenLost | Obligation::InRun => {}
+        }
+        self.schedule_own_age(now, who, group);
+    }
+
+    /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
+    pub(super) fn attempt_failed(&mut self, now: Time, who: u32, group: usize) {
+        let of = &self.groups[group];
+        let row = &mut self.rows[who as usize];
+        let when = row.when();
+        let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 0);
+        let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, bits);
+        row.attempt = row.attempt.wrapping_add(1);
+        let from = row.place;
+        row.place = of.next_front_end(from);
+        if row.place != from && row.obligation() == Obligation::Open {
+            let due = row.due;
+            self.leave_sweep(now, usize::from(from), due, false);
+        }
+        let wait = match next {
+            Next::AtOnce => Span::ZERO,
+            Next::After(span) => span,
+        };
+        self.attempt_after(now, who, group, wait);
+    }
+
+    fn attempt_after(&mut self, now: Time, who: u32, group: usize, wait: Span) {
+        if wait == Span::ZERO {
+            return self.attempt(now, who, group);
+        }
+        let row = &mut self.rows[who as usize];
+        row.set_step(Step::BackOff);
+        row.next = now + wait;
+        self.world.wake(row.next, who, Wake::BackOff);
+    }
+
+    /// The wait before a try is over.
+    pub(super) fn back_off_over(&mut self, now: Time, who: u32) {
+        let row = &self.rows[who as usize];
+        if row.step() == Step::BackOff && row.next == now {
+            let group = self.group_of(who);
+            self.attempt(now, who, group);
+        }
+    }
+
+    /// The peer learns that its connection is gone.
+    fn loss_learned(&mut self, now: Time, who: u32) {
+        let group = self.group_of(who);
+        let row = &mut self.rows[who as usize];
+        row.place = self.groups[group].next_front_end(row.place);
+        let wait = self.first_wait(who, group, &self.rows[who as usize]);
+        self.attempt_after(now, who, group, wait);
+    }
+
+    /// A try has taken too long: the peer gives it up, unless it is over (rule 14).
+    #[inline]
+    pub(super) fn attempt_timer(&mut self, now: Time, who: u32) {
+        let row = &self.rows[who as usize];
+        if row.started == Time::NEVER || !(row.is_trying() || row.step() == Step::Valid) {
+            return;
+        }
+        let group = self.group_of(who);
+        let Some(timeout) = self.groups[group].attempt_timeout else { return };
+        if row.started + timeout != now {
+            return;
+        }
+        if row.step() != Step::Valid {
+            self.give_up(now, who, group);
+        } else if row.since + self.rtt(who, group).half() > now && row.since >= row.started {
+            // Valid at the front end, but the news is still on its way.
+            self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
+            self.decide(now, who, What::GaveUp, 1);
+            self.lose(now, who, group, Why::GaveUp, now);
+        }
+    }
+
+    fn give_up(&mut self, now: Time, who: u32, group: usize) {
+        self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
+        self.decide(now, who, What::GaveUp, 0);
+        let row = &mut self.rows[who as usize];
+        self.front_ends[usize::from(row.place)].members.remove(who);
+        row.generation = row.generation.wrapping_add(1);
+        self.attempt_failed(now, who, group);
+    }
+
+    /// A valid connection ends unplanned; the peer learns of it at `learned`.
+    pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
+        self.world.count(self.groups[group].cell, Counter::Losses, 1);
+        self.decide(now, who, What::Lost, why as u8);
+        self.detach(now, who, group);
+        self.obligation_loses_its_connection(now, who, group);
+        let row = &mut self.rows[who as usize];
+        row.generation = row.generation.wrapping_add(1);
+        row.episode = row.episode.wrapping_add(1);
+        row.attempt = 0;
+        row.since = learned;
+        row.set_cause(Cause::Recovery);
+        row.set_step(Step::ResetSent);
+        row.next = learned;
+        self.world.wake(learned, who, Wake::Message);
+    }
+
+    /// A valid connection is no more at its front end.
+    #[inline]
+    pub(super) fn detach(&mut self, now: Time, who: u32, _group: usize) {
+        let place = usize::from(self.rows[who as usize].place);
+        // A crash has emptied the front end already.
+        if self.front_ends[place].members.remove(who) {
+            self.front_ends[place].valid -= 1;
+        }
+        self.world.disconnect(now);
+    }
+
+    /// Peers arrive (timeline, or the beginning).
+    pub(super) fn join(&mut self, now: Time, group: usize, indices: Option<&[u32]>) {
+        let rows = self.rows_of(group, indices);
+        let promised = self.plan.start == crate::scenario::plan::Start::Established && now == Time::ZERO;
+        let mut peers = 0;
+        for who in rows {
+            let row = &mut self.rows[who as usize];
+            if row.step() != Step::Absent {
+                continue;
+            }
+            peers += 1;
+            row.since = now;
+            row.set_cause(Cause::Initial);
+            row.owe(Obligation::None);
+            row.attempt = 0;
+            self.world.disconnect(now);
+            self.decide(now, who, What::Join, 0);
+            if promised {
+                self.rows[who as usize].set_step(Step::Promised);
+            } else {
+                self.attempt(now, who, group);
+            }
+        }
+        self.presence(now, group, peers, true);
+    }
+
+    /// Peers leave (timeline).
+    pub(super) fn leave(&mut self, now: Time, group: usize, indices: Option<&[u32]>) {
+        let rows = self.rows_of(group, indices);
+        let mut peers = 0;
+        for who in rows {
+            if self.rows[who as usize].step() != Step::Absent {
+                peers += 1;
+                self.depart(now, who, group);
+            }
+        }
+        self.presence(now, group, peers, false);
+    }
+
+    fn depart(&mut self, now: Time, who: u32, group: usize) {
+        self.decide(now, who, What::Leave, 0);
+        if self.rows[who as usize].step() == Step::Valid {
+            self.detach(now, who, group);
+        } else {
+            let row = &self.rows[who as usize];
+            self.front_ends[usize::from(row.place)].members.remove(who);
+            let lost = u128::from(now.since(row.since).0);
+            self.figures[usize::from(self.groups[group].cell)].lost += lost;
+        }
+        self.world.disconnected -= 1;
+        self.obligation_departs(now, who, group);
+        let row = &mut self.rows[who as usize];
+        row.generation = row.generation.wrapping_add(1);
+        row.episode = row.episode.wrapping_add(1);
+        row.set_step(Step::Absent);
+        row.owe(Obligation::None);
+        (row.next, row.due, row.since) = (Time::NEVER, Time::NEVER, Time::NEVER);
+    }
+
+    /// Books how many peers of a group are there.
+    fn presence(&mut self, now: Time, group: usize, peers: u64, joined: bool) {
+        self.settle_presence(now, group);
+        let present = &mut self.present[group].0;
+        *present = if joined { *present + peers } else { *present - peers };
+        let kind = RecordKind::Timeline { peers, joined, group: group as u16 };
+        if now > Time::ZERO {
+            self.world.record(now, None, None, kind);
+        }
+    }
+
+    /// Adds up the peers' time up to `now`.
+    pub(super) fn settle_presence(&mut self, now: Time, group: usize) {
+        let (peers, since) = &mut self.present[group];
+        let cell = usize::from(self.groups[group].cell);
+        self.figures[cell].present += u128::from(*peers) * u128::from(now.since(*since).0);
+        *since = now;
+    }
+
+    /// Rows of the peers of a group with these indices; `None`: all.
+    fn rows_of(&self, group: usize, indices: Option<&[u32]>) -> Vec<u32> {
+        let of = &self.groups[group];
+        let all = of.first..of.first + of.peers;
+        match indices {
+            None => all.collect(),
+            Some(some) => all.filter(|row| some.binary_search(&of.index(*row)).is_ok()).collect(),
+        }
+    }
+}

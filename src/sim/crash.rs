@@ -1,0 +1,265 @@
+//! The life of a front end: it starts, serves, fails, comes back (model rules 1, 6, 7, 8).
+
+use crate::frontend::{Life, Obligation, Port, Step, Wake};
+use crate::measure::{CrashReport, Decision, RecordKind, What};
+use crate::policy::Action;
+use crate::rng::Purpose;
+use crate::scenario::plan::Start;
+use crate::time::{Span, Time};
+use crate::validate::{FaultCode, Phase};
+
+use super::connection::Why;
+use super::engine::Run;
+
+impl Run<'_> {
+    /// The next change in a front end's life.
+    pub(super) fn life(&mut self, now: Time, place: usize) {
+        if self.front_ends[place].next_change != now {
+            return;
+        }
+        match self.front_ends[place].life {
+            Life::Starting => self.service_starts(now, place),
+            Life::Down | Life::HostDown => self.process_starts(now, place),
+            Life::Dumping => self.dump_ends(now, place),
+            Life::Up => {}
+        }
+    }
+
+    fn decide_front_end(&mut self, at: Time, place: usize, what: What, extra: u32) {
+        self.world.decide(Decision { at, who: place as u32, what, detail: 0, extra: extra as u16 }, None);
+    }
+
+    fn process_starts(&mut self, now: Time, place: usize) {
+        self.front_ends[place].start_process(now, &mut self.world);
+        let incarnation = self.front_ends[place].incarnation;
+        self.world.renew_validator(place as u16, incarnation);
+        self.decide_front_end(now, place, What::ProcessStart, incarnation);
+        self.world.record(now, Some(place as u16), None, RecordKind::ProcessStart { incarnation });
+    }
+
+    fn service_starts(&mut self, now: Time, place: usize) {
+        let next_tick = self.refresh.as_ref().map_or(Time::NEVER, |policy| policy.next_tick(now, now));
+        let front_end = &mut self.front_ends[place];
+        front_end.start_service(now, next_tick, &mut self.world);
+        let incarnation = front_end.incarnation;
+        self.decide_front_end(now, place, What::ServiceStart, incarnation);
+        self.world.record(now, Some(place as u16), None, RecordKind::ServiceStart { incarnation });
+        if !self.world.served_once {
+            self.world.served_once = true;
+            self.world.disconnected_max = (self.world.disconnected, now);
+        }
+        if incarnation == 1 && self.plan.start == Start::Established {
+            self.establish(now, place);
+        }
+    }
+
+    /// Everyone who was promised a connection has it, at no cost (rule 15).
+    fn establish(&mut self, now: Time, place: usize) {
+        for who in 0..self.rows.len() as u32 {
+            let row = &mut self.rows[who as usize];
+            if row.step() != Step::Promised || usize::from(row.place) != place {
+                continue;
+            }
+            let lost = u128::from(now.since(row.since).0);
+            let group = self.group_of(who);
+            self.figures[usize::from(self.groups[group].cell)].lost += lost;
+            self.front_ends[place].members.add(who);
+            self.become_valid(now, who, group, place);
+        }
+        self.world.disconnected_max = (self.world.disconnected, now);
+    }
+
+    /// A verdict brought the process down while it was asked about `asked_about` (rules 6 and 21).
+    #[cold]
+    pub(super) fn crash(&mut self, now: Time, place: usize, asked_about: u32, code: FaultCode, phase: Phase) {
+        for who in self.front_ends[place].questions_in_service() {
+            if who != asked_about {
+                self.decide(now, who, What::NoEffect, 0);
+            }
+        }
+        let account = &self.front_ends[place].account;
+        let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
+        self.spill_runs(now, place);
+        let front_end = &mut self.front_ends[place];
+        let (incarnation, process_start, service_start) =
+            (front_end.incarnation, front_end.process_start, front_end.service_start);
+        let connections = front_end.members.count();
+        let wreck = front_end.crash(now, &self.plan.recovery);
+        self.world.end_validator(place as u16);
+        self.decide_front_end(now, place, What::Crash, wreck.failure);
+        let fields = self.event_fields(place, incarnation);
+        let kind = RecordKind::Fault {
+            code,
+            incarnation,
+            phase,
+            connections,
+            jobs,
+            process_id: fields.0,
+            fault_offset: fields.1,
+            report_id: fields.2,
+            started: process_start,
+        };
+        self.world.record(now, Some(place as u16), Some(asked_about), kind);
+        self.world.crashes.push(CrashReport {
+            at: now,
+            front_end: place as u16,
+            incarnation,
+            process_start,
+            service_start,
+            peer: asked_about,
+            phase,
+            code,
+            lost: wreck.valid,
+            back: 0,
+            reconnected: [None; 3],
+            restart: None,
+        });
+        self.lose_all(now, place, wreck.dump);
+        self.recover(now, place, wreck.failure, wreck.action, wreck.dump);
+    }
+
+    /// Rows that only a tick's run knew of get their obligations before the run vanishes.
+    fn spill_runs(&mut self, now: Time, place: usize) {
+        if self.front_ends[place].run_asked().is_none() {
+            return;
+        }
+        let dropped = self.front_ends[place].account.dropped;
+        let mut from = 0;
+        while let Some(who) = self.front_ends[place].members.next(from) {
+            from = who + 1;
+            let group = self.group_of(who);
+            let row = &self.rows[who as usize];
+            let waits = matches!(row.obligation(), Obligation::None | Obligation::InRun) && row.step() == Step::Valid;
+            if waits {
+                self.obligation_loses_its_connection(now, who, group);
+            }
+        }
+        // They left the run because of the crash, not of their own.
+        let account = &mut self.front_ends[place].account;
+        account.lost_in_crash += account.dropped - dropped;
+        account.dropped = dropped;
+    }
+
+    /// Every connection is gone; its peer hears of it when the kernel resets it.
+    fn lose_all(&mut self, now: Time, place: usize, dump: Span) {
+        let mut from = 0;
+        while let Some(who) = self.front_ends[place].members.next(from) {
+            from = who + 1;
+            let group = self.group_of(who);
+            let learned = now + dump + self.rtt(who, group).half();
+            if self.rows[who as usize].step() == Step::Valid {
+                self.front_ends[place].members.remove(who);
+                self.lose(now, who, group, Why::Crash, learned);
+            } else {
+                self.front_ends[place].members.remove(who);
+                self.reset_handshake(who, learned);
+            }
+        }
+    }
+
+    fn reset_handshake(&mut self, who: u32, learned: Time) {
+        let row = &mut self.rows[who as usize];
+        row.generation = row.generation.wrapping_add(1);
+        row.set_step(Step::RefusalSent);
+        row.next = learned;
+        self.world.wake(learned, who, Wake::Message);
+    }
+
+    /// What the service manager does (rule 8); with a dump, once the process is gone.
+    fn recover(&mut self, now: Time, place: usize, failures: u32, action: Action, dump: Span) {
+        let gone = now + dump;
+        let at = Some(place as u16);
+        let (delay, reboot) = match action {
+            Action::None => {
+                self.decide_front_end(now, place, What::StaysDown, failures);
+                self.world.record(gone, at, None, RecordKind::StaysDown { failures });
+                (None, false)
+            }
+            Action::Restart(delay) => (Some(delay), false),
+            Action::Reboot { delay, away } => (Some(delay + away), true),
+        };
+        if let Some(delay) = delay {
+            self.world.record(gone, at, None, RecordKind::WillRestart { failures, delay, reboot });
+        }
+        if let Some(crash) = self.world.crashes.last_mut() {
+            crash.restart = delay.map(|d| d + dump);
+        }
+        let front_end = &mut self.front_ends[place];
+        front_end.after_dump = action;
+        if dump > Span::ZERO {
+            return front_end.change_at(gone, &mut self.world);
+        }
+        self.leave_to_the_service_manager(now, place);
+    }
+
+    fn dump_ends(&mut self, now: Time, place: usize) {
+        self.decide_front_end(now, place, What::DumpEnd, 0);
+        self.world.record(now, Some(place as u16), None, RecordKind::DumpEnd);
+        self.front_ends[place].forget_half_open();
+        self.lose_all(now, place, Span::ZERO);
+        self.leave_to_the_service_manager(now, place);
+    }
+
+    fn leave_to_the_service_manager(&mut self, now: Time, place: usize) {
+        let front_end = &mut self.front_ends[place];
+        let (life, at) = match front_end.after_dump {
+            Action::None => (Life::Down, Time::NEVER),
+            Action::Restart(delay) => (Life::Down, now + delay),
+            Action::Reboot { delay, away } => (Life::HostDown, now + delay + away),
+        };
+        front_end.life = life;
+        front_end.change_at(at, &mut self.world);
+    }
+
+    /// Process id, fault offset and report id: the scenario's for the first crash of the run, drawn after it.
+    fn event_fields(&self, place: usize, incarnation: u32) -> (Option<u32>, Option<u64>, Option<String>) {
+        let process = &self.plan.process;
+        let front_end = &self.front_ends[place];
+        let bits = |purpose, index| front_end.bits(purpose, index, &self.world);
+        let first = self.world.crashes.is_empty();
+        let process_id = if incarnation == 1 && place == 0 {
+            process.process_id
+        } else {
+            // Windows gives multiples of four.
+            process.process_id.map(|_| (bits(Purpose::ProcessId, 0) as u32 % 0x4000 + 0x100) * 4)
+        };
+        // The same instruction faults again: a module's base moves, the offset in it does not.
+        let fault_offset = process.fault_offset;
+        let report_id = if first {
+            process.report_id.clone()
+        } else {
+            process.report_id.as_ref().map(|_| report_id(bits(Purpose::ReportId, 0), bits(Purpose::ReportId, 1)))
+        };
+        (process_id, fault_offset, report_id)
+    }
+
+    /// A peer that a crash had cut off is valid again.
+    pub(super) fn back_after_crash(&mut self, now: Time, who: u32, group: usize, learned: Time) {
+        let half = self.rtt(who, group).half();
+        let dump = self.plan.recovery.dump;
+        let lost_at = learned - half - dump;
+        let Some(crash) = self.world.crashes.iter_mut().rev().find(|c| c.at == lost_at) else { return };
+        if crash.back >= crash.lost {
+            return;
+        }
+        crash.back += 1;
+        for (share, at) in [50, 99, 100].into_iter().zip(&mut crash.reconnected) {
+            if at.is_none() && crash.back * 100 >= crash.lost * share {
+                *at = Some(now.since(crash.at));
+            }
+        }
+    }
+}
+
+/// A GUID in its usual form, version 4, from two draws.
+fn report_id(high: u64, low: u64) -> String {
+    let (high, low) = (high & !0xF000 | 0x4000, low & !(0b11 << 62) | 1 << 63);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xFFFF,
+        high & 0xFFFF,
+        low >> 48,
+        low & 0xFFFF_FFFF_FFFF
+    )
+}

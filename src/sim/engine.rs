@@ -1,0 +1,348 @@
+//! The loop: takes what is next from the schedule and hands it to whom it concerns.
+
+use std::collections::BTreeMap;
+
+use crate::frontend::{FrontEnd, Group, Head, Job, Pull, Row, Started, Wake};
+use crate::id::Entity;
+use crate::measure::{Cells, Digest, Herd, Meters, Outcome};
+use crate::measure::{GroupFigures, Sample};
+use crate::policy::Refresh;
+use crate::rng::{Draws, Shuffle};
+use crate::scenario::expect::{InPhase, Subject};
+use crate::scenario::plan::{Plan, SEMANTICS, TieOrder};
+use crate::schedule::{Class, Entry, Schedule};
+use crate::time::{Span, Time};
+use crate::validate::ValidatorMaker;
+
+use super::build::{self, Numbers};
+use super::world::{Judges, World, kind};
+use super::{Names, RunError, Watch};
+
+/// More steps than this at one instant mean that the model never gets past it.
+const STEPS_AT_ONE_INSTANT_MAX: u64 = 10_000_000;
+
+/// Steps between two looks at whoever watches.
+const STEPS_BETWEEN_LOOKS: u64 = 1 << 16;
+
+/// How many entries ahead rows are touched, so that their cache lines are there in time; measured in
+/// `docs/performance.md`.
+const AHEAD: usize = 6;
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) refresh: Option<Refresh>,
+    pub(super) end: Time,
+    pub(super) numbers: Numbers,
+    pub(super) cells: Cells,
+    pub(super) groups: Vec<Group>,
+    pub(super) rows: Vec<Row>,
+    pub(super) front_ends: Vec<FrontEnd>,
+    /// Peer time present and without a connection, by cell; peers present by group since when.
+    pub(super) figures: Vec<GroupFigures>,
+    pub(super) present: Vec<(u64, Time)>,
+    pub(super) world: World<'a>,
+    pub(super) now: Time,
+    pub(super) steps: u64,
+    timeline_next: usize,
+    last_samples: Vec<Option<Sample>>,
+    worker_places: Vec<u16>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        maker: Option<&'a dyn ValidatorMaker>,
+        watch: &'a mut dyn Watch,
+    ) -> Result<Run<'a>, RunError> {
+        let numbers = Numbers::of(plan)?;
+        let (groups, cells) = build::groups(plan);
+        let rows = build::rows(&groups);
+        let front_ends = build::front_ends(plan, numbers);
+        let trace = watch.wants_decisions();
+        let every = plan.refresh.as_ref().map_or(Span::DAY, |r| r.every);
+        let world = World {
+            schedule: Schedule::new(),
+            draws: Draws::new(plan.seed, plan.replication),
+            ties: (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, 25)),
+            judges: match maker {
+                None => Judges::Builtin(plan.validator),
+                Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
+            },
+            meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan)),
+            digest: Digest::new(SEMANTICS),
+            herd: Herd::new(every),
+            records: Vec::new(),
+            told: BTreeMap::new(),
+            series: Vec::new(),
+            crashes: Vec::new(),
+            disconnected: 0,
+            disconnected_max: (0, Time::ZERO),
+            served_once: false,
+            watch,
+            trace,
+            failed: None,
+        };
+        let worker_places =
+            front_ends.iter().flat_map(|f| std::iter::repeat_n(f.setup.place, f.setup.workers as usize)).collect();
+        Ok(Run {
+            plan,
+            refresh: plan.refresh.clone(),
+            end: Time::ZERO + plan.horizon,
+            numbers,
+            figures: vec![GroupFigures::default(); cells.plans.len()],
+            present: vec![(0, Time::ZERO); groups.len()],
+            last_samples: vec![None; front_ends.len()],
+            cells,
+            groups,
+            rows,
+            front_ends,
+            world,
+            now: Time::ZERO,
+            steps: 0,
+            timeline_next: 0,
+            worker_places,
+        })
+    }
+
+    pub(super) fn execute(mut self) -> Result<Outcome, RunError> {
+        self.begin();
+        let interrupted = self.step_until_the_end()?;
+        self.finish(interrupted)
+    }
+
+    fn begin(&mut self) {
+        for place in 0..self.front_ends.len() {
+            let starts = self.plan.front_ends[place].starts;
+            self.front_ends[place].change_at(starts, &mut self.world);
+        }
+        for group in 0..self.groups.len() {
+            if self.plan.groups[group].present {
+                self.join(Time::ZERO, group, None);
+            }
+        }
+        self.schedule_timeline();
+        let first = Time::ZERO + self.plan.measure.sample;
+        self.world.push(first, Class::Sample, self.numbers.sampler, kind::MESSAGE);
+    }
+
+    /// Runs to the horizon, that instant included; says whether it was stopped before.
+    fn step_until_the_end(&mut self) -> Result<bool, RunError> {
+        let (mut instant, mut at_instant) = (Time::NEVER, 0u64);
+        while let Some(entry) = self.world.schedule.pop() {
+            if entry.at > self.end {
+                break;
+            }
+            self.now = entry.at;
+            self.steps += 1;
+            if self.steps % STEPS_BETWEEN_LOOKS == 0 && self.world.watch.progress(entry.at, self.steps).is_break() {
+                return Ok(true);
+            }
+            if entry.at != instant {
+                (instant, at_instant) = (entry.at, 0);
+            }
+            at_instant += 1;
+            if at_instant > STEPS_AT_ONE_INSTANT_MAX {
+                return Err(self.stuck(entry));
+            }
+            self.touch_ahead();
+            self.step(entry);
+            if let Some(error) = self.world.failed.take() {
+                return Err(error);
+            }
+        }
+        self.now = self.end;
+        Ok(false)
+    }
+
+    /// Reads a byte of a row that will be wanted soon: a plain read, whose only use is that the line is in the cache.
+    #[inline]
+    fn touch_ahead(&self) {
+        if let Some(place) = self.world.schedule.upcoming(AHEAD) {
+            let who = self.entity(place);
+            if let Some(row) = self.rows.get(who as usize) {
+                std::hint::black_box(row.generation);
+            }
+        }
+    }
+
+    /// The entity that stands behind a number of the schedule.
+    #[inline]
+    fn entity(&self, place: u32) -> Entity {
+        match &self.world.ties {
+            None => place,
+            Some(shuffle) => shuffle.back(place),
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, entry: Entry) {
+        let (now, who) = (entry.at, self.entity(entry.entity));
+        if who < self.numbers.workers {
+            match entry.kind {
+                kind::MESSAGE => self.message(now, who),
+                kind::ATTEMPT_TIMER => self.attempt_timer(now, who),
+                kind::BACK_OFF => self.back_off_over(now, who),
+                _ => self.due(now, who),
+            }
+        } else if who < self.numbers.front_ends {
+            let what = if entry.kind == kind::COMPUTED { Wake::Computed } else { Wake::Waited };
+            self.worker(now, who - self.numbers.workers, what);
+        } else {
+            self.rare(now, who, entry);
+        }
+    }
+
+    #[cold]
+    fn rare(&mut self, now: Time, who: Entity, entry: Entry) {
+        if who == self.numbers.timeline {
+            self.timeline(now);
+        } else if who == self.numbers.sampler {
+            self.sample(now);
+        } else {
+            let place = (who - self.numbers.front_ends) as usize;
+            if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }
+        }
+    }
+
+    #[cold]
+    fn stuck(&self, entry: Entry) -> RunError {
+        let who = self.entity(entry.entity);
+        let names = Names::new(self.plan);
+        let who = if who < self.numbers.workers {
+            names.peer(who)
+        } else if who < self.numbers.front_ends {
+            names.front_end(self.worker_places[(who - self.numbers.workers) as usize]).to_owned()
+        } else {
+            names.front_end((who - self.numbers.front_ends) as u16).to_owned()
+        };
+        RunError::Stuck { steps: STEPS_AT_ONE_INSTANT_MAX, at: entry.at, who }
+    }
+
+    /// Position of the group that row `who` belongs to.
+    #[inline]
+    pub(super) fn group_of(&self, who: u32) -> usize {
+        if self.groups.len() == 1 {
+            return 0;
+        }
+        self.groups.partition_point(|group| group.first <= who) - 1
+    }
+
+    /// A worker has computed, or waited enough.
+    fn worker(&mut self, now: Time, number: u32, what: Wake) {
+        let place = usize::from(self.worker_places[number as usize]);
+        let front_end = &mut self.front_ends[place];
+        let number = number - (front_end.setup.first_worker - self.numbers.workers);
+        let Some(at_row) = front_end.ends_now(number, now, what) else { return };
+        let group = self.group_of(at_row);
+        let (row, group) = (&self.rows[at_row as usize], &self.groups[group]);
+        let front_end = &mut self.front_ends[place];
+        let ended = if what == Wake::Computed {
+            front_end.computed(now, number, row, group, &mut self.world)
+        } else {
+            Some(front_end.waited(now, number, row, group, &mut self.world))
+        };
+        while let Some(at_row) = self.front_ends[place].next_for_core() {
+            let group = self.group_of(at_row);
+            let row = &self.rows[at_row as usize];
+            let started = self.front_ends[place].take_core(now, row, &self.groups[group], &mut self.world);
+            if let Started::Fault(code, phase) = started {
+                return self.crash(now, place, at_row, code, phase);
+            }
+        }
+        if let Some(ended) = ended {
+            self.job_ended(now, place, ended);
+        }
+        self.dispatch(now, place);
+    }
+
+    /// Idle workers take what waits.
+    pub(super) fn dispatch(&mut self, now: Time, place: usize) {
+        while let Some(head) = self.front_ends[place].head() {
+            let job = match head {
+                Head::Job(job) => job,
+                Head::Run => match self.pull(now, place) {
+                    Some(job) => job,
+                    None => continue,
+                },
+            };
+            if let Some(soon) = self.front_ends[place].upcoming(4) {
+                std::hint::black_box(self.rows[soon as usize].generation);
+            }
+            let group = self.group_of(job.row);
+            self.lateness(now, &job, group);
+            let row = &self.rows[job.row as usize];
+            let started = self.front_ends[place].begin(now, job, row, &self.groups[group], &mut self.world);
+            if let Started::Fault(code, phase) = started {
+                return self.crash(now, place, job.row, code, phase);
+            }
+        }
+    }
+
+    /// The next job of a tick's run, if the next candidate is in it.
+    fn pull(&mut self, now: Time, place: usize) -> Option<Job> {
+        let asked = self.front_ends[place].run_asked()?;
+        let Pull::Try(at_row) = self.front_ends[place].pull() else { return None };
+        let group = self.group_of(at_row);
+        if !self.owe_from_run(at_row, group, place, asked) {
+            return None;
+        }
+        self.front_ends[place].pulled();
+        let (row, group) = (&self.rows[at_row as usize], &self.groups[group]);
+        let kind = crate::frontend::JobKind::ValidateRefresh;
+        let mut job = self.front_ends[place].job_of(now, at_row, row, group, kind, &self.world);
+        job.cause = crate::measure::Cause::Refresh;
+        Some(FrontEnd::run_job(job, asked))
+    }
+
+    fn schedule_timeline(&mut self) {
+        if let Some(entry) = self.plan.timeline.get(self.timeline_next) {
+            self.world.push(entry.at, Class::Timeline, self.numbers.timeline, kind::MESSAGE);
+        }
+    }
+
+    fn timeline(&mut self, now: Time) {
+        let entry = &self.plan.timeline[self.timeline_next];
+        self.timeline_next += 1;
+        let (group, indices) = (usize::from(entry.group), entry.indices.as_deref());
+        match entry.change {
+            crate::scenario::plan::Change::Join => self.join(now, group, indices),
+            crate::scenario::plan::Change::Leave => self.leave(now, group, indices),
+        }
+        self.schedule_timeline();
+    }
+
+    /// A row of the series for each front end where something has changed.
+    fn sample(&mut self, now: Time) {
+        for (front_end, last) in self.front_ends.iter().zip(&mut self.last_samples) {
+            let sample = Sample {
+                at: now,
+                front_end: front_end.setup.place,
+                up: front_end.life == crate::frontend::Life::Up,
+                valid: front_end.valid,
+                queued: front_end.account.waiting_jobs(),
+                busy: front_end.busy(),
+                disconnected: self.world.disconnected,
+            };
+            if last.is_none_or(|last| Sample { at: now, ..last } != sample) {
+                self.world.series.push(sample);
+                *last = Some(sample);
+            }
+        }
+        let next = now + self.plan.measure.sample;
+        self.world.push(next, Class::Sample, self.numbers.sampler, kind::MESSAGE);
+    }
+}
+
+/// The cycles that the plan or an expectation wants apart.
+fn cycles_asked_for(plan: &Plan) -> Vec<u32> {
+    let mut cycles = plan.measure.cycles.clone();
+    for expectation in &plan.expect {
+        if let (Subject::Latency(_), Some(InPhase::Cycle(cycle))) = (expectation.subject, expectation.phase) {
+            cycles.push(cycle);
+        }
+    }
+    cycles.sort_unstable();
+    cycles.dedup();
+    cycles
+}

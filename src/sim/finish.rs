@@ -1,0 +1,100 @@
+//! The end of a run: what is still open is counted with its age, the books are closed, the outcome is made.
+
+use crate::frontend::{Life, Obligation, Step};
+use crate::measure::{Counter, FrontEndFigures, Outcome};
+use crate::time::{Span, Time};
+
+use super::RunError;
+use super::engine::Run;
+
+impl Run<'_> {
+    pub(super) fn finish(mut self, interrupted: bool) -> Result<Outcome, RunError> {
+        let end = if interrupted { self.now } else { self.end };
+        let (oldest_open_refresh, oldest_open_outage) = self.count_what_is_open(end);
+        for group in 0..self.groups.len() {
+            self.settle_presence(end, group);
+            self.figures[usize::from(self.groups[group].cell)].peers += self.present[group].0;
+        }
+        self.world.herd.close();
+        let front_ends = self.close_front_ends(end)?;
+        let numbers = self.world.meters.numbers();
+        self.world.digest.close_with(numbers);
+        let told: u64 = self.world.told.get(&1).copied().unwrap_or(0);
+        let kept = self.world.records.iter().filter(|r| matches!(r.kind, crate::measure::RecordKind::Rejected { .. }));
+        let rejections_untold = told - kept.count() as u64;
+        Ok(Outcome {
+            digest: (!interrupted).then(|| self.world.digest.finish()),
+            ended: end,
+            interrupted,
+            steps: self.steps,
+            decisions: self.world.digest.decisions(),
+            cells: self.cells,
+            meters: self.world.meters,
+            front_ends,
+            groups: self.figures,
+            crashes: self.world.crashes,
+            disconnected_max: self.world.disconnected_max,
+            herd: self.world.herd,
+            records: self.world.records,
+            rejections_untold,
+            series: self.world.series,
+            oldest_open_refresh,
+            oldest_open_outage,
+        })
+    }
+
+    /// Counts refreshes and connections that are not finished; gives the age of the oldest of each.
+    fn count_what_is_open(&mut self, end: Time) -> (Option<Span>, Option<Span>) {
+        let (mut refresh, mut outage) = (None, None);
+        for who in 0..self.rows.len() as u32 {
+            let row = self.rows[who as usize];
+            let group = self.group_of(who);
+            let cell = self.groups[group].cell;
+            if row.step() == Step::Absent {
+                continue;
+            }
+            let waits = row.step() == Step::Valid && self.front_ends[usize::from(row.place)].covers(who, &row, &self.groups[group]);
+            let due = if waits { self.front_ends[usize::from(row.place)].run_asked() } else { Some(row.due) };
+            let open = match row.obligation() {
+                Obligation::InRun | Obligation::None if waits || row.obligation() == Obligation::InRun => {
+                    self.world.count(cell, Counter::Dues, 1);
+                    true
+                }
+                Obligation::Open | Obligation::OpenLost => true,
+                Obligation::None | Obligation::Taken | Obligation::TakenLost | Obligation::InRun => false,
+            };
+            if open {
+                self.world.count(cell, Counter::Unfinished, 1);
+                refresh = refresh.max(due.map(|due| end.since(due)));
+            }
+            if row.step() != Step::Valid {
+                self.world.count(cell, Counter::UnfinishedConnects, 1);
+                let age = end.since(row.since);
+                self.figures[usize::from(cell)].lost += u128::from(age.0);
+                outage = outage.max(Some(age));
+            }
+        }
+        (refresh, outage)
+    }
+
+    fn close_front_ends(&mut self, end: Time) -> Result<Vec<FrontEndFigures>, RunError> {
+        let mut figures = Vec::with_capacity(self.front_ends.len());
+        for front_end in &mut self.front_ends {
+            front_end.close(end).map_err(|imbalance| RunError::Accounts {
+                front_end: front_end.setup.name.clone(),
+                imbalance,
+            })?;
+            figures.push(FrontEndFigures {
+                name: front_end.setup.name.clone(),
+                incarnations: front_end.incarnation,
+                up: front_end.life == Life::Up,
+                served: front_end.served,
+                workers: front_end.setup.workers,
+                cores: front_end.setup.cores,
+                account: front_end.account.clone(),
+                valid: front_end.valid,
+            });
+        }
+        Ok(figures)
+    }
+}

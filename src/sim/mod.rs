@@ -1,0 +1,99 @@
+//! One run in virtual time: front ends, peers as rows, the network between them.
+//!
+//! Knows how a plan is executed. Does not know files, output or other runs; reads no scenario's name and no verdict
+//! about the run.
+
+mod build;
+mod connection;
+mod crash;
+mod engine;
+mod finish;
+mod lookup;
+mod refresh;
+mod world;
+
+use std::ops::ControlFlow;
+
+use crate::measure::{Decision, Imbalance, Outcome};
+use crate::scenario::plan::Plan;
+use crate::time::Time;
+use crate::validate::ValidatorMaker;
+
+pub use lookup::Names;
+
+/// Who watches a run.
+pub trait Watch {
+    /// Called now and then; `Break` stops the run, which then has no digest.
+    fn progress(&mut self, _at: Time, _steps: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// Whether [`Watch::decision`] wants to be called.
+    fn wants_decisions(&self) -> bool {
+        false
+    }
+
+    /// Called for each decision, in the order of the digest.
+    fn decision(&mut self, _decision: &Decision) {}
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// Why a run has no outcome.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum RunError {
+    /// More entities than a run can number.
+    #[error("{entities} peers, workers and front ends are more than the {max} that one run can hold")]
+    TooMany {
+        /// How many.
+        entities: u64,
+        /// How many may be.
+        max: u64,
+    },
+    /// Time stands still.
+    #[error("more than {steps} steps at {at}, the last of them of {who}: the model never gets past this instant")]
+    Stuck {
+        /// The limit.
+        steps: u64,
+        /// The instant.
+        at: Time,
+        /// Who took the last step.
+        who: String,
+    },
+    /// A validator that is declared pure gave two answers to one question.
+    #[error("the validator is declared pure but answered the same question differently, at {at} about {who}")]
+    Unstable {
+        /// The instant.
+        at: Time,
+        /// About whom.
+        who: String,
+    },
+    /// The books do not balance: an error of the program.
+    #[error("{front_end}: {imbalance}")]
+    Accounts {
+        /// Whose books.
+        front_end: String,
+        /// What is wrong.
+        imbalance: Imbalance,
+    },
+}
+
+/// Runs `plan` with its built-in validator.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
+    engine::Run::new(plan, None, watch)?.execute()
+}
+
+/// Runs `plan` with a validator of the user's own in place of the built-in one.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run_with(plan: &Plan, maker: &dyn ValidatorMaker, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
+    engine::Run::new(plan, Some(maker), watch)?.execute()
+}

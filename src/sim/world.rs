@@ -1,0 +1,178 @@
+//! What the state machines may ask for: the schedule, the draws, the validators, the meters and the record.
+
+use std::collections::BTreeMap;
+
+use crate::frontend::{Port, Row, Wake};
+use crate::id::Entity;
+use crate::measure::{CrashReport, Decision, Digest, Herd, Meters, Metric, Record, RecordKind, Sample};
+use crate::measure::{Cause, Counter};
+use crate::rng::{Draws, Shuffle};
+use crate::schedule::{Class, Schedule};
+use crate::time::{Span, Time};
+use crate::validate::{Builtin, Question, Validator, ValidatorMaker, Verdict};
+
+use super::{RunError, Watch};
+
+/// Records of one kind that are kept; what is beyond is counted.
+const RECORDS_MAX: usize = 100_000;
+
+/// Who judges.
+pub(super) enum Judges<'a> {
+    Builtin(Builtin),
+    Own { maker: &'a dyn ValidatorMaker, instances: Vec<Option<Box<dyn Validator>>>, asked: u64 },
+}
+
+/// Everything of a run but its rows and front ends.
+pub(super) struct World<'a> {
+    pub(super) schedule: Schedule,
+    pub(super) draws: Draws,
+    pub(super) ties: Option<Shuffle>,
+    pub(super) judges: Judges<'a>,
+    pub(super) meters: Meters,
+    pub(super) digest: Digest,
+    pub(super) herd: Herd,
+    pub(super) records: Vec<Record>,
+    pub(super) told: BTreeMap<u8, u64>,
+    pub(super) series: Vec<Sample>,
+    pub(super) crashes: Vec<CrashReport>,
+    pub(super) disconnected: u64,
+    pub(super) disconnected_max: (u64, Time),
+    pub(super) served_once: bool,
+    pub(super) watch: &'a mut dyn Watch,
+    pub(super) trace: bool,
+    pub(super) failed: Option<RunError>,
+}
+
+/// Codes of kinds in the schedule: unique for each entity and class.
+pub(super) mod kind {
+    pub(in crate::sim) const MESSAGE: u8 = 0;
+    pub(in crate::sim) const ATTEMPT_TIMER: u8 = 1;
+    pub(in crate::sim) const BACK_OFF: u8 = 2;
+    pub(in crate::sim) const DUE: u8 = 3;
+    pub(in crate::sim) const COMPUTED: u8 = 4;
+    pub(in crate::sim) const WAITED: u8 = 5;
+    pub(in crate::sim) const LIFE: u8 = 6;
+    pub(in crate::sim) const TICK: u8 = 7;
+}
+
+impl World<'_> {
+    /// Puts an entry into the schedule under the number that ties are decided by.
+    #[inline]
+    pub(super) fn push(&mut self, at: Time, class: Class, who: Entity, kind: u8) {
+        if at == Time::NEVER {
+            return;
+        }
+        let place = match &self.ties {
+            None => who,
+            Some(shuffle) => shuffle.forward(who),
+        };
+        self.schedule.push(at, class, place, kind);
+    }
+
+    /// Counts for the group with histogram cell `cell`.
+    #[inline]
+    pub(super) fn count(&mut self, cell: u16, counter: Counter, n: u64) {
+        self.meters.count(cell, counter, n);
+    }
+
+    /// Writes a record, unless there are too many of its kind already.
+    pub(super) fn record(&mut self, at: Time, front_end: Option<u16>, peer: Option<u32>, kind: RecordKind) {
+        let bucket = match kind {
+            RecordKind::Rejected { .. } => 1,
+            RecordKind::Step(_) => 2,
+            _ => 0,
+        };
+        let told = self.told.entry(bucket).or_insert(0);
+        *told += 1;
+        if *told <= RECORDS_MAX as u64 {
+            self.records.push(Record { at, front_end, peer, kind });
+        }
+    }
+
+    /// One peer more without a valid connection.
+    #[inline]
+    pub(super) fn disconnect(&mut self, now: Time) {
+        self.disconnected += 1;
+        if self.served_once && self.disconnected > self.disconnected_max.0 {
+            self.disconnected_max = (self.disconnected, now);
+        }
+    }
+
+    /// A fresh validator for a new incarnation (rule 23).
+    pub(super) fn renew_validator(&mut self, place: u16, incarnation: u32) {
+        if let Judges::Own { maker, instances, .. } = &mut self.judges {
+            let place = usize::from(place);
+            instances.resize_with(instances.len().max(place + 1), || None);
+            instances[place] = Some(maker.make(place, incarnation));
+        }
+    }
+
+    /// The validator dies with its incarnation.
+    pub(super) fn end_validator(&mut self, place: u16) {
+        if let Judges::Own { instances, .. } = &mut self.judges
+            && let Some(instance) = instances.get_mut(usize::from(place))
+        {
+            *instance = None;
+        }
+    }
+}
+
+/// One question in so many is asked twice of a validator that is declared pure.
+const ASKED_TWICE: u64 = 256;
+
+impl Port for World<'_> {
+    #[inline]
+    fn wake(&mut self, at: Time, who: Entity, what: Wake) {
+        let (class, kind) = match what {
+            Wake::Message => (Class::Arrival, kind::MESSAGE),
+            Wake::AttemptTimer => (Class::Deadline, kind::ATTEMPT_TIMER),
+            Wake::BackOff => (Class::Deadline, kind::BACK_OFF),
+            Wake::Due => (Class::Tick, kind::DUE),
+            Wake::Computed => (Class::Completion, kind::COMPUTED),
+            Wake::Waited => (Class::Completion, kind::WAITED),
+            Wake::Life => (Class::Deadline, kind::LIFE),
+            Wake::Tick => (Class::Tick, kind::TICK),
+        };
+        self.push(at, class, who, kind);
+    }
+
+    #[inline]
+    fn draws(&self) -> &Draws {
+        &self.draws
+    }
+
+    #[inline]
+    fn judge(&mut self, place: u16, question: &Question<'_>) -> Verdict {
+        match &mut self.judges {
+            Judges::Builtin(builtin) => builtin.answer(question).into(),
+            Judges::Own { maker, instances, asked } => {
+                let place = usize::from(place);
+                instances.resize_with(instances.len().max(place + 1), || None);
+                let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));
+                let verdict = instance.judge(question);
+                *asked += 1;
+                if *asked % ASKED_TWICE == 0 && instance.is_pure() && instance.judge(question) != verdict {
+                    let who = question.name.to_string();
+                    self.failed = Some(RunError::Unstable { at: question.at, who });
+                }
+                verdict
+            }
+        }
+    }
+
+    #[inline]
+    fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span) {
+        self.meters.record(at, metric, cell, cause, value);
+    }
+
+    #[inline]
+    fn decide(&mut self, decision: Decision, row: Option<&Row>) {
+        self.digest.add(&decision);
+        if row.is_some_and(Row::sampled) {
+            self.record(decision.at, None, Some(decision.who), RecordKind::Step(decision));
+        }
+        if self.trace {
+            self.watch.decision(&decision);
+        }
+    }
+}

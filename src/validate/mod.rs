@@ -1,0 +1,244 @@
+//! Whether a peer is who it says: the question, the verdict, and who may answer.
+//!
+//! A validator sees what real logic would see and nothing else: no queue, no clock but the question's own time,
+//! no run. Only its verdict may bring a front end down (the crash emerges).
+
+mod builtin;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::time::{Span, Time};
+
+pub use builtin::Builtin;
+
+/// What carries a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Transport {
+    /// Plain TCP: no certificate, ever.
+    Tcp,
+    /// TLS; mutual unless the peer shows no certificate.
+    Tls,
+}
+
+impl Transport {
+    /// Its name in scenario files and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+        }
+    }
+}
+
+/// At which point of a connection's life the question is put.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Phase {
+    /// The connection is new.
+    Accept,
+    /// The connection is refreshed in place.
+    Refresh,
+}
+
+impl Phase {
+    /// Its name in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Accept => "accept",
+            Phase::Refresh => "refresh",
+        }
+    }
+}
+
+/// What is wrong with a certificate, if anything.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CertificateState {
+    /// Names the peer, is in date, chains to a trusted root.
+    Valid,
+    /// Its date has passed.
+    Expired,
+    /// Names somebody else.
+    WrongName,
+    /// Chains to a root that is not trusted.
+    Untrusted,
+}
+
+/// A certificate as the validator sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Certificate {
+    /// Its state as a check of it would find.
+    pub state: CertificateState,
+}
+
+/// A peer's name: its group's, and its index there where the group has more than one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeerName<'a> {
+    /// The group's name.
+    pub group: &'a str,
+    /// Index within the group; `None` in a group of one.
+    pub index: Option<u32>,
+}
+
+impl fmt::Display for PeerName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            None => f.write_str(self.group),
+            Some(index) => write!(f, "{}/{index}", self.group),
+        }
+    }
+}
+
+/// What a validator is asked (model rule 22).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Question<'a> {
+    /// The instant at which a worker starts on it.
+    pub at: Time,
+    /// New connection or refresh.
+    pub phase: Phase,
+    /// What carries the connection.
+    pub transport: Transport,
+    /// Source address of the connection.
+    pub address: IpAddr,
+    /// Source port.
+    pub port: u16,
+    /// Whether the topology lists that address for that peer: what the known-servers table would say.
+    pub address_known: bool,
+    /// The name that the peer claims.
+    pub name: PeerName<'a>,
+    /// The pool that it says it belongs to: its group's name.
+    pub pool: &'a str,
+    /// 0 for the first try since the last loss.
+    pub attempt: u32,
+    /// The certificate that it showed, **or its absence**.
+    pub certificate: Option<Certificate>,
+}
+
+impl<'a> Question<'a> {
+    /// A question about the peer `name`, of a new TLS connection with a valid certificate; fields may then be set.
+    pub fn about(name: PeerName<'a>, at: Time) -> Question<'a> {
+        Question {
+            at,
+            phase: Phase::Accept,
+            transport: Transport::Tls,
+            address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            port: 0,
+            address_known: true,
+            name,
+            pool: name.group,
+            attempt: 0,
+            certificate: Some(Certificate { state: CertificateState::Valid }),
+        }
+    }
+}
+
+/// Why a peer was refused. Each has its own text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Rejection {
+    /// The logic takes TLS alone.
+    TransportNotTls = 1,
+    /// No peer with this address is in the topology.
+    AddressUnknown = 2,
+    /// TCP peers must have an IPv4 address.
+    TcpOverIpv6 = 3,
+    /// A TLS peer that showed no certificate.
+    CertificateMissing = 4,
+    /// The certificate's date has passed.
+    CertificateExpired = 5,
+    /// The certificate names somebody else.
+    CertificateName = 6,
+    /// The certificate chains to a root that is not trusted.
+    CertificateUntrusted = 7,
+    /// A validator of the user's own said no, for its own reason.
+    Other = 8,
+}
+
+impl Rejection {
+    /// All of them, in order of their numbers.
+    pub const ALL: [Rejection; 8] = [
+        Rejection::TransportNotTls,
+        Rejection::AddressUnknown,
+        Rejection::TcpOverIpv6,
+        Rejection::CertificateMissing,
+        Rejection::CertificateExpired,
+        Rejection::CertificateName,
+        Rejection::CertificateUntrusted,
+        Rejection::Other,
+    ];
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rejection::TransportNotTls => "the transport is not TLS",
+            Rejection::AddressUnknown => "no trusted server has this address",
+            Rejection::TcpOverIpv6 => "trusted TCP servers cannot use IPv6",
+            Rejection::CertificateMissing => "no certificate was shown",
+            Rejection::CertificateExpired => "the certificate has expired",
+            Rejection::CertificateName => "the certificate names another server",
+            Rejection::CertificateUntrusted => "the certificate's root is not trusted",
+            Rejection::Other => "the validator refused it",
+        })
+    }
+}
+
+/// A failure of the process that asked: a Windows exception code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct FaultCode(pub u32);
+
+impl FaultCode {
+    /// STATUS_ACCESS_VIOLATION.
+    pub const ACCESS_VIOLATION: FaultCode = FaultCode(0xC000_0005);
+}
+
+impl fmt::Display for FaultCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#010x}", self.0)
+    }
+}
+
+/// The answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// The peer is who it says.
+    Accept,
+    /// It is not, or may not be here.
+    Reject(Rejection),
+    /// The logic brought its own process down.
+    Fault(FaultCode),
+}
+
+/// The answer, and what it took where the validator says so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// The answer.
+    pub answer: Answer,
+    /// CPU time that it took; `None`: as the scenario says.
+    pub cost: Option<Span>,
+    /// Time spent waiting for others (a look-up), with the worker held and no core used.
+    pub wait: Span,
+}
+
+impl From<Answer> for Verdict {
+    fn from(answer: Answer) -> Verdict {
+        Verdict { answer, cost: None, wait: Span::ZERO }
+    }
+}
+
+/// Logic that judges peers. One instance serves one incarnation of one front end and dies with it.
+pub trait Validator {
+    /// Judges one peer. Called in the order of virtual time, when a worker starts on the question.
+    fn judge(&mut self, question: &Question<'_>) -> Verdict;
+
+    /// Whether the same question, its time left aside, always gets the same answer. One in 256 is then asked twice.
+    fn is_pure(&self) -> bool {
+        false
+    }
+}
+
+/// Makes an instance for each incarnation.
+pub trait ValidatorMaker {
+    /// A fresh instance, for incarnation `incarnation` of front end number `front_end`.
+    fn make(&self, front_end: usize, incarnation: u32) -> Box<dyn Validator>;
+}

@@ -1,0 +1,3 @@
+//! The one integration test binary; each module holds the claims of one part.
+
+mod incident;
