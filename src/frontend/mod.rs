@@ -174,6 +174,8 @@ pub struct FrontEnd {
     pub served: u128,
     /// What the service manager does once a dump is over.
     pub after_dump: Action,
+    /// Down until a reboot that takes this long; `None`: until a restart.
+    pub reboots: Option<Span>,
     failures: Failures,
     queue: Queue,
     runs: std::collections::VecDeque<TickRun>,
@@ -232,6 +234,7 @@ impl FrontEnd {
             account: Account::default(),
             served: 0,
             after_dump: Action::None,
+            reboots: None,
             failures: Failures::default(),
             queue: Queue::new(setup.queue_limit, setup.when_full),
             runs: std::collections::VecDeque::new(),

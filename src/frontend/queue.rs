@@ -73,14 +73,16 @@ pub struct Queue {
     line: VecDeque<Queued>,
     /// Accepts that wait until nothing else does and there is room (back-pressure only).
     accepts: VecDeque<Job>,
-    limit: Option<usize>,
+    /// Jobs in line, those of runs included.
+    jobs: u64,
+    limit: Option<u64>,
     when_full: WhenFull,
 }
 
 impl Queue {
     /// Empty, with at most `limit` jobs in line.
     pub fn new(limit: Option<u32>, when_full: WhenFull) -> Queue {
-        Queue { line: VecDeque::new(), accepts: VecDeque::new(), limit: limit.map(|l| l as usize), when_full }
+        Queue { line: VecDeque::new(), accepts: VecDeque::new(), jobs: 0, limit: limit.map(u64::from), when_full }
     }
 
     /// Whether runs of ticks must come as single jobs, because a job may be refused a place.
@@ -95,14 +97,20 @@ impl Queue {
     #[inline]
     pub fn push(&mut self, job: Job) -> Option<Job> {
         match self.limit {
-            None => self.line.push_back(Queued::One(job)),
+            None => self.push_back(job),
             Some(limit) => return self.push_bounded(job, limit),
         }
         None
     }
 
-    fn push_bounded(&mut self, job: Job, limit: usize) -> Option<Job> {
-        let full = self.line.len() >= limit;
+    #[inline]
+    fn push_back(&mut self, job: Job) {
+        self.line.push_back(Queued::One(job));
+        self.jobs += 1;
+    }
+
+    fn push_bounded(&mut self, job: Job, limit: u64) -> Option<Job> {
+        let full = self.jobs >= limit;
         match self.when_full {
             WhenFull::BackPressure if job.kind == JobKind::Accept && (full || !self.accepts.is_empty()) => {
                 self.accepts.push_back(job);
@@ -112,21 +120,30 @@ impl Queue {
             WhenFull::DropOldest if full => {
                 let oldest = self.line.pop_front();
                 self.line.push_back(Queued::One(job));
+                // A queue that refuses jobs has no runs.
                 oldest.and_then(|queued| match queued {
                     Queued::One(job) => Some(job),
                     Queued::Run => None,
                 })
             }
             WhenFull::BackPressure | WhenFull::Close | WhenFull::DropOldest => {
-                self.line.push_back(Queued::One(job));
+                self.push_back(job);
                 None
             }
         }
     }
 
-    /// Puts the run of a tick in line.
-    pub fn push_run(&mut self) {
+    /// Puts the run of a tick with so many jobs in line.
+    pub fn push_run(&mut self, jobs: u64) {
         self.line.push_back(Queued::Run);
+        self.jobs += jobs;
+    }
+
+    /// A run has one job less.
+    #[inline]
+    pub fn shorten_run(&mut self) {
+        self.jobs -= 1;
+        self.refill();
     }
 
     /// What is next; a job leaves the line, a run stays until [`Queue::end_run`].
@@ -137,6 +154,7 @@ impl Queue {
             Queued::One(job) => {
                 let job = *job;
                 self.line.pop_front();
+                self.jobs -= 1;
                 self.refill();
                 Some(Head::Job(job))
             }
@@ -146,7 +164,6 @@ impl Queue {
     /// The run at the head is used up.
     pub fn end_run(&mut self) {
         self.line.pop_front();
-        self.refill();
     }
 
     /// The row of the job `ahead` places from the head: what will be touched soon.
@@ -161,15 +178,16 @@ impl Queue {
     #[inline]
     fn refill(&mut self) {
         if let Some(limit) = self.limit
-            && self.line.len() < limit
+            && self.jobs < limit
             && let Some(job) = self.accepts.pop_front()
         {
-            self.line.push_back(Queued::One(job));
+            self.push_back(job);
         }
     }
 
     /// Takes everything out: the jobs, in order (runs have none of their own).
     pub fn drain(&mut self) -> impl Iterator<Item = Job> + '_ {
+        self.jobs = 0;
         self.line.drain(..).filter_map(|queued| match queued {
             Queued::One(job) => Some(job),
             Queued::Run => None,

@@ -69,7 +69,7 @@ impl FrontEnd {
         }
         self.account.arrive(now, left);
         self.runs.push_back(TickRun { asked: now, left, next: 0, list });
-        self.queue.push_run();
+        self.queue.push_run(left);
     }
 
     /// Starts following the connections of a tick.
@@ -106,6 +106,7 @@ impl FrontEnd {
     pub fn pulled(&mut self) {
         if let Some(run) = self.runs.front_mut() {
             run.left -= 1;
+            self.queue.shorten_run();
         }
     }
 
@@ -129,6 +130,7 @@ impl FrontEnd {
         })?;
         run.left -= 1;
         let asked = run.asked;
+        self.queue.shorten_run();
         self.account.drop_waiting(now, asked);
         Some(asked)
     }

@@ -32,7 +32,7 @@ pub enum Counter {
 }
 
 /// How many counters a group has.
-pub const COUNTERS: usize = 15;
+const COUNTERS: usize = 15;
 
 /// What one cell stands for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +55,7 @@ pub struct Cells {
 }
 
 /// Groups with a cell of their own; more fold into `other`.
-pub const GROUPS_MAX: usize = 64;
+const GROUPS_MAX: usize = 64;
 
 impl Cells {
     /// A cell a group, the ones beyond the 64th folded by transport.

@@ -18,6 +18,7 @@ impl Run<'_> {
             return;
         }
         match self.front_ends[place].life {
+            Life::Down if self.front_ends[place].reboots.is_some() => self.host_goes(now, place),
             Life::Starting => self.service_starts(now, place),
             Life::Down | Life::HostDown => self.process_starts(now, place),
             Life::Dumping => self.dump_ends(now, place),
@@ -44,12 +45,12 @@ impl Run<'_> {
         let incarnation = front_end.incarnation;
         self.decide_front_end(now, place, What::ServiceStart, incarnation);
         self.world.record(now, Some(place as u16), None, RecordKind::ServiceStart { incarnation });
+        if incarnation == 1 && self.plan.start == Start::Established {
+            self.establish(now, place);
+        }
         if !self.world.served_once {
             self.world.served_once = true;
             self.world.disconnected_max = (self.world.disconnected, now);
-        }
-        if incarnation == 1 && self.plan.start == Start::Established {
-            self.establish(now, place);
         }
     }
 
@@ -66,7 +67,6 @@ impl Run<'_> {
             self.front_ends[place].members.add(who);
             self.become_valid(now, who, group, place);
         }
-        self.world.disconnected_max = (self.world.disconnected, now);
     }
 
     /// A verdict brought the process down while it was asked about `asked_about` (rules 6 and 21).
@@ -202,13 +202,22 @@ impl Run<'_> {
 
     fn leave_to_the_service_manager(&mut self, now: Time, place: usize) {
         let front_end = &mut self.front_ends[place];
-        let (life, at) = match front_end.after_dump {
-            Action::None => (Life::Down, Time::NEVER),
-            Action::Restart(delay) => (Life::Down, now + delay),
-            Action::Reboot { delay, away } => (Life::HostDown, now + delay + away),
+        let (at, reboots) = match front_end.after_dump {
+            Action::None => (Time::NEVER, None),
+            Action::Restart(delay) => (now + delay, None),
+            Action::Reboot { delay, away } => (now + delay, Some(away)),
         };
-        front_end.life = life;
+        front_end.life = Life::Down;
+        front_end.reboots = reboots;
         front_end.change_at(at, &mut self.world);
+    }
+
+    /// The host reboots: silence, until it is back and the process starts.
+    fn host_goes(&mut self, now: Time, place: usize) {
+        let front_end = &mut self.front_ends[place];
+        let away = front_end.reboots.take().unwrap_or(Span::ZERO);
+        front_end.life = Life::HostDown;
+        front_end.change_at(now + away, &mut self.world);
     }
 
     /// Process id, fault offset and report id: the scenario's for the first crash of the run, drawn after it.
@@ -238,10 +247,7 @@ impl Run<'_> {
         let half = self.rtt(who, group).half();
         let dump = self.plan.recovery.dump;
         let lost_at = learned - half - dump;
-        let Some(crash) = self.world.crashes.iter_mut().rev().find(|c| c.at == lost_at) else { return };
-        if crash.back >= crash.lost {
-            return;
-        }
+        let Some(crash) = self.world.crashes.iter_mut().rev().find(|c| c.at == lost_at && c.back < c.lost) else { return };
         crash.back += 1;
         for (share, at) in [50, 99, 100].into_iter().zip(&mut crash.reconnected) {
             if at.is_none() && crash.back * 100 >= crash.lost * share {

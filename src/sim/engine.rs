@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::frontend::{FrontEnd, Group, Head, Job, Pull, Row, Started, Wake};
+use crate::frontend::{FrontEnd, Group, Head, Job, JobKind, Pull, Row, Started, Wake};
 use crate::id::Entity;
 use crate::measure::{Cells, Digest, Herd, Meters, Outcome};
 use crate::measure::{GroupFigures, Sample};
@@ -242,6 +242,10 @@ impl<'a> Run<'a> {
         } else {
             Some(front_end.waited(now, number, row, group, &mut self.world))
         };
+        // First the job that ended has its effect, then the next question is put: it may be the last.
+        if let Some(ended) = ended {
+            self.job_ended(now, place, ended);
+        }
         while let Some(at_row) = self.front_ends[place].next_for_core() {
             let group = self.group_of(at_row);
             let row = &self.rows[at_row as usize];
@@ -249,9 +253,6 @@ impl<'a> Run<'a> {
             if let Started::Fault(code, phase) = started {
                 return self.crash(now, place, at_row, code, phase);
             }
-        }
-        if let Some(ended) = ended {
-            self.job_ended(now, place, ended);
         }
         self.dispatch(now, place);
     }
@@ -270,6 +271,11 @@ impl<'a> Run<'a> {
                 std::hint::black_box(self.rows[soon as usize].generation);
             }
             let group = self.group_of(job.row);
+            if job.kind == JobKind::ValidateRefresh && self.rows[job.row as usize].generation != job.generation {
+                // Lost before service: recorded then, not asked now (rule 17).
+                self.front_ends[place].account.drop_waiting(now, job.arrived);
+                continue;
+            }
             self.lateness(now, &job, group);
             let row = &self.rows[job.row as usize];
             let started = self.front_ends[place].begin(now, job, row, &self.groups[group], &mut self.world);
@@ -289,7 +295,7 @@ impl<'a> Run<'a> {
         }
         self.front_ends[place].pulled();
         let (row, group) = (&self.rows[at_row as usize], &self.groups[group]);
-        let kind = crate::frontend::JobKind::ValidateRefresh;
+        let kind = JobKind::ValidateRefresh;
         let mut job = self.front_ends[place].job_of(now, at_row, row, group, kind, &self.world);
         job.cause = crate::measure::Cause::Refresh;
         Some(FrontEnd::run_job(job, asked))

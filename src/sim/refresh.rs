@@ -266,7 +266,9 @@ impl Run<'_> {
         }
         if was == Obligation::Open {
             self.leave_sweep(now, place, due, valid);
-            self.catch_up(now, who, place);
+            if self.rows[who as usize].step() == Step::Valid && outcome != Counter::ValidByReconnect {
+                self.catch_up(now, who, place);
+            }
         }
         if matches!(outcome, Counter::ValidInPlace | Counter::Rejected | Counter::Dropped) {
             let attached = self.rows[who as usize].step() == Step::Valid;

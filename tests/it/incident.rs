@@ -1,5 +1,6 @@
 //! The crash of 2015 emerges: nothing in the simulation knows of it.
 
+use refresh_sim::dist::Dist;
 use refresh_sim::measure::Outcome;
 use refresh_sim::policy::Action;
 use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Plan, TimelineEntry};
@@ -115,6 +116,7 @@ fn the_service_manager_decides_what_becomes_of_it() {
     let restart = Action::Restart(Span::MINUTE);
     let mut plan = incident(6);
     plan.recovery.actions = vec![restart, restart, Action::None];
+    plan.groups.iter_mut().for_each(|group| group.reconnect.delay = Dist::Constant(Span::MINUTE));
     assert_eq!(outcome(&plan).crashes.len(), 5, "a reset period of a day forgets each failure");
     plan.recovery.reset_period = Some(Span::DAY.times(2));
     let outcome = outcome(&plan);
