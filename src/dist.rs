@@ -310,7 +310,8 @@ impl Dist {
         let p = if p > 0.0 { p.min(1.0) } else { 0.0 };
         match self {
             Dist::Constant(span) => *span,
-            Dist::Uniform(d) => Span((d.least + (p * d.count as f64) as u64).min(d.high.0)),
+            // As drawn by the bits that p is a fraction of; 1 saturates to all ones.
+            Dist::Uniform(d) => Span(d.least + high_product((p * 18_446_744_073_709_551_616.0) as u64, d.count)),
             Dist::Exponential(d) => d.at(p),
             Dist::LogNormal(d) => d.at(p),
             Dist::Pareto(d) => d.at(p),

@@ -3,6 +3,8 @@
 //! Algorithm AS 241, PPND16: M. J. Wichura, "The percentage points of the normal distribution", Applied Statistics 37
 //! (1988), 477–484. Relative accuracy about 1e-16; uses nothing but arithmetic, square root and `libm::log`.
 
+#![expect(clippy::excessive_precision, reason = "coefficients and sums are written as the paper prints them")]
+
 /// Returns the number that a standard normal variate stays below with probability `p`.
 ///
 /// Negative infinity at 0, infinity at 1; NaN outside 0..=1.

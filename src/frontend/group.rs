@@ -109,7 +109,7 @@ impl Group {
         question.address = offset(self.address, index);
         question.port = self.port;
         question.address_known = self.known;
-        question.attempt = row.attempt;
+        question.attempt = u32::from(row.attempt);
         question.certificate = self.certificate;
         question
     }

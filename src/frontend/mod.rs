@@ -22,7 +22,7 @@ use crate::validate::{Answer, Question, Verdict};
 pub use group::Group;
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
-pub use row::{FLIGHTS_MAX, Obligation, Row, Step};
+pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use tick::{Pull, Taken, TickRun};
 pub use work::{Arrival, Ended, Started};
 

@@ -5,7 +5,7 @@
 
 use crate::measure::Cause;
 use crate::rng::When;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +33,8 @@ pub enum Step {
     Promised,
 }
 
-const STEPS: [Step; 10] = [
+/// By their numbers; the rest of the four bits is never set.
+const STEPS: [Step; 16] = [
     Step::Absent,
     Step::BackOff,
     Step::SynSent,
@@ -44,6 +45,12 @@ const STEPS: [Step; 10] = [
     Step::RefusalSent,
     Step::ResetSent,
     Step::Promised,
+    Step::Absent,
+    Step::Absent,
+    Step::Absent,
+    Step::Absent,
+    Step::Absent,
+    Step::Absent,
 ];
 
 /// What the peer owes: its refresh, if one is under way (model rule 20).
@@ -64,13 +71,16 @@ pub enum Obligation {
     OpenLost,
 }
 
-const OBLIGATIONS: [Obligation; 6] = [
+/// By their numbers; the rest of the three bits is never set.
+const OBLIGATIONS: [Obligation; 8] = [
     Obligation::None,
     Obligation::Taken,
     Obligation::TakenLost,
     Obligation::InRun,
     Obligation::Open,
     Obligation::OpenLost,
+    Obligation::None,
+    Obligation::None,
 ];
 
 /// All that a run keeps of a peer: 48 bytes.
@@ -84,75 +94,120 @@ pub struct Row {
     pub due: Time,
     /// Valid: since when, at the front end. Else: when the peer learned of its loss, or joined.
     pub since: Time,
-    /// The peer's own dues since the run's start.
-    pub cycle: u32,
-    /// Tries since the last loss.
-    pub attempt: u32,
+    /// Round-trip time in ns, where it fits; 0: not drawn yet, or longer. A copy of what the draw gives each time.
+    rtt: u32,
+    // Bits: cycle 24, step 4, cause 2, sampled 1.
+    cycle_and_step: u32,
+    /// Tries since the last loss; those from the 65,536th on share their draws.
+    pub attempt: u16,
     /// Losses within the cycle.
     pub episode: u16,
-    /// Position of its front end.
-    pub place: u16,
     /// Changes with each try and each end of a connection: what carries an older one has no effect.
     pub generation: u16,
-    state: u16,
+    // Bits: place 10, flight 3, obligation 3.
+    place_and_flags: u16,
 }
 
 const _: () = assert!(size_of::<Row>() == 48, "a row is 48 bytes: docs/performance.md counts on it");
 
-// Bits of `state`: step 4, flight 3, cause 2, obligation 3, sampled 1.
-const FLIGHT: u16 = 4;
-const CAUSE: u16 = 7;
-const OBLIGATION: u16 = 9;
-const SAMPLED: u16 = 12;
+const STEP: u32 = 24;
+const CAUSE: u32 = 28;
+const SAMPLED: u32 = 30;
+const FLIGHT: u16 = 10;
+const OBLIGATION: u16 = 13;
 
 /// The most TLS flights that a handshake may have: three bits.
 pub const FLIGHTS_MAX: usize = 7;
 
+/// The most front ends of a run: ten bits.
+pub const FRONT_ENDS_MAX: usize = 1 << 10;
+
+/// The most refreshes that one peer may have in a run: 24 bits.
+pub const CYCLES_MAX: u64 = 1 << 24;
+
 impl Row {
     /// A peer that is not there, whose first front end is at `place`.
     pub fn absent(place: u16) -> Row {
-        Row {
+        let mut row = Row {
             next: Time::NEVER,
             started: Time::NEVER,
             due: Time::NEVER,
             since: Time::NEVER,
-            cycle: 0,
+            rtt: 0,
+            cycle_and_step: 0,
             attempt: 0,
             episode: 0,
-            place,
             generation: 0,
-            state: 0,
+            place_and_flags: 0,
+        };
+        row.set_place(place);
+        row
+    }
+
+    /// Position of its front end.
+    #[inline]
+    pub fn place(&self) -> u16 {
+        self.place_and_flags & 0x3FF
+    }
+
+    /// Moves it to another front end; below [`FRONT_ENDS_MAX`].
+    #[inline]
+    pub fn set_place(&mut self, place: u16) {
+        self.place_and_flags = self.place_and_flags & !0x3FF | place & 0x3FF;
+    }
+
+    /// The peer's own dues since the run's start.
+    #[inline]
+    pub fn cycle(&self) -> u32 {
+        self.cycle_and_step & 0xFF_FFFF
+    }
+
+    /// Moves its count of dues on.
+    #[inline]
+    pub fn add_cycles(&mut self, n: u32) {
+        let cycle = self.cycle().wrapping_add(n) & 0xFF_FFFF;
+        self.cycle_and_step = self.cycle_and_step & !0xFF_FFFF | cycle;
+    }
+
+    /// Its round-trip time, kept where it fits: `draw` is what it is.
+    #[inline]
+    pub fn rtt(&mut self, draw: impl FnOnce() -> Span) -> Span {
+        if self.rtt == 0 {
+            let span = draw();
+            self.rtt = u32::try_from(span.0).unwrap_or(0);
+            return span;
         }
+        Span(u64::from(self.rtt))
     }
 
     /// Where it is in its life.
     #[inline]
     pub fn step(&self) -> Step {
-        STEPS[usize::from(self.state & 0xF).min(STEPS.len() - 1)]
+        STEPS[(self.cycle_and_step >> STEP & 0xF) as usize]
     }
 
     /// Moves on.
     #[inline]
     pub fn set_step(&mut self, step: Step) {
-        self.state = self.state & !0xF | step as u16;
+        self.cycle_and_step = self.cycle_and_step & !(0xF << STEP) | (step as u32) << STEP;
     }
 
     /// Server flights that are over.
     #[inline]
     pub fn flight(&self) -> usize {
-        usize::from(self.state >> FLIGHT & 7)
+        usize::from(self.place_and_flags >> FLIGHT & 7)
     }
 
     /// Sets the server flights that are over; at most 7.
     #[inline]
     pub fn set_flight(&mut self, flight: usize) {
-        self.state = self.state & !(7 << FLIGHT) | (flight as u16 & 7) << FLIGHT;
+        self.place_and_flags = self.place_and_flags & !(7 << FLIGHT) | (flight as u16 & 7) << FLIGHT;
     }
 
     /// Why the present try is made, or the connection was.
     #[inline]
     pub fn cause(&self) -> Cause {
-        match self.state >> CAUSE & 3 {
+        match self.cycle_and_step >> CAUSE & 3 {
             0 => Cause::Initial,
             1 => Cause::Refresh,
             _ => Cause::Recovery,
@@ -162,36 +217,36 @@ impl Row {
     /// Sets the cause of what comes.
     #[inline]
     pub fn set_cause(&mut self, cause: Cause) {
-        self.state = self.state & !(3 << CAUSE) | (cause as u16) << CAUSE;
+        self.cycle_and_step = self.cycle_and_step & !(3 << CAUSE) | (cause as u32) << CAUSE;
     }
 
     /// Its refresh.
     #[inline]
     pub fn obligation(&self) -> Obligation {
-        OBLIGATIONS[usize::from(self.state >> OBLIGATION & 7).min(OBLIGATIONS.len() - 1)]
+        OBLIGATIONS[usize::from(self.place_and_flags >> OBLIGATION)]
     }
 
     /// Sets its refresh.
     #[inline]
     pub fn owe(&mut self, obligation: Obligation) {
-        self.state = self.state & !(7 << OBLIGATION) | (obligation as u16) << OBLIGATION;
+        self.place_and_flags = self.place_and_flags & !(7 << OBLIGATION) | (obligation as u16) << OBLIGATION;
     }
 
     /// Whether every decision about it goes into the records.
     #[inline]
     pub fn sampled(&self) -> bool {
-        self.state >> SAMPLED & 1 == 1
+        self.cycle_and_step >> SAMPLED & 1 == 1
     }
 
     /// Puts every decision about it into the records.
     pub fn sample(&mut self) {
-        self.state |= 1 << SAMPLED;
+        self.cycle_and_step |= 1 << SAMPLED;
     }
 
     /// What its draws hang on now.
     #[inline]
     pub fn when(&self) -> When {
-        When { cycle: self.cycle, episode: self.episode, attempt: self.attempt }
+        When { cycle: self.cycle(), episode: self.episode, attempt: u32::from(self.attempt) }
     }
 
     /// Whether it is between a SYN and either valid or the news of a failure.
@@ -203,7 +258,7 @@ impl Row {
     /// Starts a new cycle: a due of its own.
     #[inline]
     pub fn next_cycle(&mut self) {
-        self.cycle = self.cycle.wrapping_add(1);
+        self.add_cycles(1);
         (self.episode, self.attempt) = (0, 0);
     }
 }
@@ -214,10 +269,12 @@ mod tests {
 
     #[test]
     fn flags_do_not_touch_each_other() {
-        let mut row = Row::absent(3);
+        let mut row = Row::absent(1023);
         row.sample();
-        for step in STEPS {
-            for obligation in OBLIGATIONS {
+        row.add_cycles(0xFF_FFFF);
+        for step in &STEPS[..10] {
+            for obligation in &OBLIGATIONS[..6] {
+                let (step, obligation) = (*step, *obligation);
                 for cause in Cause::ALL {
                     row.set_step(step);
                     row.owe(obligation);
@@ -225,6 +282,7 @@ mod tests {
                     row.set_flight(5);
                     assert_eq!((row.step(), row.obligation(), row.cause()), (step, obligation, cause));
                     assert_eq!((row.flight(), row.sampled()), (5, true));
+                    assert_eq!((row.place(), row.cycle()), (1023, 0xFF_FFFF));
                 }
             }
         }

@@ -42,7 +42,7 @@ impl FrontEnd {
     pub fn is_eligible(row: &Row, place: u16, tick: Time, group: &Group) -> bool {
         group.refreshed
             && row.step() == Step::Valid
-            && row.place == place
+            && row.place() == place
             && row.since <= tick
             && row.obligation() == Obligation::None
     }

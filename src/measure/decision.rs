@@ -22,7 +22,7 @@ pub enum What {
     Join = 16,
     /// A peer is gone.
     Leave = 17,
-    /// A peer sends a SYN; detail: cause.
+    /// A peer sends a SYN of its own accord; detail: cause. (That of a planned reconnect is part of its due.)
     Attempt = 18,
     /// A SYN found nobody listening.
     Refused = 19,
@@ -30,17 +30,17 @@ pub enum What {
     Silence = 20,
     /// A peer gives its try up.
     GaveUp = 21,
-    /// A refresh falls due.
+    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: phase.
     Asked = 23,
     /// A verdict that a crash overtook.
     NoEffect = 24,
-    /// A connection is valid; detail: cause.
+    /// A connection is valid; detail: cause + 16 × outcome of the refresh that it closes.
     Valid = 25,
     /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up.
     Lost = 26,
-    /// An obligation closes; detail: outcome.
+    /// A refresh closes otherwise than by a new connection; detail: outcome.
     Closed = 27,
     /// A job found the queue full; detail: kind of job.
     Dropped = 28,
@@ -163,10 +163,11 @@ const BUFFER: usize = 32 * 1024;
 impl Digest {
     /// An empty stream under the given `semantics` number.
     pub fn new(semantics: u32) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"refresh-sim decisions ");
-        hasher.update(&semantics.to_le_bytes());
-        Digest { hasher, buffer: Vec::with_capacity(BUFFER), decisions: 0 }
+        let mut buffer = Vec::with_capacity(BUFFER);
+        // As long as two decisions, so that every flush is a whole number of BLAKE3's chunks.
+        buffer.extend_from_slice(b"refresh-sim decisions\0\0\0\0\0\0\0");
+        buffer.extend_from_slice(&semantics.to_le_bytes());
+        Digest { hasher: blake3::Hasher::new(), buffer, decisions: 0 }
     }
 
     /// Adds one decision.

@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use super::tally::Tally;
 use super::{Cause, METRICS, Metric};
 use crate::time::{Span, Time};
 use crate::validate::Transport;
@@ -95,6 +96,7 @@ pub struct Cycled {
 pub struct Meters {
     cells: usize,
     from: Time,
+    tallies: Vec<Tally>,
     histograms: Vec<Option<Histo>>,
     counters: Vec<[u64; COUNTERS]>,
     cycles: Vec<u32>,
@@ -107,9 +109,10 @@ pub struct Meters {
 impl Meters {
     /// Empty meters for `cells` cells; samples that end before `from` only count as excluded.
     pub fn new(cells: usize, from: Time, cycles: Vec<u32>) -> Meters {
-        let histograms = vec![None; METRICS * cells * Cause::ALL.len()];
+        let slots = METRICS * cells * Cause::ALL.len();
+        let (tallies, histograms) = (vec![Tally::default(); slots], vec![None; slots]);
         let counters = vec![[0; COUNTERS]; cells];
-        Meters { cells, from, histograms, counters, cycles, cycled: Vec::new(), excluded: 0 }
+        Meters { cells, from, tallies, histograms, counters, cycles, cycled: Vec::new(), excluded: 0 }
     }
 
     #[inline]
@@ -125,11 +128,12 @@ impl Meters {
             return;
         }
         let slot = self.slot(metric, cell, cause);
-        match &mut self.histograms[slot] {
-            // Auto-resize: a u64 always has a bucket, so an error cannot be.
-            Some(histogram) => histogram.record(value.0).unwrap_or(()),
-            none => *none = Some(first(value)),
-        }
+        self.tallies[slot].record(value);
+    }
+
+    /// Makes the histograms, at the end of a run.
+    pub fn settle(&mut self) {
+        self.histograms = self.tallies.iter().map(Tally::histogram).collect();
     }
 
     /// Records a refresh metric also for its cycle, where that was asked for.
@@ -160,7 +164,7 @@ impl Meters {
         self.counters[usize::from(cell)][counter as usize]
     }
 
-    /// A histogram, if it has a sample.
+    /// A histogram, if it has a sample; only after [`Meters::settle`].
     pub fn histogram(&self, metric: Metric, cell: u16, cause: Cause) -> Option<&Histo> {
         self.histograms[self.slot(metric, cell, cause)].as_ref()
     }
@@ -228,6 +232,7 @@ mod tests {
         for n in 1..=1000 {
             meters.record(Time(5), Metric::Queue, 0, Cause::Refresh, Span(n));
         }
+        meters.settle();
         let histogram = meters.histogram(Metric::Queue, 0, Cause::Refresh).unwrap();
         assert_eq!(quantile(histogram, 500_000, 0), Some(Span(500)));
         assert_eq!(quantile(histogram, 999_000, 0), Some(Span(999)));
@@ -240,6 +245,7 @@ mod tests {
         let mut meters = Meters::new(1, Time(10), vec![]);
         meters.record(Time(9), Metric::Queue, 0, Cause::Refresh, Span(1));
         meters.record(Time(10), Metric::Queue, 0, Cause::Refresh, Span(u64::MAX));
+        meters.settle();
         assert_eq!((meters.excluded, meters.histograms().count()), (1, 1));
     }
 

@@ -9,6 +9,7 @@ mod meters;
 mod metric;
 mod outcome;
 mod record;
+mod tally;
 
 pub use accounts::{Account, Imbalance};
 pub use decision::{Decision, Digest, What};

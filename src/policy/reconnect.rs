@@ -29,9 +29,11 @@ impl Reconnect {
     }
 
     /// What follows when attempt number `attempt` (0 = the first since the loss) of a peer that knows `front_ends` fails.
+    ///
+    /// The count of attempts stops at 65,535; from there on every failure waits.
     #[inline]
-    pub fn after_failure(&self, attempt: u32, front_ends: u16, bits: impl FnOnce() -> u64) -> Next {
-        if (attempt.wrapping_add(1)) % u32::from(front_ends.max(1)) == 0 {
+    pub fn after_failure(&self, attempt: u16, front_ends: u16, bits: impl FnOnce() -> u64) -> Next {
+        if attempt == u16::MAX || (attempt + 1) % front_ends.max(1) == 0 {
             Next::After(sample(&self.delay, bits))
         } else {
             Next::AtOnce

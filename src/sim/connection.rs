@@ -25,18 +25,26 @@ impl Run<'_> {
     #[inline]
     pub(super) fn decide(&mut self, at: Time, who: u32, what: What, detail: u8) {
         let row = &self.rows[who as usize];
-        self.world.decide(Decision { at, who, what, detail, extra: row.place }, Some(row));
+        self.world.decide(Decision { at, who, what, detail, extra: row.place() }, Some(row));
     }
 
     /// Round-trip time of a peer.
     #[inline]
-    pub(super) fn rtt(&self, who: u32, group: usize) -> Span {
-        self.groups[group].rtt_of(&self.world.draws, who)
+    pub(super) fn rtt(&mut self, who: u32, group: usize) -> Span {
+        let (of, draws) = (&self.groups[group], &self.world.draws);
+        self.rows[who as usize].rtt(|| of.rtt_of(draws, who))
     }
 
     /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
     #[inline]
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
+        let cause = self.send_syn(sent, who, group);
+        self.decide(sent, who, What::Attempt, cause as u8);
+    }
+
+    /// The same without a decision of its own: whoever calls has put it on the record.
+    #[inline]
+    pub(super) fn send_syn(&mut self, sent: Time, who: u32, group: usize) -> Cause {
         let rtt = self.rtt(who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
@@ -50,7 +58,7 @@ impl Run<'_> {
             self.world.wake(sent + timeout, who, Wake::AttemptTimer);
         }
         self.world.count(self.groups[group].cell, Counter::Attempts, 1);
-        self.decide(sent, who, What::Attempt, cause as u8);
+        cause
     }
 
     /// Something arrives, at the front end or at the peer.
@@ -77,7 +85,7 @@ impl Run<'_> {
         let group = self.group_of(who);
         let rtt = self.rtt(who, group);
         let row = &mut self.rows[who as usize];
-        match self.front_ends[usize::from(row.place)].admit(who) {
+        match self.front_ends[usize::from(row.place())].admit(who) {
             Arrival::Taken => {
                 row.set_step(Step::FlightSent);
                 row.next = now + rtt;
@@ -103,7 +111,7 @@ impl Run<'_> {
     #[inline]
     fn flight_arrives(&mut self, now: Time, who: u32) {
         let row = &self.rows[who as usize];
-        let place = usize::from(row.place);
+        let place = usize::from(row.place());
         if self.front_ends[place].life != Life::Up {
             return self.fall_silent(now, who);
         }
@@ -122,7 +130,7 @@ impl Run<'_> {
     #[inline]
     pub(super) fn enqueue(&mut self, now: Time, who: u32, group: usize, kind: JobKind) {
         let row = &mut self.rows[who as usize];
-        let place = usize::from(row.place);
+        let place = usize::from(row.place());
         if kind != JobKind::ValidateRefresh {
             row.set_step(Step::InJob);
             row.next = Time::NEVER;
@@ -159,7 +167,7 @@ impl Run<'_> {
     fn refuse(&mut self, now: Time, who: u32, group: usize) {
         let rtt = self.rtt(who, group);
         let row = &mut self.rows[who as usize];
-        self.front_ends[usize::from(row.place)].members.remove(who);
+        self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
         row.set_step(Step::RefusalSent);
         row.next = now + rtt.half();
@@ -280,11 +288,14 @@ impl Run<'_> {
         self.front_ends[place].valid += 1;
         self.world.disconnected -= 1;
         self.world.count(self.groups[group].cell, Counter::Valids, 1);
-        self.decide(now, who, What::Valid, cause as u8);
-        match self.rows[who as usize].obligation() {
-            Obligation::Open => self.close_obligation(now, who, group, Counter::ValidByReconnect),
-            Obligation::OpenLost => self.close_obligation(now, who, group, Counter::Recovered),
-            Obligation::None | Obligation::Taken | Obligation::TakenLost | Obligation::InRun => {}
+        let outcome = match self.rows[who as usize].obligation() {
+            Obligation::Open => Some(Counter::ValidByReconnect),
+            Obligation::OpenLost => Some(Counter::Recovered),
+            Obligation::None | Obligation::Taken | Obligation::TakenLost | Obligation::InRun => None,
+        };
+        self.decide(now, who, What::Valid, cause as u8 + outcome.map_or(0, |o| 16 * o as u8));
+        if let Some(outcome) = outcome {
+            self.close_quietly(now, who, group, outcome);
         }
         self.schedule_own_age(now, who, group);
     }
@@ -296,10 +307,10 @@ impl Run<'_> {
         let when = row.when();
         let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 0);
         let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, bits);
-        row.attempt = row.attempt.wrapping_add(1);
-        let from = row.place;
-        row.place = of.next_front_end(from);
-        if row.place != from && row.obligation() == Obligation::Open {
+        row.attempt = row.attempt.saturating_add(1);
+        let from = row.place();
+        row.set_place(of.next_front_end(from));
+        if row.place() != from && row.obligation() == Obligation::Open {
             let due = row.due;
             self.leave_sweep(now, usize::from(from), due, false);
         }
@@ -333,7 +344,7 @@ impl Run<'_> {
     fn loss_learned(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
         let row = &mut self.rows[who as usize];
-        row.place = self.groups[group].next_front_end(row.place);
+        row.set_place(self.groups[group].next_front_end(row.place()));
         let wait = self.first_wait(who, group, &self.rows[who as usize]);
         self.attempt_after(now, who, group, wait);
     }
@@ -341,7 +352,7 @@ impl Run<'_> {
     /// A try has taken too long: the peer gives it up, unless it is over (rule 14).
     #[inline]
     pub(super) fn attempt_timer(&mut self, now: Time, who: u32) {
-        let row = &self.rows[who as usize];
+        let row = self.rows[who as usize];
         if row.started == Time::NEVER || !(row.is_trying() || row.step() == Step::Valid) {
             return;
         }
@@ -364,7 +375,7 @@ impl Run<'_> {
         self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
         self.decide(now, who, What::GaveUp, 0);
         let row = &mut self.rows[who as usize];
-        self.front_ends[usize::from(row.place)].members.remove(who);
+        self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
         self.attempt_failed(now, who, group);
     }
@@ -389,7 +400,7 @@ impl Run<'_> {
     /// A valid connection is no more at its front end.
     #[inline]
     pub(super) fn detach(&mut self, now: Time, who: u32, _group: usize) {
-        let place = usize::from(self.rows[who as usize].place);
+        let place = usize::from(self.rows[who as usize].place());
         // A crash has emptied the front end already.
         if self.front_ends[place].members.remove(who) {
             self.front_ends[place].valid -= 1;
@@ -442,7 +453,7 @@ impl Run<'_> {
             self.detach(now, who, group);
         } else {
             let row = &self.rows[who as usize];
-            self.front_ends[usize::from(row.place)].members.remove(who);
+            self.front_ends[usize::from(row.place())].members.remove(who);
             let lost = u128::from(now.since(row.since).0);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;
         }

@@ -58,7 +58,7 @@ impl Run<'_> {
     fn establish(&mut self, now: Time, place: usize) {
         for who in 0..self.rows.len() as u32 {
             let row = &mut self.rows[who as usize];
-            if row.step() != Step::Promised || usize::from(row.place) != place {
+            if row.step() != Step::Promised || usize::from(row.place()) != place {
                 continue;
             }
             let lost = u128::from(now.since(row.since).0);

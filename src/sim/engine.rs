@@ -26,7 +26,7 @@ const STEPS_BETWEEN_LOOKS: u64 = 1 << 16;
 
 /// How many entries ahead rows are touched, so that their cache lines are there in time; measured in
 /// `docs/performance.md`.
-const AHEAD: usize = 6;
+const AHEAD: usize = 16;
 
 /// A run under way.
 pub(super) struct Run<'a> {
@@ -44,6 +44,7 @@ pub(super) struct Run<'a> {
     pub(super) world: World<'a>,
     pub(super) now: Time,
     pub(super) steps: u64,
+    taken: u64,
     timeline_next: usize,
     last_samples: Vec<Option<Sample>>,
     worker_places: Vec<u16>,
@@ -100,6 +101,7 @@ impl<'a> Run<'a> {
             world,
             now: Time::ZERO,
             steps: 0,
+            taken: 0,
             timeline_next: 0,
             worker_places,
         })
@@ -155,15 +157,19 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// Reads a byte of a row that will be wanted soon: a plain read, whose only use is that the line is in the cache.
+    /// Reads the rows that will be wanted soon: plain reads, whose only use is that the lines are in the cache. Several
+    /// at once, so that they wait for memory together.
     #[inline]
     fn touch_ahead(&self) {
-        if let Some(place) = self.world.schedule.upcoming(AHEAD) {
-            let who = self.entity(place);
-            if let Some(row) = self.rows.get(who as usize) {
-                std::hint::black_box(row.generation);
-            }
+        if self.steps % AHEAD as u64 != 0 {
+            return;
         }
+        let mut touched = 0;
+        for ahead in 0..AHEAD {
+            let Some(place) = self.world.schedule.upcoming(ahead) else { break };
+            touched ^= self.rows.get(self.entity(place) as usize).map_or(0, |row| row.generation);
+        }
+        std::hint::black_box(touched);
     }
 
     /// The entity that stands behind a number of the schedule.
@@ -267,9 +273,7 @@ impl<'a> Run<'a> {
                     None => continue,
                 },
             };
-            if let Some(soon) = self.front_ends[place].upcoming(4) {
-                std::hint::black_box(self.rows[soon as usize].generation);
-            }
+            self.touch_queue(place);
             let group = self.group_of(job.row);
             if job.kind == JobKind::ValidateRefresh && self.rows[job.row as usize].generation != job.generation {
                 // Lost before service: recorded then, not asked now (rule 17).
@@ -283,6 +287,21 @@ impl<'a> Run<'a> {
                 return self.crash(now, place, job.row, code, phase);
             }
         }
+    }
+
+    /// Reads the rows of jobs that are next in line, like [`Run::touch_ahead`].
+    #[inline]
+    fn touch_queue(&mut self, place: usize) {
+        self.taken += 1;
+        if self.taken % AHEAD as u64 != 0 {
+            return;
+        }
+        let mut touched = 0;
+        for ahead in 0..AHEAD {
+            let Some(row) = self.front_ends[place].upcoming(ahead) else { break };
+            touched ^= self.rows[row as usize].generation;
+        }
+        std::hint::black_box(touched);
     }
 
     /// The next job of a tick's run, if the next candidate is in it.

@@ -17,6 +17,7 @@ impl Run<'_> {
         }
         self.world.herd.close();
         let front_ends = self.close_front_ends(end)?;
+        self.world.meters.settle();
         let numbers = self.world.meters.numbers();
         self.world.digest.close_with(numbers);
         let told: u64 = self.world.told.get(&1).copied().unwrap_or(0);
@@ -53,8 +54,8 @@ impl Run<'_> {
             if row.step() == Step::Absent {
                 continue;
             }
-            let waits = row.step() == Step::Valid && self.front_ends[usize::from(row.place)].covers(who, &row, &self.groups[group]);
-            let due = if waits { self.front_ends[usize::from(row.place)].run_asked() } else { Some(row.due) };
+            let waits = row.step() == Step::Valid && self.front_ends[usize::from(row.place())].covers(who, &row, &self.groups[group]);
+            let due = if waits { self.front_ends[usize::from(row.place())].run_asked() } else { Some(row.due) };
             let open = match row.obligation() {
                 Obligation::InRun | Obligation::None if waits || row.obligation() == Obligation::InRun => {
                     self.world.count(cell, Counter::Dues, 1);

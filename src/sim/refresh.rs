@@ -94,7 +94,7 @@ impl Run<'_> {
             Order::Accepted => rows.sort_by_key(|who| (self.rows[*who as usize].since, *who)),
             Order::Shuffled => rows.sort_by_cached_key(|who| {
                 let group = &self.groups[self.group_of(*who)];
-                let cycle = self.rows[*who as usize].cycle.wrapping_add(1);
+                let cycle = self.rows[*who as usize].cycle().wrapping_add(1);
                 let when = When { cycle, episode: 0, attempt: 0 };
                 (self.world.draws.draw(group.identity_of(*who), Purpose::TieOrder, when, 0), *who)
             }),
@@ -123,7 +123,7 @@ impl Run<'_> {
         }
         let identity = self.groups[group].identity_of(who);
         let row = &mut self.rows[who as usize];
-        let when = When { cycle: row.cycle.wrapping_add(1), episode: 0, attempt: 0 };
+        let when = When { cycle: row.cycle().wrapping_add(1), episode: 0, attempt: 0 };
         let jitter = if policy.spread == Span::ZERO {
             Span::ZERO
         } else {
@@ -145,7 +145,7 @@ impl Run<'_> {
         match obligation {
             Obligation::Taken => self.fall_due(now, who, act),
             Obligation::TakenLost => {
-                self.count_due(now, who);
+                self.count_due(now, who, 1);
                 if step == Step::Valid {
                     let group = self.group_of(who);
                     self.close_obligation(now, who, group, Counter::Recovered);
@@ -155,7 +155,7 @@ impl Run<'_> {
             }
             Obligation::None if step == Step::Valid => {
                 row.next_cycle();
-                let place = usize::from(row.place);
+                let place = usize::from(row.place());
                 self.front_ends[place].owing += 1;
                 self.fall_due(now, who, act);
             }
@@ -164,22 +164,22 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn count_due(&mut self, now: Time, who: u32) {
+    fn count_due(&mut self, now: Time, who: u32, detail: u8) {
         let group = self.group_of(who);
         self.world.count(self.groups[group].cell, Counter::Dues, 1);
         self.world.herd.due(now, 1);
-        self.decide(now, who, What::Due, 0);
+        self.decide(now, who, What::Due, detail);
     }
 
     /// A valid connection's refresh is due now.
     #[inline]
     fn fall_due(&mut self, now: Time, who: u32, act: Act) {
-        self.count_due(now, who);
+        self.count_due(now, who, if act == Act::Revalidate { 0 } else { 2 });
         let group = self.group_of(who);
         self.rows[who as usize].owe(Obligation::Open);
         match act {
             Act::Revalidate => {
-                let place = usize::from(self.rows[who as usize].place);
+                let place = usize::from(self.rows[who as usize].place());
                 self.enqueue(now, who, group, JobKind::ValidateRefresh);
                 self.dispatch(now, place);
             }
@@ -196,10 +196,10 @@ impl Run<'_> {
         };
         self.detach(now, who, group);
         let row = &mut self.rows[who as usize];
-        self.front_ends[usize::from(row.place)].owing -= 1;
+        self.front_ends[usize::from(row.place())].owing -= 1;
         row.since = learned;
         row.set_cause(Cause::Refresh);
-        self.attempt(learned, who, group);
+        self.send_syn(learned, who, group);
     }
 
     /// Pulls a row from the run of a tick; says whether it is in it.
@@ -227,7 +227,7 @@ impl Run<'_> {
             return;
         }
         let of = &self.groups[group];
-        let accepts = self.front_ends[usize::from(row.place)].setup.accept.is_some();
+        let accepts = self.front_ends[usize::from(row.place())].setup.accept.is_some();
         let first = match job.kind {
             JobKind::ValidateRefresh => true,
             JobKind::Accept => row.attempt == 0,
@@ -237,7 +237,7 @@ impl Run<'_> {
         if first {
             let late = now.since(row.due);
             self.world.meters.record(now, Metric::Lateness, of.cell, Cause::Refresh, late);
-            self.world.meters.record_cycle(now, Metric::Lateness, of.cell, row.cycle, late);
+            self.world.meters.record_cycle(now, Metric::Lateness, of.cell, row.cycle(), late);
         }
     }
 
@@ -252,11 +252,17 @@ impl Run<'_> {
     /// An obligation ends, in the way that `outcome` counts.
     #[inline]
     pub(super) fn close_obligation(&mut self, now: Time, who: u32, group: usize, outcome: Counter) {
+        self.decide(now, who, What::Closed, outcome as u8);
+        self.close_quietly(now, who, group, outcome);
+    }
+
+    /// The same without a decision of its own: whoever calls puts it on the record.
+    #[inline]
+    pub(super) fn close_quietly(&mut self, now: Time, who: u32, group: usize, outcome: Counter) {
         let cell = self.groups[group].cell;
         self.world.count(cell, outcome, 1);
-        self.decide(now, who, What::Closed, outcome as u8);
         let row = &self.rows[who as usize];
-        let (due, place, cycle) = (row.due, usize::from(row.place), row.cycle);
+        let (due, place, cycle) = (row.due, usize::from(row.place()), row.cycle());
         let was = row.obligation();
         let valid = matches!(outcome, Counter::ValidInPlace | Counter::ValidByReconnect | Counter::Recovered);
         if valid {
@@ -289,7 +295,7 @@ impl Run<'_> {
         }
         let start = self.front_ends[place].service_start;
         let passed = policy.ticks_between(start, row.due, now);
-        row.cycle = row.cycle.wrapping_add(u32::try_from(passed).unwrap_or(u32::MAX));
+        row.add_cycles(u32::try_from(passed).unwrap_or(u32::MAX));
     }
 
     /// A connection of the tick that is being followed is through, or out of it.
@@ -335,7 +341,7 @@ impl Run<'_> {
     /// a run knew of gets its obligation here.
     fn release(&mut self, now: Time, who: u32, group: usize) -> Option<(usize, Time)> {
         let row = self.rows[who as usize];
-        let place = usize::from(row.place);
+        let place = usize::from(row.place());
         let of = &self.groups[group];
         let front_end = &mut self.front_ends[place];
         match row.obligation() {
