@@ -67,8 +67,8 @@ pub struct Schedule {
     opened: usize,        // buckets of the epoch below this one are open or past
     current: Vec<u64>,    // the open bucket, greatest first: the next entry is the last
     late_min: u64,        // the least of `fresh` and `late`, or VACANT
-    fresh: Vec<u64>,      // pushed below `opened`, not looked at yet
-    late: LateHeap,       // pushed below `opened`, few
+    late: LateHeap,       // pushed below `opened`, a few
+    fresh: Vec<u64>,      // the same, beyond a few; not looked at yet
     near: Slots<BUCKETS>, // the rest of the current epoch, by bucket
     ring: Slots<RING>,    // the RING - 1 epochs after it, by epoch
     far: BTreeMap<u64, List>,
@@ -85,7 +85,7 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// An empty schedule at run time 0. Holds 170 kB before the first entry.
+    /// An empty schedule at run time 0. Holds about 100 kB before the first entry.
     pub fn new() -> Schedule {
         Schedule {
             now: 0,
@@ -128,8 +128,7 @@ impl Schedule {
         } else if bucket_of(key) >= self.opened {
             self.near.push(bucket_of(key), key, &mut self.blocks);
         } else {
-            self.late_min = self.late_min.min(key);
-            self.fresh.push(key);
+            self.push_late(key);
         }
     }
 
@@ -191,6 +190,17 @@ impl Schedule {
         size_of::<Schedule>() + keys * size_of::<u64>() + self.near.bytes() + self.ring.bytes() + self.blocks.bytes()
     }
 
+    /// Adds to what is open or past: to the heap while that is a few in L1, else aside until one is due.
+    #[inline]
+    fn push_late(&mut self, key: u64) {
+        self.late_min = self.late_min.min(key);
+        if self.late.len() < BURST {
+            self.late.push(Reverse(key));
+        } else {
+            self.fresh.push(key);
+        }
+    }
+
     /// Adds to a later epoch than the current one.
     #[inline]
     fn push_ahead(&mut self, at: Time, epoch: u64, key: u64) {
@@ -211,11 +221,6 @@ impl Schedule {
     #[inline(never)]
     fn pop_late_or_open(&mut self) -> Option<u64> {
         loop {
-            if let Some(&key) = self.current.last()
-                && key <= self.late_min
-            {
-                return self.current.pop();
-            }
             if self.late_min == VACANT {
                 if !self.open_next() && !self.enter_next() {
                     return None;
@@ -226,6 +231,11 @@ impl Schedule {
                 return least.map(|key| key.0);
             } else {
                 self.settle();
+            }
+            if let Some(&key) = self.current.last()
+                && key <= self.late_min
+            {
+                return self.current.pop();
             }
         }
     }

@@ -16,6 +16,8 @@ use super::row::Row;
 pub struct Group {
     /// Its name.
     pub name: String,
+    /// Its position among the groups.
+    pub number: u16,
     /// Identity of the group's name.
     pub identity: Identity,
     /// Row of its first peer.

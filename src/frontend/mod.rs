@@ -17,7 +17,7 @@ use crate::measure::{Account, Cause, Decision, Metric};
 use crate::policy::{Action, Failures, Recovery};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Question, Verdict};
+use crate::validate::{Answer, Phase, Verdict};
 
 pub use group::Group;
 pub use members::Members;
@@ -53,8 +53,9 @@ pub trait Port {
     fn wake(&mut self, at: Time, who: Entity, what: Wake);
     /// The source of all draws.
     fn draws(&self) -> &Draws;
-    /// Puts a question to the validator of front end `place`.
-    fn judge(&mut self, place: u16, question: &Question<'_>) -> Verdict;
+    /// Asks the validator of front end `place` about the peer in row `at_row` of `group`; [`Group::question`] puts it
+    /// in words.
+    fn judge(&mut self, now: Time, place: u16, phase: Phase, at_row: u32, row: &Row, group: &Group) -> Verdict;
     /// Records a latency.
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
     /// Puts a decision on the record.

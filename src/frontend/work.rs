@@ -146,8 +146,7 @@ impl FrontEnd {
             JobKind::Accept | JobKind::Flight => None,
         };
         if let Some(phase) = phase {
-            let question = group.question(worker.job.row, row, now, phase);
-            let verdict = port.judge(self.setup.place, &question);
+            let verdict = port.judge(now, self.setup.place, phase, worker.job.row, row, group);
             asked(now, worker.job.row, phase, verdict.answer, row, port);
             if let Answer::Fault(code) = verdict.answer {
                 return Started::Fault(code, phase);

@@ -10,17 +10,17 @@ use crate::time::{Span, Time};
 /// The books of one front end.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Account {
-    last: Time,
     in_system: u64,
     held: u64,
-    /// Integral of jobs in system over time, in job·ns.
-    in_system_integral: u128,
-    /// Sum of the times in system of jobs that are gone, in ns.
+    /// Instants of departures less instants of arrivals, in job·ns: with what is there at the end, the time integral of
+    /// jobs in system.
+    in_system_integral: i128,
+    /// Sum of the times in system of jobs that are gone, by the instant that each job carries, in ns.
     in_system_sum: u128,
-    /// Integral of workers held over time, in worker·ns.
-    held_integral: u128,
-    /// Sum of the arrival instants of jobs in system, in ns: what remains is closed with it.
-    arrivals_sum: u128,
+    /// The arrival instants that jobs in system carry, summed, in ns.
+    carried: i128,
+    /// Instants at which workers are released less instants at which they are taken, in worker·ns.
+    held_integral: i128,
     /// Jobs that came.
     pub arrivals: u64,
     /// Jobs that ended on a worker.
@@ -51,9 +51,9 @@ pub struct Imbalance {
     /// Which equation.
     pub equation: &'static str,
     /// Its left side.
-    pub left: u128,
+    pub left: i128,
     /// Its right side.
-    pub right: u128,
+    pub right: i128,
 }
 
 impl fmt::Display for Imbalance {
@@ -63,21 +63,13 @@ impl fmt::Display for Imbalance {
 }
 
 impl Account {
-    #[inline]
-    fn advance(&mut self, now: Time) {
-        let dt = u128::from(now.0 - self.last.0);
-        self.in_system_integral += u128::from(self.in_system) * dt;
-        self.held_integral += u128::from(self.held) * dt;
-        self.last = now;
-    }
-
     /// `n` jobs come at `now`.
     #[inline]
     pub fn arrive(&mut self, now: Time, n: u64) {
-        self.advance(now);
         self.in_system += n;
         self.arrivals += n;
-        self.arrivals_sum += u128::from(n) * u128::from(now.0);
+        self.in_system_integral -= i128::from(n) * i128::from(now.0);
+        self.carried += i128::from(n) * i128::from(now.0);
         let waiting = self.in_system - self.held;
         if waiting > self.queue_max {
             (self.queue_max, self.queue_max_at) = (waiting, now);
@@ -87,22 +79,28 @@ impl Account {
     #[inline]
     fn depart(&mut self, now: Time, arrived: Time) {
         self.in_system -= 1;
-        self.arrivals_sum -= u128::from(arrived.0);
+        self.in_system_integral += i128::from(now.0);
+        self.carried -= i128::from(arrived.0);
         self.in_system_sum += u128::from(now.0 - arrived.0);
     }
 
     /// A worker takes a job.
     #[inline]
     pub fn take(&mut self, now: Time) {
-        self.advance(now);
         self.held += 1;
+        self.held_integral -= i128::from(now.0);
+    }
+
+    #[inline]
+    fn release(&mut self, now: Time) {
+        self.held -= 1;
+        self.held_integral += i128::from(now.0);
     }
 
     /// A worker's job ends after `cpu` of computing; `useful` if its peer still waits for the answer.
     #[inline]
     pub fn serve(&mut self, now: Time, arrived: Time, cpu: Span, useful: bool) {
-        self.advance(now);
-        self.held -= 1;
+        self.release(now);
         self.served += 1;
         self.depart(now, arrived);
         *(if useful { &mut self.useful } else { &mut self.wasted }) += u128::from(cpu.0);
@@ -111,15 +109,13 @@ impl Account {
     /// A waiting job goes unserved.
     #[inline]
     pub fn drop_waiting(&mut self, now: Time, arrived: Time) {
-        self.advance(now);
         self.dropped += 1;
         self.depart(now, arrived);
     }
 
     /// A worker is cut off from its job by a crash, `cpu` into it.
     pub fn cut(&mut self, now: Time, arrived: Time, cpu: Span) {
-        self.advance(now);
-        self.held -= 1;
+        self.release(now);
         self.lost_in_crash += 1;
         self.depart(now, arrived);
         self.cut_off += u128::from(cpu.0);
@@ -127,7 +123,6 @@ impl Account {
 
     /// A waiting job vanishes in a crash.
     pub fn lose_waiting(&mut self, now: Time, arrived: Time) {
-        self.advance(now);
         self.lost_in_crash += 1;
         self.depart(now, arrived);
     }
@@ -138,9 +133,9 @@ impl Account {
         self.in_system - self.held
     }
 
-    /// Time workers were held, in worker·ns.
+    /// Time workers were held, in worker·ns; only after [`Account::close`].
     pub fn held_time(&self) -> u128 {
-        self.held_integral
+        u128::try_from(self.held_integral).unwrap_or(0)
     }
 
     /// CPU time spent on whatever it was, in ns.
@@ -148,23 +143,27 @@ impl Account {
         self.useful + self.wasted + self.cut_off
     }
 
-    /// Closes the books at the end of the run and checks them. `present` are the CPU times of jobs in service, which
-    /// must have been added to the times already.
+    /// Closes the books at the end of the run and checks them. The times of jobs still in service must have been added
+    /// before.
     ///
     /// # Errors
     /// An [`Imbalance`] names the equation that does not hold.
     pub fn close(&mut self, end: Time) -> Result<(), Imbalance> {
-        self.advance(end);
-        let open = u128::from(self.in_system) * u128::from(end.0) - self.arrivals_sum;
-        balance("time integral of jobs in system = sum of their times in it", self.in_system_integral, self.in_system_sum + open)?;
+        let present = i128::from(self.in_system) * i128::from(end.0);
+        self.in_system_integral += present;
+        self.held_integral += i128::from(self.held) * i128::from(end.0);
+        let times = self.in_system_sum.cast_signed() + (present - self.carried);
+        balance("time integral of jobs in system = sum of their times in it", self.in_system_integral, times)?;
         let parts = self.useful + self.wasted + self.cut_off + self.blocked + self.waiting;
+        let parts = parts.cast_signed();
         balance("worker time held = useful + wasted + cut off + blocked + waiting for a core", self.held_integral, parts)?;
-        let ends = u128::from(self.served) + u128::from(self.dropped) + u128::from(self.lost_in_crash);
-        balance("arrivals = served + dropped + lost in crash + present", u128::from(self.arrivals), ends + u128::from(self.in_system))
+        let gone = i128::from(self.served) + i128::from(self.dropped) + i128::from(self.lost_in_crash);
+        let there = gone + i128::from(self.in_system);
+        balance("arrivals = served + dropped + lost in crash + present", i128::from(self.arrivals), there)
     }
 }
 
-fn balance(equation: &'static str, left: u128, right: u128) -> Result<(), Imbalance> {
+fn balance(equation: &'static str, left: i128, right: i128) -> Result<(), Imbalance> {
     if left == right { Ok(()) } else { Err(Imbalance { equation, left, right }) }
 }
 

@@ -40,8 +40,9 @@ pub(super) fn groups(plan: &Plan) -> (Vec<Group>, Cells) {
         .groups
         .iter()
         .zip(&cells.of_group)
-        .map(|(group, cell)| {
-            let built = build_group(plan, group, first, *cell);
+        .enumerate()
+        .map(|(number, (group, cell))| {
+            let built = Group { number: number as u16, ..build_group(plan, group, first, *cell) };
             first += built.peers;
             built
         })
@@ -56,6 +57,7 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
     });
     Group {
         name: group.name.clone(),
+        number: 0,
         identity: Identity::of(&group.name),
         first,
         peers: group.peers(),

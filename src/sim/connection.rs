@@ -50,8 +50,17 @@ impl Run<'_> {
         row.generation = row.generation.wrapping_add(1);
         row.started = sent;
         row.set_flight(0);
-        row.set_step(Step::SynSent);
-        row.next = sent + rtt.half();
+        let front_end = &mut self.front_ends[usize::from(row.place())];
+        if front_end.life == Life::Up {
+            // Only a crash can keep a SYN to a serving front end from being answered, and it puts things right: so its
+            // arrival need not be a step of its own.
+            front_end.members.add(who);
+            row.set_step(Step::FlightSent);
+            row.next = sent + rtt.half() + rtt;
+        } else {
+            row.set_step(Step::SynSent);
+            row.next = sent + rtt.half();
+        }
         let (next, cause) = (row.next, row.cause());
         self.world.wake(next, who, Wake::Message);
         if let Some(timeout) = self.groups[group].attempt_timeout {

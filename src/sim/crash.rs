@@ -152,13 +152,20 @@ impl Run<'_> {
                 self.lose(now, who, group, Why::Crash, learned);
             } else {
                 self.front_ends[place].members.remove(who);
-                self.reset_handshake(who, learned);
+                self.reset_handshake(now, who, group, learned);
             }
         }
     }
 
-    fn reset_handshake(&mut self, who: u32, learned: Time) {
+    fn reset_handshake(&mut self, now: Time, who: u32, group: usize, learned: Time) {
+        let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
         let row = &mut self.rows[who as usize];
+        if row.step() == Step::FlightSent && arrives > now {
+            // Its SYN is still on its way, and will meet whatever is there then.
+            row.set_step(Step::SynSent);
+            row.next = arrives;
+            return self.world.wake(arrives, who, Wake::Message);
+        }
         row.generation = row.generation.wrapping_add(1);
         row.set_step(Step::RefusalSent);
         row.next = learned;

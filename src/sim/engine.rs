@@ -18,11 +18,11 @@ use super::build::{self, Numbers};
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
 
-/// More steps than this at one instant mean that the model never gets past it.
+/// More steps than this at one instant mean that the model never gets past it (seen at the next look).
 const STEPS_AT_ONE_INSTANT_MAX: u64 = 10_000_000;
 
 /// Steps between two looks at whoever watches.
-const STEPS_BETWEEN_LOOKS: u64 = 1 << 16;
+const STEPS_BETWEEN_LOOKS: usize = 1 << 16;
 
 /// How many entries ahead rows are touched, so that their cache lines are there in time; measured in
 /// `docs/performance.md`.
@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
             draws: Draws::new(plan.seed, plan.replication),
             ties: (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, 25)),
             judges: match maker {
-                None => Judges::Builtin(plan.validator),
+                None => Judges::builtin(plan.validator, &groups),
                 Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
             },
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan)),
@@ -131,39 +131,42 @@ impl<'a> Run<'a> {
     /// Runs to the horizon, that instant included; says whether it was stopped before.
     fn step_until_the_end(&mut self) -> Result<bool, RunError> {
         let (mut instant, mut at_instant) = (Time::NEVER, 0u64);
+        let mut until_look = STEPS_BETWEEN_LOOKS;
         while let Some(entry) = self.world.schedule.pop() {
             if entry.at > self.end {
                 break;
             }
-            self.now = entry.at;
-            self.steps += 1;
-            if self.steps % STEPS_BETWEEN_LOOKS == 0 && self.world.watch.progress(entry.at, self.steps).is_break() {
-                return Ok(true);
+            until_look -= 1;
+            if until_look % AHEAD == 0 {
+                self.touch_ahead();
             }
-            if entry.at != instant {
-                (instant, at_instant) = (entry.at, 0);
+            if until_look == 0 {
+                until_look = STEPS_BETWEEN_LOOKS;
+                self.now = entry.at;
+                self.steps += STEPS_BETWEEN_LOOKS as u64;
+                at_instant = if entry.at == instant { at_instant + STEPS_BETWEEN_LOOKS as u64 } else { 0 };
+                instant = entry.at;
+                if at_instant > STEPS_AT_ONE_INSTANT_MAX {
+                    return Err(self.stuck(entry));
+                }
+                if let Some(error) = self.world.failed.take() {
+                    return Err(error);
+                }
+                if self.world.watch.progress(entry.at, self.steps).is_break() {
+                    return Ok(true);
+                }
             }
-            at_instant += 1;
-            if at_instant > STEPS_AT_ONE_INSTANT_MAX {
-                return Err(self.stuck(entry));
-            }
-            self.touch_ahead();
             self.step(entry);
-            if let Some(error) = self.world.failed.take() {
-                return Err(error);
-            }
         }
+        self.steps += (STEPS_BETWEEN_LOOKS - until_look) as u64;
         self.now = self.end;
-        Ok(false)
+        self.world.failed.take().map_or(Ok(false), Err)
     }
 
     /// Reads the rows that will be wanted soon: plain reads, whose only use is that the lines are in the cache. Several
     /// at once, so that they wait for memory together.
     #[inline]
     fn touch_ahead(&self) {
-        if self.steps % AHEAD as u64 != 0 {
-            return;
-        }
         let mut touched = 0;
         for ahead in 0..AHEAD {
             let Some(place) = self.world.schedule.upcoming(ahead) else { break };

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::frontend::{Port, Row, Wake};
+use crate::frontend::{Group, Port, Row, Wake};
 use crate::id::Entity;
 use crate::measure::{CrashReport, Decision, Digest, Herd, Meters, Metric, Record, RecordKind, Sample};
 use crate::measure::{Cause, Counter};
 use crate::rng::{Draws, Shuffle};
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
-use crate::validate::{Builtin, Question, Validator, ValidatorMaker, Verdict};
+use crate::validate::{Answer, Builtin, Phase, Validator, ValidatorMaker, Verdict};
 
 use super::{RunError, Watch};
 
@@ -18,8 +18,21 @@ const RECORDS_MAX: usize = 100_000;
 
 /// Who judges.
 pub(super) enum Judges<'a> {
-    Builtin(Builtin),
+    /// Built-in logic is pure, free of time and blind to all that differs within a group, so that each group has been
+    /// asked about ahead, once a phase (rule 21).
+    Builtin(Vec<[Answer; 2]>),
     Own { maker: &'a dyn ValidatorMaker, instances: Vec<Option<Box<dyn Validator>>>, asked: u64 },
+}
+
+impl Judges<'_> {
+    /// Asks `builtin` about each group ahead.
+    pub(super) fn builtin(builtin: Builtin, groups: &[Group]) -> Judges<'static> {
+        let ask = |group: &Group, phase| match group.peers {
+            0 => Answer::Accept,
+            _ => builtin.answer(&group.question(group.first, &Row::absent(0), Time::ZERO, phase)),
+        };
+        Judges::Builtin(groups.iter().map(|g| [ask(g, Phase::Accept), ask(g, Phase::Refresh)]).collect())
+    }
 }
 
 /// Everything of a run but its rows and front ends.
@@ -142,10 +155,11 @@ impl Port for World<'_> {
     }
 
     #[inline]
-    fn judge(&mut self, place: u16, question: &Question<'_>) -> Verdict {
+    fn judge(&mut self, now: Time, place: u16, phase: Phase, at_row: u32, row: &Row, group: &Group) -> Verdict {
         match &mut self.judges {
-            Judges::Builtin(builtin) => builtin.answer(question).into(),
+            Judges::Builtin(answers) => answers[usize::from(group.number)][phase as usize].into(),
             Judges::Own { maker, instances, asked } => {
+                let question = &group.question(at_row, row, now, phase);
                 let place = usize::from(place);
                 instances.resize_with(instances.len().max(place + 1), || None);
                 let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));
