@@ -26,7 +26,7 @@ const STEPS_BETWEEN_LOOKS: usize = 1 << 16;
 
 /// How many entries ahead rows are touched, so that their cache lines are there in time; measured in
 /// `docs/performance.md`.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;
 
 /// A run under way.
 pub(super) struct Run<'a> {
