@@ -149,8 +149,7 @@ fn nothing_in_the_simulation_knows_the_incident() {
 #[test]
 fn every_module_of_the_table_is_there_and_every_module_is_in_the_table() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("lib.rs is text");
-    let declared: Vec<&str> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let declared: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     for module in &declared {
         assert!(ROWS.iter().any(|row| row.contains(module)), "{module} is not in the table of this test");
     }

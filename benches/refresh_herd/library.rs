@@ -5,7 +5,7 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric};
-use refresh_sim::policy::{Act, Initiator, Refresh};
+use refresh_sim::policy::{Act, Anchor, Initiator, Refresh};
 use refresh_sim::scenario::plan::{GroupPlan, Plan, Start};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Unwatched, run};
@@ -52,6 +52,30 @@ pub(crate) fn mixed(peers: u32, days: u32) -> Plan {
         ..plan.groups[0].clone()
     };
     plan.with_group(tcp)
+}
+
+/// Everyone established, each with its own next refresh pending: what a waiting peer costs.
+pub(crate) fn waiting(peers: u32, _days: u32) -> Plan {
+    let mut plan = reference(peers, 1);
+    plan.horizon = Span::HOUR;
+    plan.refresh = plan.refresh.map(|r| Refresh { anchor: Anchor::OwnAge, spread: Span::HOUR, ..r });
+    plan
+}
+
+/// Everyone reconnects at one instant: the height of a herd.
+pub(crate) fn herd(peers: u32, days: u32) -> Plan {
+    let mut plan = reference(peers, days);
+    plan.refresh = plan.refresh.map(|r| Refresh { spread: Span::ZERO, ..r });
+    plan.groups[0].attempt_timeout = Some(Span::DAY);
+    plan
+}
+
+pub(crate) fn run_waiting(peers: u32, days: u32) -> Outcome {
+    execute(peers, days, waiting)
+}
+
+pub(crate) fn run_herd(peers: u32, days: u32) -> Outcome {
+    execute(peers, days, herd)
 }
 
 pub(crate) fn run_reference(peers: u32, days: u32) -> Outcome {

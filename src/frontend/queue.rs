@@ -188,11 +188,13 @@ impl Queue {
     /// Takes everything out: the jobs, in order (runs have none of their own).
     pub fn drain(&mut self) -> impl Iterator<Item = Job> + '_ {
         self.jobs = 0;
-        self.line.drain(..).filter_map(|queued| match queued {
-            Queued::One(job) => Some(job),
-            Queued::Run => None,
-        })
-        .chain(self.accepts.drain(..))
+        self.line
+            .drain(..)
+            .filter_map(|queued| match queued {
+                Queued::One(job) => Some(job),
+                Queued::Run => None,
+            })
+            .chain(self.accepts.drain(..))
     }
 }
 
@@ -215,9 +217,13 @@ mod tests {
     #[test]
     fn rule_03_back_pressure_keeps_order_and_lets_accepts_in_last() {
         let mut queue = Queue::new(Some(2), WhenFull::BackPressure);
-        for (row, kind) in
-            [(1, JobKind::Flight), (2, JobKind::Flight), (3, JobKind::Accept), (4, JobKind::Flight), (5, JobKind::Accept)]
-        {
+        for (row, kind) in [
+            (1, JobKind::Flight),
+            (2, JobKind::Flight),
+            (3, JobKind::Accept),
+            (4, JobKind::Flight),
+            (5, JobKind::Accept),
+        ] {
             assert_eq!(queue.push(job(row, kind)), None);
         }
         assert_eq!(rows(&mut queue), [1, 2, 4, 3, 5]);

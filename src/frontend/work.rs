@@ -171,7 +171,14 @@ impl FrontEnd {
 
     /// Worker `number` has computed: its core is free. The job ends, unless the verdict waits for others.
     #[inline]
-    pub fn computed<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Option<Ended> {
+    pub fn computed<P: Port>(
+        &mut self,
+        now: Time,
+        number: u32,
+        row: &Row,
+        group: &Group,
+        port: &mut P,
+    ) -> Option<Ended> {
         self.cores_free += 1;
         let worker = &mut self.workers[number as usize];
         if worker.wait == Span::ZERO {

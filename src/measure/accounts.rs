@@ -156,7 +156,11 @@ impl Account {
         balance("time integral of jobs in system = sum of their times in it", self.in_system_integral, times)?;
         let parts = self.useful + self.wasted + self.cut_off + self.blocked + self.waiting;
         let parts = parts.cast_signed();
-        balance("worker time held = useful + wasted + cut off + blocked + waiting for a core", self.held_integral, parts)?;
+        balance(
+            "worker time held = useful + wasted + cut off + blocked + waiting for a core",
+            self.held_integral,
+            parts,
+        )?;
         let gone = i128::from(self.served) + i128::from(self.dropped) + i128::from(self.lost_in_crash);
         let there = gone + i128::from(self.in_system);
         balance("arrivals = served + dropped + lost in crash + present", i128::from(self.arrivals), there)

@@ -155,7 +155,7 @@ pub struct Digest {
     hasher: blake3::Hasher,
     buffer: Box<[[u8; 16]; BUFFERED]>,
     filled: usize, // below BUFFERED
-    hashed: u64, // entries, the head included
+    hashed: u64,   // entries, the head included
 }
 
 /// Decisions gathered before they are hashed, 64 KiB: a power of two of BLAKE3's chunks, so that it hashes eight at

@@ -254,7 +254,9 @@ impl Run<'_> {
         let half = self.rtt(who, group).half();
         let dump = self.plan.recovery.dump;
         let lost_at = learned - half - dump;
-        let Some(crash) = self.world.crashes.iter_mut().rev().find(|c| c.at == lost_at && c.back < c.lost) else { return };
+        let Some(crash) = self.world.crashes.iter_mut().rev().find(|c| c.at == lost_at && c.back < c.lost) else {
+            return;
+        };
         crash.back += 1;
         for (share, at) in [50, 99, 100].into_iter().zip(&mut crash.reconnected) {
             if at.is_none() && crash.back * 100 >= crash.lost * share {

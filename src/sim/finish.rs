@@ -54,7 +54,8 @@ impl Run<'_> {
             if row.step() == Step::Absent {
                 continue;
             }
-            let waits = row.step() == Step::Valid && self.front_ends[usize::from(row.place())].covers(who, &row, &self.groups[group]);
+            let waits = row.step() == Step::Valid
+                && self.front_ends[usize::from(row.place())].covers(who, &row, &self.groups[group]);
             let due = if waits { self.front_ends[usize::from(row.place())].run_asked() } else { Some(row.due) };
             let open = match row.obligation() {
                 Obligation::InRun | Obligation::None if waits || row.obligation() == Obligation::InRun => {
@@ -81,10 +82,9 @@ impl Run<'_> {
     fn close_front_ends(&mut self, end: Time) -> Result<Vec<FrontEndFigures>, RunError> {
         let mut figures = Vec::with_capacity(self.front_ends.len());
         for front_end in &mut self.front_ends {
-            front_end.close(end).map_err(|imbalance| RunError::Accounts {
-                front_end: front_end.setup.name.clone(),
-                imbalance,
-            })?;
+            front_end
+                .close(end)
+                .map_err(|imbalance| RunError::Accounts { front_end: front_end.setup.name.clone(), imbalance })?;
             figures.push(FrontEndFigures {
                 name: front_end.setup.name.clone(),
                 incarnations: front_end.incarnation,

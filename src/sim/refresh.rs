@@ -290,7 +290,9 @@ impl Run<'_> {
     fn catch_up(&mut self, now: Time, who: u32, place: usize) {
         let Some(policy) = &self.refresh else { return };
         let row = &mut self.rows[who as usize];
-        if policy.anchor == Anchor::OwnAge || now.since(row.due) < policy.every.min(Span(policy.every.0 - policy.spread.0)) {
+        if policy.anchor == Anchor::OwnAge
+            || now.since(row.due) < policy.every.min(Span(policy.every.0 - policy.spread.0))
+        {
             return;
         }
         let start = self.front_ends[place].service_start;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{Group, Port, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{CrashReport, Decision, Digest, Herd, Meters, Metric, Record, RecordKind, Sample};
 use crate::measure::{Cause, Counter};
+use crate::measure::{CrashReport, Decision, Digest, Herd, Meters, Metric, Record, RecordKind, Sample};
 use crate::rng::{Draws, Shuffle};
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
@@ -21,7 +21,11 @@ pub(super) enum Judges<'a> {
     /// Built-in logic is pure, free of time and blind to all that differs within a group, so that each group has been
     /// asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
-    Own { maker: &'a dyn ValidatorMaker, instances: Vec<Option<Box<dyn Validator>>>, asked: u64 },
+    Own {
+        maker: &'a dyn ValidatorMaker,
+        instances: Vec<Option<Box<dyn Validator>>>,
+        asked: u64,
+    },
 }
 
 impl Judges<'_> {

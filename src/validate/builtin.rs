@@ -95,10 +95,7 @@ mod tests {
     #[test]
     fn rule_24_rtm_takes_a_tcp_peer_at_accept_and_faults_on_it_at_refresh() {
         assert_eq!(Builtin::Sfb2015Rtm.answer(&tcp(Phase::Accept)), Answer::Accept);
-        assert_eq!(
-            Builtin::Sfb2015Rtm.answer(&tcp(Phase::Refresh)),
-            Answer::Fault(FaultCode::ACCESS_VIOLATION)
-        );
+        assert_eq!(Builtin::Sfb2015Rtm.answer(&tcp(Phase::Refresh)), Answer::Fault(FaultCode::ACCESS_VIOLATION));
     }
 
     #[test]
