@@ -83,11 +83,16 @@ impl Draws {
     /// The result is the first two words of the block, the first of them in the low half.
     #[inline]
     pub fn draw(&self, who: Identity, purpose: Purpose, when: When, index: u16) -> u64 {
-        let key = mix(self.root ^ who.0);
         let place = (u32::from(when.episode) << 16) | u32::from(index);
-        let block = philox([when.cycle, when.attempt, place, purpose as u32], [key as u32, (key >> 32) as u32]);
-        u64::from(block[0]) | (u64::from(block[1]) << 32)
+        keyed(mix(self.root ^ who.0), when.cycle, when.attempt, place, purpose as u32)
     }
+}
+
+/// The first two words of a block: a call with its arguments in registers, for the hot path draws several times a step.
+#[inline(never)]
+fn keyed(key: u64, c0: u32, c1: u32, c2: u32, c3: u32) -> u64 {
+    let block = philox([c0, c1, c2, c3], [key as u32, (key >> 32) as u32]);
+    u64::from(block[0]) | (u64::from(block[1]) << 32)
 }
 
 /// A sequential generator: the words of Philox blocks 0, 1, 2, … of one key, in order.
@@ -216,7 +221,7 @@ fn spread(key: u64, half: u32) -> u32 {
 ///
 /// A bijection of the counter for each key; passes BigCrush. From Salmon, Moraes, Dror and Shaw, "Parallel random
 /// numbers: as easy as 1, 2, 3", SC'11; equal to Random123's `philox4x32` bit for bit.
-#[inline]
+#[inline(always)]
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..ROUNDS {
         let product0 = u64::from(MULTIPLIER[0]) * u64::from(counter[0]);

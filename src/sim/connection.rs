@@ -71,7 +71,7 @@ impl Run<'_> {
     }
 
     /// Something arrives, at the front end or at the peer.
-    #[inline]
+    #[inline(never)]
     pub(super) fn message(&mut self, now: Time, who: u32) {
         let row = &self.rows[who as usize];
         if row.next != now {
@@ -359,7 +359,7 @@ impl Run<'_> {
     }
 
     /// A try has taken too long: the peer gives it up, unless it is over (rule 14).
-    #[inline]
+    #[inline(never)]
     pub(super) fn attempt_timer(&mut self, now: Time, who: u32) {
         let row = self.rows[who as usize];
         if row.started == Time::NEVER || !(row.is_trying() || row.step() == Step::Valid) {

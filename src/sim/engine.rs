@@ -238,6 +238,7 @@ impl<'a> Run<'a> {
     }
 
     /// A worker has computed, or waited enough.
+    #[inline(never)]
     fn worker(&mut self, now: Time, number: u32, what: Wake) {
         let place = usize::from(self.worker_places[number as usize]);
         let front_end = &mut self.front_ends[place];

@@ -134,7 +134,7 @@ impl Run<'_> {
     }
 
     /// A due comes: of a connection that a tick took, or of one that has reached its age.
-    #[inline]
+    #[inline(never)]
     pub(super) fn due(&mut self, now: Time, who: u32) {
         let row = &mut self.rows[who as usize];
         if row.due != now {
