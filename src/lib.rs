@@ -2,13 +2,14 @@
 //!
 //! The modules, low to high; a lower one never names a higher one (held by `tests/layers.rs`):
 //! [`time`], [`id`] → [`rng`] → [`dist`] → [`policy`], [`validate`] → [`measure`] → [`frontend`], [`schedule`] →
-//! [`scenario`] → [`sim`] → `report` → `host` → `cli`.
+//! [`scenario`] → [`sim`] → [`report`] → `host` → `cli`.
 
 pub mod dist;
 pub mod frontend;
 pub mod id;
 pub mod measure;
 pub mod policy;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod schedule;

@@ -173,8 +173,8 @@ pub struct FrontEnd {
     pub account: Account,
     /// Time in which it served, in ns, up to the last change.
     pub served: u128,
-    /// What the service manager does once a dump is over.
-    pub after_dump: Action,
+    /// What the service manager does once a dump is over, and after how many failures.
+    pub after_dump: (Action, u32),
     /// Down until a reboot that takes this long; `None`: until a restart.
     pub reboots: Option<Span>,
     failures: Failures,
@@ -234,7 +234,7 @@ impl FrontEnd {
             sweep: Sweep { tick: Time::ZERO, open: 0, last: Time::ZERO },
             account: Account::default(),
             served: 0,
-            after_dump: Action::None,
+            after_dump: (Action::None, 0),
             reboots: None,
             failures: Failures::default(),
             queue: Queue::new(setup.queue_limit, setup.when_full),
@@ -302,7 +302,7 @@ impl FrontEnd {
             (0..run.left).for_each(|_| account.lose_waiting(now, run.asked));
         }
         let valid = std::mem::take(&mut self.valid);
-        (self.owing, self.sweep.open) = (0, 0);
+        self.owing = 0;
         self.served += u128::from(now.since(self.service_start).0);
         self.next_tick = Time::NEVER;
         let (failure, action) = recovery.failed(&mut self.failures, now);

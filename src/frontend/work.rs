@@ -147,7 +147,7 @@ impl FrontEnd {
         };
         if let Some(phase) = phase {
             let verdict = port.judge(now, self.setup.place, phase, worker.job.row, row, group);
-            asked(now, worker.job.row, phase, verdict.answer, row, port);
+            asked(now, worker.job.row, phase, self.setup.place, verdict.answer, row, port);
             if let Answer::Fault(code) = verdict.answer {
                 return Started::Fault(code, phase);
             }
@@ -226,11 +226,12 @@ impl FrontEnd {
 
 /// Puts a question and its answer on the record.
 #[inline]
-fn asked<P: Port>(now: Time, who: u32, phase: Phase, answer: Answer, row: &Row, port: &mut P) {
+fn asked<P: Port>(now: Time, who: u32, phase: Phase, place: u16, answer: Answer, row: &Row, port: &mut P) {
     let detail = match answer {
         Answer::Accept => 0,
         Answer::Fault(_) => 1,
         Answer::Reject(reason) => 16 + reason as u8,
     };
-    port.decide(Decision { at: now, who, what: What::Asked, detail, extra: phase as u16 }, Some(row));
+    let extra = place | (phase as u16) << 15;
+    port.decide(Decision { at: now, who, what: What::Asked, detail, extra }, Some(row));
 }

@@ -32,7 +32,8 @@ pub enum What {
     GaveUp = 21,
     /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once.
     Due = 22,
-    /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: phase.
+    /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
+    /// front end, + 2^15 for a refresh.
     Asked = 23,
     /// A verdict that a crash overtook.
     NoEffect = 24,

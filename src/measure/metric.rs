@@ -131,7 +131,7 @@ figures! {
     /// Peer time without.
     PeerTimeLost = "peer_time_lost", Shape::Length, "sum over peers of the time without an established connection (tags: group, transport)";
     /// Most at once.
-    DisconnectedMax = "disconnected.max", Shape::Count, "most peers without a valid connection at once, after the first service start";
+    DisconnectedMax = "disconnected.max", Shape::Count, "most peers at once that had a valid connection and have none";
     /// Most jobs waiting.
     QueueMax = "queue.max", Shape::Count, "most jobs waiting at once at one front end (tag: front_end)";
     /// Worker use.
@@ -139,7 +139,7 @@ figures! {
     /// Core use.
     CoreUtilisation = "utilisation.cores", Shape::Share, "share of the cores' time used, while serving (tag: front_end)";
     /// Wasted share.
-    WastedWork = "wasted", Shape::Share, "share of CPU spent on jobs whose peer had given up or that a crash cut off";
+    WastedWork = "wasted", Shape::Share, "share of CPU spent on jobs whose peer had given up, or that a crash or the end cut off";
     /// After the last crash.
     Reconnected50 = "reconnected.50", Shape::Length, "from a crash to half of its peers valid again, the longest of all crashes";
     /// After the last crash.

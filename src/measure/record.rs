@@ -62,7 +62,7 @@ pub enum RecordKind {
     WillRestart {
         /// Failures counted, this one included.
         failures: u32,
-        /// From now to the restart.
+        /// From now to the restart, or to the reboot.
         delay: Span,
         /// Whether by a reboot of the host.
         reboot: bool,

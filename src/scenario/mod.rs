@@ -1,6 +1,27 @@
-//! placeholder
+//! Scenario files: read them, check them, complete them into a [`Plan`], write a plan back as a file.
+//!
+//! The way of a text: `decode` reads TOML with the place of every key and value, `resolve` adds defaults and checks
+//! what belongs together, `diagnose` shows what is wrong. `file` holds the types that the JSON Schema is made from.
+//! Does no I/O and never prints: texts in, texts and plans out.
+
+mod decode;
+mod diagnose;
 mod defaults;
 pub mod expect;
+mod expect_parse;
+pub mod file;
 pub mod plan;
+mod render;
+mod resolve;
 
+pub use diagnose::{Bytes, Colour, Place, Problem, Problems};
+
+pub use expect::{Aggregate, Expectation, InPhase, Op, Subject};
+pub use file::schema;
+pub use plan::{
+    Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder,
+    TimelineEntry, WhenFull,
+};
 pub use defaults::refresh_in_place;
+pub use render::render;
+pub use resolve::{Setting, load};

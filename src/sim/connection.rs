@@ -296,6 +296,7 @@ impl Run<'_> {
         row.since = now;
         self.front_ends[place].valid += 1;
         self.world.disconnected -= 1;
+        self.world.cut_off -= u64::from(cause != Cause::Initial);
         self.world.count(self.groups[group].cell, Counter::Valids, 1);
         let outcome = match self.rows[who as usize].obligation() {
             Obligation::Open => Some(Counter::ValidByReconnect),
@@ -432,7 +433,7 @@ impl Run<'_> {
             row.set_cause(Cause::Initial);
             row.owe(Obligation::None);
             row.attempt = 0;
-            self.world.disconnect(now);
+            self.world.disconnected += 1;
             self.decide(now, who, What::Join, 0);
             if promised {
                 self.rows[who as usize].set_step(Step::Promised);
@@ -460,8 +461,10 @@ impl Run<'_> {
         self.decide(now, who, What::Leave, 0);
         if self.rows[who as usize].step() == Step::Valid {
             self.detach(now, who, group);
+            self.world.cut_off -= 1;
         } else {
             let row = &self.rows[who as usize];
+            self.world.cut_off -= u64::from(row.cause() != Cause::Initial);
             self.front_ends[usize::from(row.place())].members.remove(who);
             let lost = u128::from(now.since(row.since).0);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;

@@ -48,10 +48,6 @@ impl Run<'_> {
         if incarnation == 1 && self.plan.start == Start::Established {
             self.establish(now, place);
         }
-        if !self.world.served_once {
-            self.world.served_once = true;
-            self.world.disconnected_max = (self.world.disconnected, now);
-        }
     }
 
     /// Everyone who was promised a connection has it, at no cost (rule 15).
@@ -174,27 +170,17 @@ impl Run<'_> {
 
     /// What the service manager does (rule 8); with a dump, once the process is gone.
     fn recover(&mut self, now: Time, place: usize, failures: u32, action: Action, dump: Span) {
-        let gone = now + dump;
-        let at = Some(place as u16);
-        let (delay, reboot) = match action {
-            Action::None => {
-                self.decide_front_end(now, place, What::StaysDown, failures);
-                self.world.record(gone, at, None, RecordKind::StaysDown { failures });
-                (None, false)
-            }
-            Action::Restart(delay) => (Some(delay), false),
-            Action::Reboot { delay, away } => (Some(delay + away), true),
-        };
-        if let Some(delay) = delay {
-            self.world.record(gone, at, None, RecordKind::WillRestart { failures, delay, reboot });
-        }
         if let Some(crash) = self.world.crashes.last_mut() {
-            crash.restart = delay.map(|d| d + dump);
+            crash.restart = match action {
+                Action::None => None,
+                Action::Restart(delay) => Some(dump + delay),
+                Action::Reboot { delay, away } => Some(dump + delay + away),
+            };
         }
         let front_end = &mut self.front_ends[place];
-        front_end.after_dump = action;
+        front_end.after_dump = (action, failures);
         if dump > Span::ZERO {
-            return front_end.change_at(gone, &mut self.world);
+            return front_end.change_at(now + dump, &mut self.world);
         }
         self.leave_to_the_service_manager(now, place);
     }
@@ -208,12 +194,22 @@ impl Run<'_> {
     }
 
     fn leave_to_the_service_manager(&mut self, now: Time, place: usize) {
-        let front_end = &mut self.front_ends[place];
-        let (at, reboots) = match front_end.after_dump {
-            Action::None => (Time::NEVER, None),
-            Action::Restart(delay) => (now + delay, None),
-            Action::Reboot { delay, away } => (now + delay, Some(away)),
+        let (action, failures) = self.front_ends[place].after_dump;
+        let (delay, reboots) = match action {
+            Action::None => (None, None),
+            Action::Restart(delay) => (Some(delay), None),
+            Action::Reboot { delay, away } => (Some(delay), Some(away)),
         };
+        let kind = match delay {
+            Some(delay) => RecordKind::WillRestart { failures, delay, reboot: reboots.is_some() },
+            None => {
+                self.decide_front_end(now, place, What::StaysDown, failures);
+                RecordKind::StaysDown { failures }
+            }
+        };
+        self.world.record(now, Some(place as u16), None, kind);
+        let at = delay.map_or(Time::NEVER, |delay| now + delay);
+        let front_end = &mut self.front_ends[place];
         front_end.life = Life::Down;
         front_end.reboots = reboots;
         front_end.change_at(at, &mut self.world);

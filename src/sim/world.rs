@@ -52,9 +52,11 @@ pub(super) struct World<'a> {
     pub(super) told: BTreeMap<u8, u64>,
     pub(super) series: Vec<Sample>,
     pub(super) crashes: Vec<CrashReport>,
+    /// Peers present without a valid connection.
     pub(super) disconnected: u64,
+    /// Those of them that had one before.
+    pub(super) cut_off: u64,
     pub(super) disconnected_max: (u64, Time),
-    pub(super) served_once: bool,
     pub(super) watch: &'a mut dyn Watch,
     pub(super) trace: bool,
     pub(super) failed: Option<RunError>,
@@ -106,12 +108,13 @@ impl World<'_> {
         }
     }
 
-    /// One peer more without a valid connection.
+    /// One valid connection less.
     #[inline]
     pub(super) fn disconnect(&mut self, now: Time) {
         self.disconnected += 1;
-        if self.served_once && self.disconnected > self.disconnected_max.0 {
-            self.disconnected_max = (self.disconnected, now);
+        self.cut_off += 1;
+        if self.cut_off > self.disconnected_max.0 {
+            self.disconnected_max = (self.cut_off, now);
         }
     }
 

@@ -1,0 +1,277 @@
+//! `summary.json`: everything that the text has and more, in integers.
+//!
+//! Lengths and instants are ns, shares are a part and a whole. Keys are sorted. Integers above 2^64 − 1 (sums over very
+//! many peers) are written as strings of digits.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::course::{course, disconnected};
+use super::figures::{Value, figure};
+use super::judge::{Judged, overall};
+use super::latency::{Edges, Samples};
+use super::words;
+use crate::measure::{Cause, CellPlan, Counter, CrashReport, Figure, FrontEndFigures, Metric, Outcome, Tags, Verdict};
+use crate::scenario::plan::{Plan, SEMANTICS};
+use crate::sim::Names;
+use crate::time::{Span, Time};
+
+/// The name and version of the shape of `summary.json`.
+pub const SCHEMA: &str = "refresh-sim.summary/1";
+
+/// Quantiles that are given, in parts per million.
+const QUANTILES: [u32; 6] = [500_000, 900_000, 990_000, 999_000, 999_900, 999_990];
+
+/// The summary of a run that ends the program with exit code `exit`.
+pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> Json {
+    let course = course(plan, outcome);
+    json!({
+        "schema": SCHEMA,
+        "semantics": SEMANTICS,
+        "scenario": plan.name,
+        "seed": plan.seed,
+        "replication": plan.replication,
+        "validator": plan.validator.name(),
+        "horizon_ns": plan.horizon.0,
+        "epoch_filetime": plan.epoch.map(|epoch| epoch.0),
+        "digest": outcome.digest,
+        "interrupted": outcome.interrupted,
+        "ended_ns": outcome.ended.0,
+        "steps": outcome.steps,
+        "decisions": outcome.decisions,
+        "exit": exit,
+        "verdict": { "name": course.name, "because": course.because },
+        "expectations": expectations(judged),
+        "crashes": outcome.crashes.iter().map(|crash| of_crash(plan, outcome, crash)).collect::<Json>(),
+        "figures": figures(plan, outcome),
+        "latencies": latencies(outcome),
+        "cycles": cycles(outcome),
+        "samples_excluded": outcome.meters.excluded,
+        "groups": groups(plan, outcome),
+        "groups_folded": outcome.cells.folded,
+        "front_ends": outcome.front_ends.iter().map(of_front_end).collect::<Json>(),
+        "refreshes": outcomes_of_refreshes(outcome, None),
+        "disconnected": {
+            "max": outcome.disconnected_max.0,
+            "max_at_ns": outcome.disconnected_max.1.0,
+            "at_end": disconnected(outcome),
+        },
+        "oldest_open_refresh_ns": ns_of(outcome.oldest_open_refresh),
+        "oldest_open_outage_ns": ns_of(outcome.oldest_open_outage),
+        "herd_indices": outcome.herd.indices,
+        "rejections_untold": outcome.rejections_untold,
+        "assumptions": plan.assumptions.iter().map(|a| json!({ "key": a.key, "text": a.text })).collect::<Json>(),
+    })
+}
+
+/// An integer of any width.
+fn wide(n: u128) -> Json {
+    u64::try_from(n).map_or_else(|_| Json::from(n.to_string()), Json::from)
+}
+
+fn ns_of(span: Option<Span>) -> Json {
+    span.map(|span| span.0).into()
+}
+
+/// An instant as a number and as people read it.
+fn instant(plan: &Plan, at: Time) -> Json {
+    json!({ "ns": at.0, "time": at.to_string(), "date": words::date_exact(plan, at) })
+}
+
+/// A verdict's name in results.
+pub(super) fn name_of(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Fail => "fail",
+    }
+}
+
+fn expectations(judged: &[Judged]) -> Json {
+    let one = |j: &Judged| {
+        json!({
+            "name": j.name,
+            "text": j.text,
+            "verdict": name_of(j.verdict),
+            "observed": j.observed,
+            "samples": j.samples,
+            "why": j.why,
+        })
+    };
+    json!({ "verdict": overall(judged).map(name_of), "each": judged.iter().map(one).collect::<Json>() })
+}
+
+fn of_crash(plan: &Plan, outcome: &Outcome, crash: &CrashReport) -> Json {
+    let names = Names::new(plan);
+    let [half, most, all] = crash.reconnected.map(ns_of);
+    let group = names.locate(crash.peer).and_then(|(group, _)| plan.groups.get(group));
+    json!({
+        "at": instant(plan, crash.at),
+        "front_end": names.front_end(crash.front_end),
+        "incarnation": crash.incarnation,
+        "process_start": instant(plan, crash.process_start),
+        "service_start": instant(plan, crash.service_start),
+        "after_process_start_ns": crash.at.since(crash.process_start).0,
+        "after_service_start_ns": crash.at.since(crash.service_start).0,
+        "code": crash.code.to_string(),
+        "phase": crash.phase.name(),
+        "peer": names.peer(crash.peer),
+        "peer_shows": group.map(words::shows),
+        "peers_lost": crash.lost,
+        "peers_back": crash.back,
+        "reconnected_50_ns": half,
+        "reconnected_99_ns": most,
+        "reconnected_100_ns": all,
+        "restart_after_ns": ns_of(crash.restart),
+        "open_for_ns": (crash.back < crash.lost).then(|| outcome.ended.since(crash.at).0),
+    })
+}
+
+/// Every figure of the registry over the whole run; null: there is nothing to compute it from.
+fn figures(plan: &Plan, outcome: &Outcome) -> Json {
+    let of = |which: &Figure| {
+        let value = figure(plan, outcome, *which, &Tags::default());
+        (which.name().to_owned(), value.map_or(Json::Null, of_value))
+    };
+    Json::Object(Figure::ALL.iter().map(of).collect::<Map<_, _>>())
+}
+
+fn of_value(value: Value) -> Json {
+    match value {
+        Value::Count(n) => json!({ "count": n }),
+        Value::Share { part, whole } => json!({ "part": wide(part), "whole": wide(whole), "ppm": value.ppm() }),
+        Value::Length(ns) => json!({ "ns": wide(ns) }),
+        Value::AtLeast(ns) => json!({ "ns_at_least": wide(ns) }),
+    }
+}
+
+/// One entry for each metric, cell and cause with samples.
+fn latencies(outcome: &Outcome) -> Json {
+    let one = |(metric, cell, cause): (Metric, u16, Cause)| {
+        let plan = (metric != Metric::Sweep).then(|| &outcome.cells.plans[usize::from(cell)]);
+        let tags = Tags { cause: Some(cause), ..plan.map_or_else(Tags::default, tags_of) };
+        let samples = Samples::of(outcome, metric, &tags, None);
+        let mut entry = of_samples(&samples);
+        entry.insert("metric".to_owned(), metric.name().into());
+        entry.insert("group".to_owned(), plan.map(|plan| plan.group.as_str()).into());
+        entry.insert("transport".to_owned(), plan.map(|plan| plan.transport.name()).into());
+        entry.insert("cause".to_owned(), cause.name().into());
+        Json::Object(entry)
+    };
+    outcome.meters.histograms().map(|(metric, cell, cause, _)| one((metric, cell, cause))).collect()
+}
+
+/// The tags that single out one cell.
+pub(super) fn tags_of(plan: &CellPlan) -> Tags {
+    Tags { group: Some(plan.group.clone()), transport: Some(plan.transport), ..Tags::default() }
+}
+
+fn of_samples(samples: &Samples) -> Map<String, Json> {
+    let n = samples.ranked();
+    let quantile = |ppm: &u32| {
+        let (edges, known) = samples.quantile(*ppm, samples.never_max);
+        // Null is what is not known; that it is never is told apart by `never`.
+        let upper = edges.high.filter(|_| known);
+        json!({ "ppm": ppm, "upper_ns": upper, "never": known && edges.high.is_none(), "n": n })
+    };
+    let edges = |edges: Edges| json!({ "lower_ns": edges.low, "upper_ns": edges.high });
+    let mut entry = Map::new();
+    entry.insert("n".to_owned(), n.into());
+    entry.insert("never".to_owned(), samples.never_min.into());
+    entry.insert("min".to_owned(), edges(samples.min()));
+    entry.insert("max_finite".to_owned(), edges(samples.max(0)));
+    entry.insert("mean_finite".to_owned(), edges(samples.mean(0)));
+    entry.insert("quantiles".to_owned(), QUANTILES.iter().map(quantile).collect());
+    entry
+}
+
+/// Histograms of single cycles, where they were asked for.
+fn cycles(outcome: &Outcome) -> Json {
+    let mut cycled: Vec<_> = outcome.meters.cycled.iter().collect();
+    cycled.sort_by_key(|c| (c.metric, c.cycle, c.cell));
+    let one = |c: &crate::measure::Cycled| {
+        let samples = Samples { histogram: Some(c.histogram.clone()), never_min: 0, never_max: 0 };
+        let plan = &outcome.cells.plans[usize::from(c.cell)];
+        let mut entry = of_samples(&samples);
+        // Which cycle an open refresh belongs to is not counted: these are the finite ones alone.
+        entry.remove("never");
+        entry.insert("metric".to_owned(), c.metric.name().into());
+        entry.insert("cycle".to_owned(), c.cycle.into());
+        entry.insert("group".to_owned(), plan.group.clone().into());
+        entry.insert("transport".to_owned(), plan.transport.name().into());
+        Json::Object(entry)
+    };
+    cycled.into_iter().map(one).collect()
+}
+
+/// What the obligations came to, in one cell or in all. The eight outcomes add up to `due`.
+fn outcomes_of_refreshes(outcome: &Outcome, cell: Option<u16>) -> Json {
+    let count = |counter| match cell {
+        Some(cell) => outcome.meters.counted(cell, counter),
+        None => super::figures::total(outcome, counter),
+    };
+    json!({
+        "due": count(Counter::Dues),
+        "in_place": count(Counter::ValidInPlace),
+        "by_reconnect": count(Counter::ValidByReconnect),
+        "rejected": count(Counter::Rejected),
+        "recovered": count(Counter::Recovered),
+        "departed": count(Counter::Departed),
+        "dropped": count(Counter::Dropped),
+        "missed": count(Counter::Missed),
+        "unfinished": count(Counter::Unfinished),
+    })
+}
+
+fn groups(plan: &Plan, outcome: &Outcome) -> Json {
+    let one = |(cell, of): (usize, &CellPlan)| {
+        let cell = cell as u16;
+        let count = |counter| outcome.meters.counted(cell, counter);
+        let tags = tags_of(of);
+        let value = |which| figure(plan, outcome, which, &tags).map_or(Json::Null, of_value);
+        json!({
+            "name": of.group,
+            "transport": of.transport.name(),
+            "peers_at_end": outcome.groups[usize::from(cell)].peers,
+            "availability": value(Figure::Availability),
+            "peer_time_lost": value(Figure::PeerTimeLost),
+            "peer_time_present_ns": wide(outcome.groups[usize::from(cell)].present),
+            "refreshes": outcomes_of_refreshes(outcome, Some(cell)),
+            "rejections": count(Counter::Rejections),
+            "losses": count(Counter::Losses),
+            "attempts": count(Counter::Attempts),
+            "timeouts": count(Counter::TimeOuts),
+            "valid": count(Counter::Valids),
+            "connects_unfinished": count(Counter::UnfinishedConnects),
+        })
+    };
+    outcome.cells.plans.iter().enumerate().map(one).collect()
+}
+
+fn of_front_end(f: &FrontEndFigures) -> Json {
+    let a = &f.account;
+    json!({
+        "name": f.name,
+        "up": f.up,
+        "incarnations": f.incarnations,
+        "served_ns": wide(f.served),
+        "workers": f.workers,
+        "cores": f.cores,
+        "connections_valid": f.valid,
+        "jobs": {
+            "arrived": a.arrivals,
+            "served": a.served,
+            "dropped": a.dropped,
+            "lost_in_crash": a.lost_in_crash,
+        },
+        "worker_time_ns": {
+            "held": wide(a.held_time()),
+            "useful": wide(a.useful),
+            "wasted": wide(a.wasted),
+            "cut_off": wide(a.cut_off),
+            "blocked": wide(a.blocked),
+            "waiting_for_core": wide(a.waiting),
+        },
+        "queue_max": a.queue_max,
+        "queue_max_at_ns": a.queue_max_at.0,
+    })
+}

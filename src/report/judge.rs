@@ -1,0 +1,382 @@
+//! Weighs expectations against an outcome: pass, fail, or inconclusive.
+//!
+//! A histogram knows a value only up to its bucket, a quantile with fewer than ten samples beyond it is not known, and
+//! what did not end has no length. So each observation is a range in which it lies for sure. An expectation passes or
+//! fails if all of the range does; else the run does not say (design rules 5 and 6).
+
+use super::figures::{Value, dues, figure};
+use super::latency::{Edges, Samples, cells};
+use super::words;
+use crate::measure::{Figure, Metric, Outcome, Shape, Verdict};
+use crate::scenario::expect::{Aggregate, Expectation, InPhase, Op, Subject};
+use crate::scenario::plan::Plan;
+use crate::time::Span;
+
+/// An expectation after the run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Judged {
+    /// Its key.
+    pub name: String,
+    /// The line as written.
+    pub text: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// What was observed, in words.
+    pub observed: String,
+    /// How many samples that rests on, those without an end too; `None`: it is one value a run.
+    pub samples: Option<u64>,
+    /// Why it is inconclusive, or what else there is to know.
+    pub why: Option<String>,
+}
+
+/// Weighs each expectation of the plan.
+pub fn judge(plan: &Plan, outcome: &Outcome) -> Vec<Judged> {
+    plan.expect.iter().map(|expectation| one(plan, outcome, expectation)).collect()
+}
+
+/// The verdict on all of them: one that fails fails all, one that is inconclusive leaves all so.
+///
+/// `None`: nothing was expected.
+pub fn overall(judged: &[Judged]) -> Option<Verdict> {
+    judged.iter().map(|j| j.verdict).max()
+}
+
+fn one(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Judged {
+    let found = if outcome.interrupted {
+        Found::unknown("not judged", "the run was interrupted")
+    } else {
+        match expectation.subject {
+            Subject::Latency(metric) => latency(plan, outcome, expectation, metric),
+            Subject::Figure(which) => of_figure(plan, outcome, expectation, which),
+        }
+    };
+    Judged {
+        name: expectation.name.clone(),
+        text: expectation.text.clone(),
+        verdict: found.verdict,
+        observed: found.observed,
+        samples: found.samples,
+        why: found.why,
+    }
+}
+
+/// What was found about one expectation.
+struct Found {
+    verdict: Verdict,
+    observed: String,
+    samples: Option<u64>,
+    why: Option<String>,
+}
+
+impl Found {
+    fn unknown(observed: &str, why: impl Into<String>) -> Found {
+        Found { verdict: Verdict::Inconclusive, observed: observed.to_owned(), samples: None, why: Some(why.into()) }
+    }
+}
+
+/// Whether a value somewhere between `low` and `high` (`None`: without end) compares with `limit` as it should.
+fn holds(op: Op, low: u128, high: Option<u128>, limit: u128) -> Option<bool> {
+    let (all_below, all_above) = (high.is_some_and(|high| high < limit), low > limit);
+    let (none_above, none_below) = (high.is_some_and(|high| high <= limit), low >= limit);
+    let (yes, no) = match op {
+        Op::Less => (all_below, none_below),
+        Op::AtMost => (none_above, all_above),
+        Op::AtLeast => (none_below, all_below),
+        Op::More => (all_above, none_above),
+        Op::Equal => (none_above && none_below, all_below || all_above),
+        Op::NotEqual => (all_below || all_above, none_above && none_below),
+    };
+    if yes { Some(true) } else { no.then_some(false) }
+}
+
+fn verdict(holds: Option<bool>) -> Verdict {
+    match holds {
+        Some(true) => Verdict::Pass,
+        Some(false) => Verdict::Fail,
+        None => Verdict::Inconclusive,
+    }
+}
+
+// ---- latencies
+
+fn latency(plan: &Plan, outcome: &Outcome, expectation: &Expectation, metric: Metric) -> Found {
+    if let Some(found) = no_such_group(plan, outcome, expectation) {
+        return found;
+    }
+    let samples = Samples::of(outcome, metric, &expectation.tags, expectation.phase);
+    if expectation.aggregate == Aggregate::Count {
+        return counted(expectation, &samples);
+    }
+    let n = samples.ranked();
+    if samples.finite() + samples.never_max == 0 {
+        let why = nothing_measured(plan, outcome, metric, expectation.phase);
+        return Found { samples: Some(0), ..Found::unknown("no samples", why) };
+    }
+    let least = range(expectation.aggregate, &samples, samples.never_min);
+    let most = range(expectation.aggregate, &samples, samples.never_max);
+    let limit = u128::from(expectation.limit);
+    let weigh = |edges: Edges| holds(expectation.op, edges.low.into(), edges.high.map(u128::from), limit);
+    let (low, high) = (weigh(least.0), weigh(most.0));
+    let observed = observed(&samples, expectation, least, most.0);
+    if n < expectation.min_samples {
+        let why = format!("{}, and {} are asked for", samples_in_words(n), words::count(expectation.min_samples));
+        return Found { verdict: Verdict::Inconclusive, observed, samples: Some(n), why: Some(why) };
+    }
+    let holds = if low == high { low } else { None };
+    let why = holds.is_none().then(|| why_not(&samples, expectation, least, low, high));
+    Found { verdict: verdict(holds), observed, samples: Some(n), why }
+}
+
+fn samples_in_words(n: u64) -> String {
+    match n {
+        1 => "there is 1 sample".to_owned(),
+        n => format!("there are {} samples", words::count(n)),
+    }
+}
+
+/// Tags that nothing has, or that only the fold of many groups has.
+fn no_such_group(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Option<Found> {
+    let tags = &expectation.tags;
+    if (tags.group.is_none() && tags.transport.is_none()) || !cells(outcome, tags).is_empty() {
+        return None;
+    }
+    let exists = tags.group.as_ref().is_some_and(|name| plan.groups.iter().any(|group| group.name == *name));
+    let why = if exists && tags.transport.is_none() {
+        "the group is beyond the 64th and was measured together with others as `other`"
+    } else {
+        "no group has these tags"
+    };
+    Some(Found::unknown("nothing matches", why))
+}
+
+fn nothing_measured(plan: &Plan, outcome: &Outcome, metric: Metric, phase: Option<InPhase>) -> String {
+    let of_refreshes = matches!(metric, Metric::Refresh | Metric::Lateness | Metric::Sweep);
+    if of_refreshes && plan.refresh.is_none() {
+        "the plan has no refresh".to_owned()
+    } else if of_refreshes && dues(outcome) == 0 {
+        format!("no refresh fell due within {}", words::about(plan.horizon))
+    } else if let Some(InPhase::Cycle(cycle)) = phase {
+        format!("nothing was measured of refresh {cycle}")
+    } else {
+        format!("nothing was measured of `{}`", metric.name())
+    }
+}
+
+fn counted(expectation: &Expectation, samples: &Samples) -> Found {
+    let n = samples.finite();
+    let holds = holds(expectation.op, n.into(), Some(n.into()), expectation.limit.into());
+    let observed = words::count(n);
+    if n < expectation.min_samples {
+        let why = format!("{}, and {} are asked for", samples_in_words(n), words::count(expectation.min_samples));
+        return Found { verdict: Verdict::Inconclusive, observed, samples: Some(n), why: Some(why) };
+    }
+    Found { verdict: verdict(holds), observed, samples: Some(n), why: None }
+}
+
+/// Where the aggregate lies for sure, and whether that is one bucket.
+fn range(aggregate: Aggregate, samples: &Samples, never: u64) -> (Edges, bool) {
+    match aggregate {
+        Aggregate::Quantile(ppm) => samples.quantile(ppm, never),
+        Aggregate::Min => (samples.min(), true),
+        Aggregate::Max => (samples.max(never), true),
+        Aggregate::Mean => (samples.mean(never), never == 0),
+        // A latency has no `value`; the grammar knows that.
+        Aggregate::Count | Aggregate::Value => (Edges { low: 0, high: None }, false),
+    }
+}
+
+fn observed(samples: &Samples, expectation: &Expectation, found: (Edges, bool), most: Edges) -> String {
+    let (edges, known) = found;
+    let limit = Span(expectation.limit);
+    let rank = |edge: Option<u64>| edge.map_or_else(|| "never".to_owned(), |ns| length(Span(ns), limit));
+    let (low, high) = (rank(Some(edges.low)), rank(most.high));
+    let value = if !known && low != high {
+        format!("between {low} and {high}")
+    } else if !known {
+        high
+    } else if edges != most {
+        format!("{} or later", rank(edges.high))
+    } else {
+        rank(edges.high)
+    };
+    let n = match (samples.finite(), samples.never_min) {
+        (finite, 0) => format!("n {}", words::count(finite)),
+        (finite, never) => {
+            format!("n {}, {} of them never", words::count(finite + never), words::count(never))
+        }
+    };
+    format!("{value} ({n})")
+}
+
+/// A length in words; exact where rounding would make it look like the limit.
+fn length(span: Span, limit: Span) -> String {
+    let rounded = words::about(span);
+    if span != limit && rounded == words::about(limit) { span.to_string() } else { rounded }
+}
+
+fn why_not(
+    samples: &Samples,
+    expectation: &Expectation,
+    found: (Edges, bool),
+    low: Option<bool>,
+    high: Option<bool>,
+) -> String {
+    let open = samples.never_max - samples.never_min;
+    if low != high && open > 0 {
+        let n = words::plural(open, "refresh that did not end", "refreshes that did not end");
+        return format!("it depends on how many of {n} valid belong to that cycle");
+    }
+    match expectation.aggregate {
+        Aggregate::Mean if samples.never_min > 0 => {
+            format!("{} never ended valid, so their mean has no upper bound", words::count(samples.never_min))
+        }
+        Aggregate::Quantile(_) if !found.1 => "fewer than 10 samples lie beyond it, so it is not known".to_owned(),
+        _ => {
+            let high = found.0.high.map_or_else(|| "never".to_owned(), |ns| Span(ns).to_string());
+            format!("the limit lies within the histogram's bucket {} to {high}", Span(found.0.low))
+        }
+    }
+}
+
+// ---- figures
+
+fn of_figure(plan: &Plan, outcome: &Outcome, expectation: &Expectation, which: Figure) -> Found {
+    if let Some(found) = no_such_group(plan, outcome, expectation) {
+        return found;
+    }
+    let Some(value) = figure(plan, outcome, which, &expectation.tags) else {
+        return Found::unknown("no data", no_value(plan, outcome, which));
+    };
+    let (low, high) = bounds(value, expectation.limit);
+    let holds = holds(expectation.op, low, high, limit(value, expectation.limit));
+    let observed = in_words(value, which, expectation.limit);
+    if let Some(why) = vacuous(plan, outcome, which, value) {
+        return Found { observed, ..Found::unknown("", why) };
+    }
+    let why = holds.is_none().then(|| "it was not over when the run ended".to_owned());
+    Found { verdict: verdict(holds), observed, samples: None, why }
+}
+
+/// No crash where nothing was put to the test is not a pass: the refresh that the plan has never came.
+fn vacuous(plan: &Plan, outcome: &Outcome, which: Figure, value: Value) -> Option<String> {
+    if which != Figure::Crashes || value != Value::Count(0) || !outcome.crashes.is_empty() {
+        return None;
+    }
+    if plan.refresh.is_some() && dues(outcome) == 0 {
+        let ran = words::about(outcome.ended.since(crate::time::Time::ZERO));
+        return Some(format!("no refresh fell due in the {ran} of the run, so nothing was put to the test"));
+    }
+    (!super::figures::asked(outcome)).then(|| "no validator was ever asked".to_owned())
+}
+
+/// A share is compared in units of half a part per million times its whole, exactly; others as they are.
+fn limit(value: Value, limit: u64) -> u128 {
+    match value {
+        Value::Share { whole, .. } => u128::from(limit) * whole,
+        Value::Count(_) | Value::Length(_) | Value::AtLeast(_) => limit.into(),
+    }
+}
+
+/// Where a value lies for sure, in the unit of [`limit`].
+///
+/// Limits of shares are rounded to a part per million when they are read (`1/3`), so a share that rounds to the limit
+/// is equal to it; but not to 0 or 100 %, which are exact.
+fn bounds(value: Value, limit: u64) -> (u128, Option<u128>) {
+    match value {
+        Value::Count(n) => (n.into(), Some(n.into())),
+        Value::Length(ns) => (ns, Some(ns)),
+        Value::AtLeast(ns) => (ns, None),
+        Value::Share { part, whole } => {
+            let rounds = value.ppm() == Some(limit) && limit > 0 && limit < 1_000_000;
+            let scaled = if rounds { u128::from(limit) * whole } else { part.saturating_mul(1_000_000) };
+            (scaled, Some(scaled))
+        }
+    }
+}
+
+fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
+    match which {
+        Figure::FirstCrash | Figure::CrashAge => "there was no crash".to_owned(),
+        Figure::Reconnected50 | Figure::Reconnected99 | Figure::Reconnected100 => {
+            "no crash took a valid connection".to_owned()
+        }
+        Figure::Rejections => "no validator was ever asked".to_owned(),
+        Figure::Availability | Figure::PeerTimeLost => "no peer was there".to_owned(),
+        Figure::WorkerUtilisation | Figure::CoreUtilisation | Figure::DisconnectedMax => {
+            "no front end ever served".to_owned()
+        }
+        Figure::WastedWork => "no CPU was used".to_owned(),
+        Figure::Crashes | Figure::QueueMax | Figure::Up => "no front end has these tags".to_owned(),
+        _ if plan.refresh.is_none() => "the plan has no refresh".to_owned(),
+        _ if dues(outcome) == 0 => format!("no refresh fell due within {}", words::about(plan.horizon)),
+        _ => "no refresh of these groups fell due".to_owned(),
+    }
+}
+
+/// A figure's value in words.
+fn in_words(value: Value, which: Figure, limit: u64) -> String {
+    let wide = |ns: u128| match u64::try_from(ns) {
+        Ok(ns) if which.shape() == Shape::Length => length(Span(ns), Span(limit)),
+        _ => words::about_sum(ns),
+    };
+    match value {
+        Value::Count(n) => words::count(n),
+        Value::Share { part, whole } => words::percent(part, whole),
+        Value::Length(ns) => wide(ns),
+        Value::AtLeast(ns) => format!("more than {}", wide(ns)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPS: [Op; 6] = [Op::Less, Op::AtMost, Op::Equal, Op::NotEqual, Op::AtLeast, Op::More];
+
+    fn plain(op: Op, value: u128, limit: u128) -> bool {
+        match op {
+            Op::Less => value < limit,
+            Op::AtMost => value <= limit,
+            Op::Equal => value == limit,
+            Op::NotEqual => value != limit,
+            Op::AtLeast => value >= limit,
+            Op::More => value > limit,
+        }
+    }
+
+    #[test]
+    fn a_range_passes_if_all_of_it_does_and_fails_if_none_of_it_does() {
+        for op in OPS {
+            for (low, high, limit) in (0..6).flat_map(|l| (l..6).flat_map(move |h| (0..7).map(move |x| (l, h, x)))) {
+                let all = (low..=high).all(|value| plain(op, value, limit));
+                let none = !(low..=high).any(|value| plain(op, value, limit));
+                let expected = if all { Some(true) } else { none.then_some(false) };
+                assert_eq!(holds(op, low, Some(high), limit), expected, "{op:?} {low}..={high} {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_ends_fails_an_upper_bound_and_passes_a_lower_one() {
+        assert_eq!(holds(Op::AtMost, 9, None, 8), Some(false));
+        assert_eq!(holds(Op::AtMost, 7, None, 8), None);
+        assert_eq!(holds(Op::AtLeast, 8, None, 8), Some(true));
+        assert_eq!(holds(Op::Equal, 9, None, 8), Some(false));
+        assert_eq!(holds(Op::NotEqual, 9, None, 8), Some(true));
+    }
+
+    #[test]
+    fn shares_are_compared_exactly_at_the_ends_and_to_a_part_per_million_between() {
+        let nearly_all = Value::Share { part: 999_999_999, whole: 1_000_000_000 };
+        let third = Value::Share { part: 1, whole: 3 };
+        let weigh = |value, op, ppm| {
+            let (low, high) = bounds(value, ppm);
+            holds(op, low, high, limit(value, ppm))
+        };
+        assert_eq!(weigh(nearly_all, Op::AtLeast, 1_000_000), Some(false));
+        assert_eq!(weigh(nearly_all, Op::AtLeast, 999_999), Some(true));
+        assert_eq!(weigh(third, Op::AtMost, 333_333), Some(true));
+        assert_eq!(weigh(third, Op::Equal, 333_333), Some(true));
+        assert_eq!(weigh(third, Op::Less, 333_333), Some(false));
+    }
+}

@@ -1,0 +1,22 @@
+//! What is said of an outcome: expectations weighed, the summary as text and as JSON, histograms, series and records.
+//!
+//! Plain functions from a plan and its outcome to values, texts and bytes. Does no I/O, never prints, reads no clock:
+//! identical results make identical bytes.
+
+mod course;
+mod figures;
+mod files;
+mod json;
+mod judge;
+mod latency;
+mod records;
+mod text;
+mod words;
+
+pub use course::{Course, course};
+pub use figures::{Value, figure};
+pub use files::files;
+pub use json::{SCHEMA, summary};
+pub use judge::{Judged, judge, overall};
+pub use records::{record_line, step_line};
+pub use text::text;

@@ -1,0 +1,352 @@
+//! A plan as a scenario file: every key written, every assumption beside its key.
+//!
+//! Loading the text gives the same plan, but for its name, replication and assumptions.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use crate::dist::Dist;
+use crate::policy::{Act, Action, Anchor, Refresh};
+use crate::time::Span;
+
+use super::decode::{joined, toml_string as string};
+use super::file::{ActionWord, AnchorWord, CertificateWord, Word};
+use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS};
+use super::resolve::written_date;
+
+/// Writes a plan as a scenario file.
+///
+/// Only for plans whose front ends differ in nothing but name and start, and whose groups share their validation times,
+/// as all have that were loaded.
+pub fn render(plan: &Plan) -> String {
+    let mut out = Writer { text: String::new(), path: String::new(), assumed: by_key(&plan.assumptions) };
+    out.line("schema", 1);
+    out.line("semantics", SEMANTICS);
+    run(&mut out, plan);
+    front_end(&mut out, &plan.front_ends);
+    if let Some(refresh) = &plan.refresh {
+        self::refresh(&mut out, refresh);
+    }
+    recovery(&mut out, plan);
+    validation(&mut out, plan);
+    for peers in &plan.groups {
+        group(&mut out, peers, &plan.front_ends);
+    }
+    timeline(&mut out, plan);
+    measure(&mut out, plan);
+    process(&mut out, &plan.process);
+    if !plan.expect.is_empty() {
+        out.section("[expect]", "expect");
+    }
+    for expectation in &plan.expect {
+        out.line(&joined("", &expectation.name), string(&expectation.text));
+    }
+    out.finish()
+}
+
+fn by_key(assumptions: &[Assumption]) -> BTreeMap<&str, &str> {
+    assumptions.iter().map(|assumption| (assumption.key.as_str(), assumption.text.as_str())).collect()
+}
+
+/// The text so far, and the assumptions that have not found their key yet.
+struct Writer<'a> {
+    text: String,
+    path: String,
+    assumed: BTreeMap<&'a str, &'a str>,
+}
+
+impl Writer<'_> {
+    /// Begins a table.
+    fn section(&mut self, header: &str, path: &str) {
+        // Writing to a string cannot fail.
+        let _ = write!(self.text, "\n{header}");
+        self.path = path.to_owned();
+        self.comment(path);
+        self.text.push('\n');
+    }
+
+    fn line(&mut self, key: &str, value: impl Display) {
+        let _ = write!(self.text, "{key} = {value}");
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        self.comment(&path);
+        self.text.push('\n');
+    }
+
+    /// Writes the assumptions of a key and of the keys within its inline table.
+    fn comment(&mut self, path: &str) {
+        let is_section = self.path == path;
+        let within = format!("{path}.");
+        let found: Vec<(&str, &str)> = self
+            .assumed
+            .range(path..)
+            .take_while(|(key, _)| key.starts_with(path))
+            .filter(|(key, _)| **key == path || (!is_section && key.starts_with(&within)))
+            .map(|(key, text)| (*key, *text))
+            .collect();
+        for (key, text) in found {
+            self.assumed.remove(key);
+            let what = key.strip_prefix(&within).map_or(String::new(), |key| format!("{key} "));
+            let _ = write!(self.text, "  # assumed: {}", one_line(&format!("{what}{text}")));
+        }
+    }
+
+    /// The text, with assumptions whose key is not written in a block on top.
+    fn finish(self) -> String {
+        let mut top = String::new();
+        for (key, text) in &self.assumed {
+            let _ = writeln!(top, "# assumed: {}", one_line(&format!("{key}: {text}")));
+        }
+        top + &self.text
+    }
+}
+
+/// Comments end with their line and take no control characters.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn run(out: &mut Writer<'_>, plan: &Plan) {
+    out.section("[run]", "run");
+    out.line("horizon", length(plan.horizon));
+    out.line("seed", plan.seed);
+    if let Some(epoch) = plan.epoch {
+        out.line("epoch", string(&written_date(epoch)));
+    }
+    out.line("start", word(plan.start));
+    out.line("tie_order", word(plan.tie_order));
+}
+
+fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
+    out.section("[front_end]", "front_end");
+    out.text.push_str("nodes = [\n");
+    for node in nodes {
+        let _ = writeln!(out.text, "  {{ name = {}, starts = {} }},", string(&node.name), length(Span(node.starts.0)));
+    }
+    out.text.push_str("]\n");
+    let Some(shared) = nodes.first() else {
+        return;
+    };
+    out.line("start_up", dist(&shared.start_up));
+    out.line("workers", shared.workers);
+    out.line("cores", shared.cores);
+    if let Some(limit) = shared.queue_limit {
+        out.line("queue_limit", limit);
+        out.line("when_full", word(shared.when_full));
+    }
+    if let Some(accept) = &shared.accept {
+        out.line("accept", dist(accept));
+    }
+    out.line("backlog", shared.backlog);
+}
+
+fn refresh(out: &mut Writer<'_>, refresh: &Refresh) {
+    out.section("[refresh]", "refresh");
+    out.line("every", length(refresh.every));
+    let (anchor, offset) = match refresh.anchor {
+        Anchor::ServiceStart => (AnchorWord::ServiceStart, None),
+        Anchor::OwnAge => (AnchorWord::OwnAge, None),
+        Anchor::WallClock(offset) => (AnchorWord::WallClock, Some(offset)),
+    };
+    out.line("anchor", word(anchor));
+    if let Some(offset) = offset {
+        out.line("offset", length(offset));
+    }
+    out.line("spread", length(refresh.spread));
+    let transports = [("tcp", refresh.tcp), ("tls", refresh.tls)];
+    out.line("transports", list(transports.iter().filter(|(_, on)| *on).map(|(name, _)| string(name))));
+    out.line("order", word(refresh.order));
+    match refresh.act {
+        Act::Revalidate => out.line("action", word(ActionWord::Revalidate)),
+        Act::Reconnect(initiator) => {
+            out.line("action", word(ActionWord::Reconnect));
+            out.line("initiator", word(initiator));
+        }
+    }
+}
+
+fn recovery(out: &mut Writer<'_>, plan: &Plan) {
+    out.section("[recovery]", "recovery");
+    let action = |action: &Action| {
+        string(&match action {
+            Action::Restart(delay) => format!("restart after {delay}"),
+            Action::Reboot { delay, away } => format!("reboot after {delay} away {away}"),
+            Action::None => "none".to_owned(),
+        })
+    };
+    out.line("actions", list(plan.recovery.actions.iter().map(action)));
+    out.line("reset_period", length_or_never(plan.recovery.reset_period));
+    out.line("dump", length(plan.recovery.dump));
+}
+
+fn validation(out: &mut Writer<'_>, plan: &Plan) {
+    out.section("[validation]", "validation");
+    out.line("validator", word(plan.validator));
+    if let Some(group) = plan.groups.first() {
+        out.line("accept", dist(&group.validate_accept));
+        out.line("refresh", dist(&group.validate_refresh));
+    }
+}
+
+fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
+    out.section("[[group]]", &joined("group", &group.name));
+    out.line("name", string(&group.name));
+    out.line("count", group.count);
+    if let Some(indices) = &group.indices {
+        indices_line(out, indices, group.count);
+    }
+    out.line("transport", word(group.transport));
+    out.line("certificate", word(CertificateWord(group.certificate)));
+    out.line("address", string(&group.address.to_string()));
+    out.line("port", group.port);
+    out.line("known", group.known);
+    out.line("rtt", dist(&group.rtt));
+    if !group.flights.is_empty() {
+        // The plan no longer knows the handshake's name: its flights say the same.
+        if let Some(text) = out.assumed.remove(format!("{}.handshake", out.path).as_str()) {
+            let _ = writeln!(out.text, "# assumed: handshake {}", one_line(text));
+        }
+        out.line("flights", list(group.flights.iter().map(dist)));
+    }
+    if !group.client_cpu.is_empty() {
+        out.line("client_cpu", list(group.client_cpu.iter().map(dist)));
+    }
+    out.line("attempt_timeout", length_or_never(group.attempt_timeout));
+    let (first, delay) = (dist(&group.reconnect.first), dist(&group.reconnect.delay));
+    out.line("reconnect", format!("{{ first = {first}, delay = {delay} }}"));
+    let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
+    out.line("front_ends", list(names.map(|node| string(&node.name))));
+    out.line("present", group.present);
+}
+
+/// The shorter of the two lists that say which indices there are.
+fn indices_line(out: &mut Writer<'_>, indices: &[u32], count: u32) {
+    if indices.len() as u64 * 2 <= u64::from(count) {
+        return out.line("only", list(indices.iter()));
+    }
+    let mut there = indices.iter().peekable();
+    let gone = (0..count).filter(|index| there.next_if(|there| *there == index).is_none());
+    out.line("omit", list(gone));
+}
+
+fn timeline(out: &mut Writer<'_>, plan: &Plan) {
+    for (nth, entry) in plan.timeline.iter().enumerate() {
+        out.section("[[timeline]]", &format!("timeline.{nth}"));
+        out.line("at", length(Span(entry.at.0)));
+        out.line("do", word(entry.change));
+        let group = plan.groups.get(usize::from(entry.group)).map_or("", |group| &group.name);
+        out.line("group", string(group));
+        if let Some(indices) = &entry.indices {
+            out.line("only", list(indices.iter()));
+        }
+    }
+}
+
+fn measure(out: &mut Writer<'_>, plan: &Plan) {
+    out.section("[measure]", "measure");
+    out.line("from", length(Span(plan.measure.from.0)));
+    out.line("sample", length(plan.measure.sample));
+    out.line("cycles", list(plan.measure.cycles.iter()));
+}
+
+fn process(out: &mut Writer<'_>, process: &ProcessPlan) {
+    if *process == ProcessPlan::default() {
+        return;
+    }
+    let ProcessPlan {
+        service,
+        application,
+        application_version,
+        application_timestamp,
+        module,
+        module_version,
+        module_timestamp,
+        process_id,
+        fault_offset,
+        report_id,
+        application_path,
+        module_path,
+    } = process;
+    out.section("[process]", "process");
+    for (key, value) in [
+        ("service", service),
+        ("application", application),
+        ("application_version", application_version),
+        ("application_timestamp", application_timestamp),
+        ("module", module),
+        ("module_version", module_version),
+        ("module_timestamp", module_timestamp),
+        ("report_id", report_id),
+        ("application_path", application_path),
+        ("module_path", module_path),
+    ] {
+        if let Some(value) = value {
+            out.line(key, string(value));
+        }
+    }
+    if let Some(id) = process_id {
+        out.line("process_id", id);
+    }
+    if let Some(offset) = fault_offset {
+        out.line("fault_offset", format_args!("{offset:#x}"));
+    }
+}
+
+fn word(value: impl Word) -> String {
+    string(value.word())
+}
+
+fn length(span: Span) -> String {
+    string(&span.to_string())
+}
+
+fn length_or_never(span: Option<Span>) -> String {
+    span.map_or_else(|| string("never"), length)
+}
+
+fn list(items: impl Iterator<Item = impl Display>) -> String {
+    let items: Vec<String> = items.map(|item| item.to_string()).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A distribution, from what it says of itself: its kind, then names and values.
+fn dist(dist: &Dist) -> String {
+    let text = dist.to_string();
+    let (kind, rest) = text.split_once(' ').unwrap_or((&text, ""));
+    // A value may be several words, `1d 2m`; names begin with a letter and values with a digit.
+    let mut pairs: Vec<(&str, String)> = Vec::new();
+    for word in rest.split(' ') {
+        match pairs.last_mut() {
+            Some((_, value)) if word.starts_with(|c: char| c.is_ascii_digit()) => {
+                let gap = if value.is_empty() { "" } else { " " };
+                let _ = write!(value, "{gap}{word}");
+            }
+            _ => pairs.push((word, String::new())),
+        }
+    }
+    match dist {
+        Dist::Constant(_) => string(rest),
+        Dist::Exponential(_) => format!("{{ {kind} = {} }}", string(rest)),
+        Dist::Uniform(_) => {
+            let (low, high) = rest.split_once("..").unwrap_or((rest, rest));
+            format!("{{ uniform = [{}, {}] }}", string(low), string(high))
+        }
+        Dist::Empirical(_) => {
+            let points = pairs.iter().map(|(name, value)| format!("[{}, {}]", string(name), string(value)));
+            format!("{{ percentiles = {} }}", list(points))
+        }
+        Dist::LogNormal(_) | Dist::Pareto(_) | Dist::Weibull(_) => {
+            let pairs = pairs.iter().map(|(name, value)| match *name {
+                "min" => format!("minimum = {}", string(value)),
+                "shape" => format!("shape = {}", float(value)),
+                // `p99.9` needs quotes: a bare dot would begin a key within a key.
+                name => format!("{} = {}", joined("", name), string(value)),
+            });
+            format!("{{ {kind} = {{ {} }} }}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// A TOML float: one with a point.
+fn float(text: &str) -> String {
+    if text.contains('.') { text.to_owned() } else { format!("{text}.0") }
+}

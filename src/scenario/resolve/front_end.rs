@@ -1,0 +1,104 @@
+//! `[front_end]`: one table of settings that all nodes share.
+
+use std::collections::BTreeMap;
+
+use crate::dist::Dist;
+use crate::scenario::decode::{Context, Item, Table};
+use crate::scenario::diagnose::quoted;
+use crate::scenario::plan::{FrontEndPlan, WhenFull};
+use crate::time::{Span, Time};
+
+use super::{NAME_MAX, within};
+
+/// Start-up time of the recorded incident: from process start to service start.
+const START_UP: Span = Span(125 * Span::SECOND.0);
+/// Threads that take jobs, where the scenario does not say.
+const WORKERS: u32 = 8;
+/// Pending connections of a listening socket, where the scenario does not say.
+const BACKLOG: u32 = 200;
+/// Most front ends.
+const NODES_MAX: usize = 1024;
+
+/// The front ends, at least one.
+pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon: Span) -> Vec<FrontEndPlan> {
+    // Without the table every default holds, and every assumption is said.
+    let get = |key| section.as_ref().and_then(|table| table.get(key));
+    let nodes = get("nodes").and_then(|item| nodes(&item, horizon));
+    let nodes = nodes.unwrap_or_else(|| vec![("fe01".to_owned(), Time::ZERO)]);
+    let start_up = get("start_up");
+    if start_up.is_none() {
+        cx.assume("front_end.start_up", "125s: as in the recorded incident");
+    }
+    let start_up = start_up.and_then(|item| item.dist()).unwrap_or(Dist::Constant(START_UP));
+    let workers = get("workers");
+    if workers.is_none() {
+        cx.assume("front_end.workers", "8: the product's own number is not public");
+    }
+    let workers = workers.and_then(|item| item.whole32(1..=65_535)).unwrap_or(WORKERS);
+    let cores = match get("cores") {
+        Some(item) => cores(&item, workers),
+        None => {
+            cx.assume("front_end.cores", "as many as workers: no worker waits for a core");
+            workers
+        }
+    };
+    let queue_limit = get("queue_limit");
+    let when_full = get("when_full").and_then(|item| {
+        if queue_limit.is_none() {
+            item.wrong("does nothing here", "only with `queue_limit`");
+        }
+        item.word()
+    });
+    let front_end = FrontEndPlan {
+        name: String::new(),
+        starts: Time::ZERO,
+        start_up,
+        workers,
+        cores,
+        queue_limit: queue_limit.and_then(|item| item.whole32(1..=u32::MAX)),
+        when_full: when_full.unwrap_or(WhenFull::BackPressure),
+        accept: get("accept").and_then(|item| item.cpu()),
+        backlog: get("backlog").and_then(|item| item.whole32(0..=1_000_000)).unwrap_or(BACKLOG),
+    };
+    if let Some(table) = section {
+        table.finish();
+    }
+    nodes.into_iter().map(|(name, starts)| FrontEndPlan { name, starts, ..front_end.clone() }).collect()
+}
+
+fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
+    let cores = item.whole32(1..=65_535).unwrap_or(1);
+    if cores > workers {
+        item.wrong(format!("is {cores}"), format!("at most `front_end.workers`, {workers}: a worker uses one core"));
+    }
+    cores
+}
+
+/// Names and first starts.
+fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
+    let mut nodes = Vec::new();
+    let mut named = BTreeMap::new();
+    for (nth, item) in item.list(1..=NODES_MAX, "nodes, e.g. [{ name = \"fe01\" }]")?.into_iter().enumerate() {
+        let Some(table) = item.table("a node, e.g. { name = \"fe02\", starts = \"6h\" }") else { continue };
+        let accepts = "a name of 1 to 255 characters, e.g. \"fe01\"";
+        let name = table.need("name", accepts).and_then(|item| {
+            let name = item.name(NAME_MAX, accepts)?;
+            if let Some(first) = named.insert(name.clone(), item.span()) {
+                let line = item.cx.line(&first);
+                item.wrong(format!("is {} again, as in {line}", quoted(&name)), "a name that no other node has");
+            }
+            Some(name)
+        });
+        let starts = table.get("starts").and_then(|item| {
+            let starts = item.length()?;
+            within(&item, starts, horizon);
+            if nth == 0 && starts != Span::ZERO {
+                item.wrong(format!("is {starts}, and the first node starts the run"), "\"0s\"");
+            }
+            Some(starts)
+        });
+        table.finish();
+        nodes.push((name.unwrap_or_default(), Time(starts.unwrap_or(Span::ZERO).0)));
+    }
+    (!nodes.is_empty()).then_some(nodes)
+}

@@ -1,0 +1,423 @@
+//! Every key of a scenario file, written wrong in every way that its schema knows, and what is said of it.
+//!
+//! The cases are made from the JSON Schema and one good file that has every key on a line of its own: a key that the
+//! good file lacks fails the test. Words and ranges of the schema are held against the decoder in both directions.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
+
+use std::collections::BTreeMap;
+
+use refresh_sim::scenario::{Place, Plan, Problems, Setting, load, schema};
+use serde_json::Value;
+
+const GOOD: &str = include_str!("scenario_every_key.toml");
+
+fn read(text: &str) -> Result<Plan, Problems> {
+    load("test", "test.toml", text.as_bytes(), &[])
+}
+
+fn message(text: &str) -> String {
+    match read(text) {
+        // Not the plan, which may be long.
+        Ok(_) => panic!("nothing is wrong with\n{text}"),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+/// A key of the schema that holds a value of its own.
+struct Leaf {
+    path: String,
+    schema: Value,
+    kind: Option<String>, // the name of its shared schema
+}
+
+/// All leaves of the schema, but for `expect`, whose keys are free.
+fn leaves() -> Vec<Leaf> {
+    fn walk(root: &Value, here: &Value, path: &str, out: &mut Vec<Leaf>) {
+        let kind = here["$ref"].as_str().map(|name| name.trim_start_matches("#/$defs/").to_owned());
+        let target = kind.as_ref().map_or(here, |kind| &root["$defs"][kind]);
+        let target = if target["type"] == "array" && target["items"]["$ref"].is_string() {
+            let element = target["items"]["$ref"].as_str().unwrap().trim_start_matches("#/$defs/");
+            if root["$defs"][element]["properties"].is_object() { &root["$defs"][element] } else { target }
+        } else {
+            target
+        };
+        match target["properties"].as_object() {
+            Some(properties) => {
+                for (key, schema) in properties {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    walk(root, schema, &path, out);
+                }
+            }
+            None if path == "expect" => {}
+            None => out.push(Leaf { path: path.to_owned(), schema: target.clone(), kind }),
+        }
+    }
+    let (root, mut out) = (schema(), Vec::new());
+    walk(&root, &root, "", &mut out);
+    out
+}
+
+/// The good file with one key's line replaced by another, and the number of that line.
+fn with_line(path: &str, line: impl Fn(&str) -> String) -> (String, usize) {
+    let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut header = "";
+    for (nth, old) in GOOD.lines().enumerate() {
+        if old.starts_with('[') {
+            header = old.trim_matches(['[', ']']);
+        }
+        if header == parent && old.starts_with(&format!("{key} = ")) {
+            let lines = GOOD.lines().enumerate();
+            let lines: Vec<String> = lines.map(|(n, old)| if n == nth { line(old) } else { old.to_owned() }).collect();
+            return (lines.join("\n") + "\n", nth + 1);
+        }
+    }
+    panic!("tests/scenario_every_key.toml has no line for `{path}`");
+}
+
+fn with_value(path: &str, value: &str) -> (String, usize) {
+    let key = path.rsplit('.').next().unwrap();
+    with_line(path, |_| format!("{key} = {value}"))
+}
+
+/// Lengths have ranges that a schema cannot say.
+const LENGTH_RANGES: [(&str, &[&str]); 9] = [
+    ("run.horizon", &["\"0s\"", "\"36526d\""]),
+    ("front_end.nodes.starts", &["\"1h\""]),
+    ("refresh.every", &["\"0s\""]),
+    ("refresh.offset", &["\"24h\""]),
+    ("refresh.spread", &["\"24h\""]),
+    ("timeline.at", &["\"99d\""]),
+    ("measure.from", &["\"99d\""]),
+    ("measure.sample", &["\"999ms\""]),
+    ("front_end.accept", &["\"0s\""]),
+];
+
+/// Wrong values for a leaf, each with what is wrong: made from its schema.
+fn wrong_values(leaf: &Leaf) -> Vec<(&'static str, String)> {
+    let mut cases = Vec::new();
+    let of_length = matches!(leaf.kind.as_deref(), Some("Length" | "LengthOrNever" | "Distribution"));
+    let schema = &leaf.schema;
+    let kind = schema["type"].as_str().unwrap_or("string");
+    let wrong_type = match kind {
+        "boolean" | "integer" => "\"three\"",
+        _ => "true",
+    };
+    cases.push(("wrong type", wrong_type.to_owned()));
+    cases.push(("wrong type", "{ a = 1 }".to_owned()));
+    let has_unit = of_length || schema["items"]["$ref"].as_str().is_some_and(|kind| kind.ends_with("Distribution"));
+    if has_unit {
+        let (open, close) = if kind == "array" { ("[", "]") } else { ("", "") };
+        for value in ["30", "1.5", "\"30\"", "\"30 parsecs\"", "\"-1s\"", "\"600 years\"", "inf", "nan"] {
+            cases.push(("wrong unit", format!("{open}{value}{close}")));
+        }
+    }
+    if kind == "array" {
+        let element = if schema["items"]["type"] == "integer" { "[\"three\"]" } else { "[true]" };
+        cases.push(("wrong type", element.to_owned()));
+        if schema["minItems"].as_u64() >= Some(1) {
+            cases.push(("out of range", "[]".to_owned()));
+        }
+    }
+    let (numbers, open, close) = if kind == "array" { (&schema["items"], "[", "]") } else { (schema, "", "") };
+    if let Some(min) = numbers["minimum"].as_i64() {
+        cases.push(("out of range", format!("{open}{}{close}", min - 1)));
+    }
+    if numbers["type"] == "integer" {
+        let max = numbers["maximum"].as_u64().map_or(u128::from(u64::MAX), u128::from);
+        cases.push(("out of range", format!("{open}{}{close}", max + 1)));
+    }
+    if numbers["enum"].is_array() {
+        let word = numbers["enum"][0].as_str().unwrap();
+        cases.push((
+            "unknown word",
+            format!("{open}\"{}\"{close}", word.replacen(|c: char| c.is_ascii_alphabetic(), "", 1)),
+        ));
+        cases.push(("unknown word", format!("{open}\"xyzzy\"{close}")));
+    }
+    if kind == "string" && schema["minLength"].as_u64() >= Some(1) {
+        cases.push(("out of range", "\"\"".to_owned()));
+        let max = schema["maxLength"].as_u64().unwrap() as usize;
+        cases.push(("out of range", format!("\"{}\"", "x".repeat(max + 1))));
+    }
+    let lengths = LENGTH_RANGES.iter().filter(|(path, _)| *path == leaf.path).flat_map(|(_, values)| *values);
+    cases.extend(lengths.map(|value| ("out of range", (*value).to_owned())));
+    cases
+}
+
+#[test]
+fn the_good_file_is_good() {
+    if let Err(problems) = read(GOOD) {
+        panic!("{problems}");
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_is_refused_when_it_is_wrong_and_the_message_stands_at_its_line() {
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    for leaf in leaves() {
+        let section = leaf.path.split('.').next().unwrap().to_owned();
+        let told = told.entry(section).or_default();
+        let mut cases: Vec<(&str, (String, usize))> =
+            wrong_values(&leaf).into_iter().map(|(what, value)| (what, with_value(&leaf.path, &value))).collect();
+        // The key without its second letter.
+        cases.push(("misspelt", with_line(&leaf.path, |old| old[..1].to_owned() + &old[2..])));
+        for (what, (text, line)) in cases {
+            let wrong = text.lines().nth(line - 1).unwrap().to_owned();
+            let problems = read(&text).expect_err(&format!("{}: {what}: {wrong}", leaf.path));
+            let there = problems.list.iter().any(|problem| {
+                let is_there = problems.line_and_column(problem).is_some_and(|(at, _)| at == line);
+                let key = leaf.path.rsplit('.').next().unwrap();
+                is_there && (problem.message.contains(key) || problem.hint.iter().any(|hint| hint.contains(key)))
+            });
+            assert!(there, "{}: {what}: {wrong}\n{problems}", leaf.path);
+            if what == "misspelt" && leaf.path != "timeline.do" && leaf.path != "timeline.at" {
+                let hinted =
+                    problems.list.iter().any(|p| p.hint.as_deref().is_some_and(|h| h.starts_with("did you mean")));
+                assert!(hinted, "{}: {wrong}\n{problems}", leaf.path);
+            }
+            *told += &format!("=== {}: {what}\n{problems}\n", leaf.path);
+        }
+    }
+    for (section, told) in told {
+        insta::assert_snapshot!(format!("every_key_of_{section}"), told);
+    }
+}
+
+#[test]
+fn every_word_and_every_end_of_a_range_in_the_schema_is_accepted() {
+    for leaf in leaves() {
+        let (numbers, open, close) =
+            if leaf.schema["type"] == "array" { (&leaf.schema["items"], "[", "]") } else { (&leaf.schema, "", "") };
+        let words = numbers["enum"].as_array().into_iter().flatten().map(Value::to_string);
+        let ends = ["minimum", "maximum"].into_iter().filter_map(|end| numbers[end].as_u64().map(|n| n.to_string()));
+        for value in words.chain(ends) {
+            let (text, line) = with_value(&leaf.path, &format!("{open}{value}{close}"));
+            // What goes together with others may be refused, but not for its own word or range.
+            if let Err(problems) = read(&text) {
+                for problem in
+                    problems.list.iter().filter(|p| problems.line_and_column(p).is_some_and(|at| at.0 == line))
+                {
+                    let own = problem.message.contains("cannot be") || problem.message.ends_with("is out of range");
+                    assert!(!own || leaf.schema["items"]["type"] == "integer", "{} = {value}\n{problems}", leaf.path);
+                }
+            }
+        }
+    }
+}
+
+/// Files that are wrong in what belongs together, in TOML or as a whole: a name and the change to the good file.
+#[test]
+fn faults_beyond_one_key_are_told_with_what_would_be_right() {
+    let value = |path: &str, value: &str| with_value(path, value).0;
+    let add = |line: &str| format!("{GOOD}\n{line}\n");
+    let cases = [
+        ("duplicate key", value("run.seed", "1\nseed = 2")),
+        ("duplicate table", add("[run]\nseed = 2")),
+        ("dotted key conflict", value("run.seed", "1\nhorizon.days = 3")),
+        ("three syntax errors", format!("a b\nc = = 3\n[x\n{GOOD}")),
+        ("tables missing", "schema = 1\nsemantics = 1\n".to_owned()),
+        ("nothing", String::new()),
+        ("newer", value("schema", "2")),
+        (
+            "table is a value",
+            GOOD.replace("[measure]", "[measured]").replacen("semantics = 1", "semantics = 1\nmeasure = 1", 1),
+        ),
+        ("unknown table", add("[validaton]\nx = 1")),
+        ("only and omit", value("group.only", "[0]\nomit = [1]")),
+        ("omit leaves nobody", value("group.omit", "[0, 1, 2, 3]")),
+        ("index beyond count", value("group.only", "[999]")),
+        ("index twice", value("group.only", "[3, 3]")),
+        ("handshake and flights", value("group.handshake", "\"tls1.3\"\nflights = [\"1ms\"]")),
+        ("client_cpu of another length", value("group.client_cpu", "[\"1us\"]")),
+        ("flight of no time", value("group.flights", "[\"0s\"]")),
+        ("tcp with a certificate", value("group.transport", "\"tcp\"")),
+        ("address overflow", value("group.address", "\"255.255.255.250\"")),
+        ("group name with slash", value("group.name", "\"a/b\"")),
+        ("group name with control character", value("group.name", "\"a\\u0007b\"")),
+        ("group name twice", value("group.name", "\"web\"")),
+        (
+            "too many entities",
+            value("group.count", "33_000_000")
+                .replace("only = [3, 5]\n", "")
+                .replace("count = 4 ", "count = 33_000_000 "),
+        ),
+        ("node twice", add("[[front_end.nodes]]\nname = \"fe01\"")),
+        ("unknown front end", value("group.front_ends", "[\"fe1\"]")),
+        ("front end twice", value("group.front_ends", "[\"fe01\", \"fe01\"]")),
+        ("cores above workers", value("front_end.cores", "9")),
+        ("when_full without limit", GOOD.replace("queue_limit = 1000\n", "")),
+        ("offset without wall clock", value("refresh.anchor", "\"own-age\"")),
+        ("initiator without reconnect", value("refresh.action", "\"revalidate\"")),
+        ("transport twice", value("refresh.transports", "[\"tcp\", \"tcp\"]")),
+        (
+            "actions",
+            value(
+                "recovery.actions",
+                "[\"restrat\", \"restart after\", \"restart after 5\", \"none after 5s\", \"restart away 5m\", \"reboot after 1 parsec away 5m\"]",
+            ),
+        ),
+        ("seventeen actions", value("recovery.actions", &format!("[{}]", "\"none\",".repeat(17)))),
+        ("cycle twice", value("measure.cycles", "[2, 2]")),
+        ("leave of who is not there", add("[[timeline]]\nat = \"3h\"\ndo = \"leave\"\ngroup = \"web\"")),
+        (
+            "join of who is there",
+            add("[[timeline]]\nat = \"1s\"\ndo = \"join\"\ngroup = \"contact-centre\"\nonly = [3]"),
+        ),
+        (
+            "timeline of an index left out",
+            add("[[timeline]]\nat = \"1s\"\ndo = \"leave\"\ngroup = \"contact-centre\"\nonly = [4]"),
+        ),
+        ("timeline of an unknown group", value("timeline.group", "\"contact-center\"")),
+        ("epoch that is no date", value("run.epoch", "\"2015-02-29T00:00:00Z\"")),
+        ("epoch too late", value("run.epoch", "9999-12-31T00:00:00Z")),
+        ("nothing to validate by", GOOD.replace("validator = \"sfb2015-rtm\"\n", "")),
+    ];
+    for (name, text) in cases {
+        insta::assert_snapshot!(format!("beyond {name}").replace(' ', "_"), message(&text));
+    }
+}
+
+#[test]
+fn wrong_distributions_are_told_with_the_forms_there_are() {
+    let mut told = String::new();
+    for value in [
+        "5",
+        "[]",
+        "{}",
+        "{ unifrom = [\"1ms\", \"2ms\"] }",
+        "{ uniform = [\"1ms\", \"2ms\"], exponential = \"1ms\" }",
+        "{ uniform = [\"2ms\", \"1ms\"] }",
+        "{ uniform = [1, \"2\"] }",
+        "{ uniform = \"1ms\" }",
+        "{ exponential = \"0s\" }",
+        "{ exponential = 5 }",
+        "{ lognormal = { median = \"1ms\" } }",
+        "{ lognormal = { median = \"1ms\", p99 = \"9ms\", p90 = \"5ms\" } }",
+        "{ lognormal = { median = \"9ms\", p99 = \"1ms\" } }",
+        "{ lognormal = { median = \"1ms\", p50 = \"9ms\" } }",
+        "{ lognormal = { median = \"1ms\", p99.9.9 = \"9ms\" } }",
+        "{ lognormal = { mean = \"1ms\" } }",
+        "{ lognormal = { mena = \"1ms\", sd = \"1ms\" } }",
+        "{ pareto = { minimum = \"1ms\", shape = 0 } }",
+        "{ pareto = { minimum = \"1ms\", shape = nan } }",
+        "{ pareto = { minimum = \"1ms\", shape = \"2\" } }",
+        "{ weibull = { scale = \"1ms\", shape = inf } }",
+        "{ weibull = { scale = \"1ms\", shape = 1e400 } }",
+        "{ weibull = { scal = \"1ms\", shape = 0.7 } }",
+        "{ percentiles = [[\"p0\", \"1ms\"]] }",
+        "{ percentiles = [[\"p1\", \"1ms\"], [\"p100\", \"2ms\"]] }",
+        "{ percentiles = [[\"p0\", \"1ms\"], [\"q50\", \"2ms\"], [\"p100\"]] }",
+        "{ percentiles = [[\"p0\", \"2ms\"], [\"p100\", \"1ms\"]] }",
+    ] {
+        told += &format!("=== rtt = {value}\n{}\n", message(&with_value("group.rtt", value).0));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn wrong_expectations_are_told_at_their_place_in_the_line() {
+    let mut told = String::new();
+    for line in [
+        "",
+        "crashs : value == 3",
+        "crashes value == 3",
+        "crashes : p99 == 3",
+        "crashes : value = 3",
+        "crashes : value == 3s",
+        "crashes : value == -1",
+        "crashes : value == 3 min 5",
+        "crashes in refresh : value == 3",
+        "crashes{group=web} : value == 3",
+        "crashes{front_end=fe1} : value == 3",
+        "up{front_end=fe01} : value == 3",
+        "availability : value >= 0.5",
+        "availability : value >= 101%",
+        "availability : value >= 1/0",
+        "first_crash : value <= 5",
+        "refresh : p99 <= 250",
+        "refresh : p99 <= 250 parsecs",
+        "refresh : p101 <= 250ms",
+        "refresh : p99.99999 <= 250ms",
+        "refresh : p99",
+        "refresh : p99 <=",
+        "refresh : p99 <= 250ms max 3",
+        "refresh : p99 <= 250ms min",
+        "refresh : avg <= 250ms",
+        "refresh : count >= 5ms",
+        "refresh in initail : p99 <= 250ms",
+        "refresh in refresh 0 : p99 <= 250ms",
+        "queue in refresh 2 : p99 <= 250ms",
+        "sweep{group=web} : p99 <= 250ms",
+        "sweep in refresh : p99 <= 250ms",
+        "queue{cause=refresh} in refresh : p99 <= 250ms",
+        "queue{group=wbe} : p99 <= 250ms",
+        "queue{grup=web} : p99 <= 250ms",
+        "queue{transport=udp} : p99 <= 250ms",
+        "queue{group=web,group=web} : p99 <= 250ms",
+        "queue{group=web : p99 <= 250ms",
+        "queue{group} : p99 <= 250ms",
+        "refresh : p99 <= 250ms — and more",
+    ] {
+        told += &format!("=== {line}\n{}\n", message(&with_value("expect.fast", &format!("\"{line}\"")).0));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn wrong_settings_name_the_setting_and_no_line() {
+    let mut told = String::new();
+    for (path, value) in [
+        ("front_end.workers", "0"),
+        ("front_end.workrs", "4"),
+        ("run.horizon", "7"),
+        ("run.horizon", "7 parsecs"),
+        ("group.contact-center.count", "10"),
+        ("group.7.count", "10"),
+        ("run.horizon.days", "10"),
+        ("refresh.transports.5", "tcp"),
+        ("", "3"),
+        ("run..seed", "3"),
+        ("group.0.rtt", "{ uniform = [\"2ms\", \"1ms\"] }"),
+        ("expect.fast", "crashs : value == 3"),
+        ("run.seed", &format!("{}1{}", "[".repeat(99), "]".repeat(99))),
+    ] {
+        let set = [
+            Setting { path: "run.seed".into(), value: "7".into() },
+            Setting { path: path.into(), value: value.into() },
+        ];
+        let problems = load("test", "test.toml", GOOD.as_bytes(), &set).expect_err(path);
+        assert!(problems.list.iter().all(|problem| matches!(problem.place, Place::Setting(1, _))), "{problems}");
+        told += &format!("=== {path}={value}\n{problems}\n");
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn files_that_are_no_text_or_too_much_of_it_are_told_so() {
+    let mut told = String::new();
+    let deep = format!("{GOOD}\nx = {}", "[".repeat(100_000));
+    let dots = format!("{GOOD}\n{}a = 1", "a.".repeat(500_000));
+    let mut utf16 = vec![0xff, 0xfe];
+    utf16.extend(GOOD.encode_utf16().flat_map(u16::to_le_bytes));
+    let latin1 = GOOD.as_bytes().iter().copied().chain(*b"# caf\xe9\n").collect();
+    let cases: [(&str, Vec<u8>); 8] = [
+        ("17 MiB", vec![b'#'; 17 << 20]),
+        ("deep", deep.into_bytes()),
+        ("dots", dots.into_bytes()),
+        ("UTF-16", utf16),
+        ("Latin-1", latin1),
+        ("NUL", [GOOD.as_bytes(), b"\na = \"\0\"\n\0"].concat()),
+        ("one long line", format!("run = {{ x = \"{}\", horizon = 5 }}", "é".repeat(1 << 20)).into_bytes()),
+        ("many errors", (0..5000).flat_map(|n| format!("key{n} = 1\n").into_bytes()).collect()),
+    ];
+    for (name, bytes) in cases {
+        let problems = load("test", "test.toml", &bytes, &[]).expect_err(name);
+        assert!(problems.list.len() <= 50);
+        let text = problems.to_string();
+        assert!(text.len() < 100_000, "{name}: {} bytes of message", text.len());
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{name}");
+        told += &format!("=== {name}\n{text}\n");
+    }
+    insta::assert_snapshot!(told);
+}
