@@ -1,11 +1,13 @@
 //! Runs day two today: front ends that refresh their connections every 24 hours, in virtual time.
 //!
-//! The modules, low to high; a lower one never names a higher one (held by `tests/layers.rs`):
+//! The modules, low to high; a lower one never names a higher one (held by `tests/it/layers.rs`):
 //! [`time`], [`id`] → [`rng`] → [`dist`] → [`policy`], [`validate`] → [`measure`] → [`frontend`], [`schedule`] →
-//! [`scenario`] → [`sim`] → [`report`] → `host` → `cli`.
+//! [`scenario`] → [`sim`] → [`report`] → [`host`] → [`cli`].
 
+pub mod cli;
 pub mod dist;
 pub mod frontend;
+pub mod host;
 pub mod id;
 pub mod measure;
 pub mod policy;

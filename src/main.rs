@@ -1,2 +1,5 @@
-//! The program: see the library's `cli`.
-fn main() {}
+//! The program: everything is in the library's `cli`.
+
+fn main() -> std::process::ExitCode {
+    refresh_sim::cli::main()
+}

@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn groups_beyond_the_sixty_fourth_fold_by_transport() {
         let names: Vec<String> = (0..70).map(|i| format!("g{i}")).collect();
-        let transport = |i: usize| if i % 2 == 0 { Transport::Tcp } else { Transport::Tls };
+        let transport = |i: usize| if i.is_multiple_of(2) { Transport::Tcp } else { Transport::Tls };
         let cells = Cells::new(names.iter().enumerate().map(|(i, n)| (n.as_str(), transport(i))));
         assert_eq!((cells.plans.len(), cells.folded), (66, 6));
         assert_eq!(&cells.of_group[62..], [62, 63, 64, 65, 64, 65, 64, 65]);

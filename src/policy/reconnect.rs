@@ -33,7 +33,7 @@ impl Reconnect {
     /// The count of attempts stops at 65,535; from there on every failure waits.
     #[inline]
     pub fn after_failure(&self, attempt: u16, front_ends: u16, bits: impl FnOnce() -> u64) -> Next {
-        if attempt == u16::MAX || (attempt + 1) % front_ends.max(1) == 0 {
+        if attempt == u16::MAX || (attempt + 1).is_multiple_of(front_ends.max(1)) {
             Next::After(sample(&self.delay, bits))
         } else {
             Next::AtOnce

@@ -34,6 +34,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "horizon_ns": plan.horizon.0,
         "epoch_filetime": plan.epoch.map(|epoch| epoch.0),
         "digest": outcome.digest,
+        "complete": !outcome.interrupted,
         "interrupted": outcome.interrupted,
         "ended_ns": outcome.ended.0,
         "steps": outcome.steps,

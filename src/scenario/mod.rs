@@ -5,8 +5,8 @@
 //! Does no I/O and never prints: texts in, texts and plans out.
 
 mod decode;
-mod diagnose;
 mod defaults;
+mod diagnose;
 pub mod expect;
 mod expect_parse;
 pub mod file;
@@ -16,12 +16,12 @@ mod resolve;
 
 pub use diagnose::{Bytes, Colour, Place, Problem, Problems};
 
+pub use defaults::refresh_in_place;
 pub use expect::{Aggregate, Expectation, InPhase, Op, Subject};
 pub use file::schema;
 pub use plan::{
     Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder,
     TimelineEntry, WhenFull,
 };
-pub use defaults::refresh_in_place;
 pub use render::render;
 pub use resolve::{Setting, load};

@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
                 break;
             }
             until_look -= 1;
-            if until_look % AHEAD == 0 {
+            if until_look.is_multiple_of(AHEAD) {
                 self.touch_ahead();
             }
             if until_look == 0 {
@@ -297,7 +297,7 @@ impl<'a> Run<'a> {
     #[inline]
     fn touch_queue(&mut self, place: usize) {
         self.taken += 1;
-        if self.taken % AHEAD as u64 != 0 {
+        if !self.taken.is_multiple_of(AHEAD as u64) {
             return;
         }
         let mut touched = 0;

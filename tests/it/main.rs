@@ -1,4 +1,8 @@
 //! The one integration test binary; each module holds the claims of one part.
 
+mod cli;
 mod incident;
+mod layers;
 mod report;
+mod scenario_errors;
+mod scenario_files;

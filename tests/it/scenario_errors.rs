@@ -72,7 +72,7 @@ fn with_line(path: &str, line: impl Fn(&str) -> String) -> (String, usize) {
             return (lines.join("\n") + "\n", nth + 1);
         }
     }
-    panic!("tests/scenario_every_key.toml has no line for `{path}`");
+    panic!("tests/it/scenario_every_key.toml has no line for `{path}`");
 }
 
 fn with_value(path: &str, value: &str) -> (String, usize) {

@@ -1,0 +1,108 @@
+//! Reading scenario files: plain files only, and never more of them than a scenario may have.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use crate::scenario::{self, Colour, Plan, Problems, Setting};
+
+use super::args::Changes;
+use super::print::{shown, stderr_is_terminal};
+
+/// The most that a scenario file may have.
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A scenario, read and resolved.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) path: PathBuf,
+    /// The path as messages show it.
+    pub(super) shown: String,
+    pub(super) text: Vec<u8>,
+    pub(super) plan: Plan,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InputError {
+    #[error("error: cannot read {path}: {cause}")]
+    Read { path: String, cause: String },
+    #[error("error: {path} is {what}; a scenario is a plain file in TOML")]
+    NotAFile { path: String, what: &'static str },
+    #[error("error: {path} has no name that a results folder could have; a scenario is called like `name.toml`")]
+    Nameless { path: String },
+    #[error("{0}")]
+    Problems(String),
+}
+
+impl Input {
+    /// Reads the scenario at `path` and resolves it.
+    pub(super) fn load(path: &Path, changes: &Changes) -> Result<Input, InputError> {
+        let text = read(path)?;
+        let name = name(path)?;
+        let plan = plan(&name, &shown(path), &text, &changes.settings())?;
+        Ok(Input { path: path.to_owned(), shown: shown(path), text, plan })
+    }
+}
+
+/// Resolves a text.
+pub(super) fn plan(name: &str, file: &str, text: &[u8], settings: &[Setting]) -> Result<Plan, InputError> {
+    let colour = if stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
+        Colour::Always
+    } else {
+        Colour::Never
+    };
+    let problems = |problems: Problems| InputError::Problems(problems.render(colour));
+    scenario::load(name, file, text, settings).map_err(problems)
+}
+
+/// The file's name without its ending. Used for a folder, so one that is a way to another folder will not do.
+fn name(path: &Path) -> Result<String, InputError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    match stem {
+        Some(stem) if !matches!(stem.as_str(), "" | "." | "..") => Ok(stem),
+        _ => Err(InputError::Nameless { path: shown(path) }),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+    let failed = |error: io::Error| InputError::Read { path: shown(path), cause: cause(&error) };
+    // Before it is opened: opening a pipe waits for a writer.
+    plain(path, &fs::metadata(path).map_err(failed)?)?;
+    let file = File::open(path).map_err(failed)?;
+    plain(path, &file.metadata().map_err(failed)?)?;
+    let mut text = Vec::new();
+    // One byte more than allowed, so that whoever checks the size sees that it is too big.
+    file.take(BYTES_MAX + 1).read_to_end(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
+fn plain(path: &Path, metadata: &Metadata) -> Result<(), InputError> {
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(InputError::NotAFile { path: shown(path), what })
+}
+
+/// A system's message in our words where it is a usual one.
+pub(super) fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is a file, not a folder".to_owned(),
+        io::ErrorKind::StorageFull => "no space left on the disk".to_owned(),
+        io::ErrorKind::FileTooLarge => "the limit on file sizes is reached".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line: reads files, runs what is asked for, prints, writes results, gives an exit code.
+//!
+//! The only place that names clap, that prints, and that touches files. Knows no rule of the simulation.
+
+mod args;
+mod compare;
+pub mod exit;
+mod input;
+mod panics;
+mod print;
+mod results;
+mod run;
+mod selfcheck;
+mod trace;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::host::signals::Interrupt;
+use crate::measure::{Figure, Metric};
+use crate::scenario;
+
+use args::{Command, CommandLine, Level, ResolveArgs};
+use exit::Exit;
+use input::Input;
+use print::{Printer, complain};
+
+/// The program.
+pub fn main() -> ExitCode {
+    panics::install_hook();
+    ExitCode::from(panics::guarded("the command line", dispatch).code())
+}
+
+fn dispatch() -> Exit {
+    let mut printer = Printer::default();
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) if error.use_stderr() => {
+            complain(&error.render().to_string());
+            return Exit::BadInput;
+        }
+        Err(help) => return printed(printer.print(&help.render().to_string())),
+    };
+    start_log(line.log);
+    match line.command {
+        Command::Run(args) => run::run(&args, &listen(), &mut printer),
+        Command::Resolve(args) => resolve(&args, &mut printer),
+        Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
+        Command::Metrics => printed(printer.print(&metrics())),
+        Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
+        Command::SelfcheckRun(args) => selfcheck::second_process(&args),
+    }
+}
+
+fn printed(result: Result<(), Exit>) -> Exit {
+    result.err().unwrap_or(Exit::Pass)
+}
+
+fn start_log(level: Option<Level>) {
+    let Some(level) = level else { return };
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(level))
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_ansi(false)
+        .init();
+}
+
+fn listen() -> Interrupt {
+    Interrupt::listen().unwrap_or_else(|error| {
+        complain(&format!("warning: cannot listen to signals ({error}): Ctrl-C will leave no results"));
+        Interrupt::default()
+    })
+}
+
+fn resolve(args: &ResolveArgs, printer: &mut Printer) -> Exit {
+    match Input::load(&args.file, &args.changes) {
+        Ok(input) => printed(printer.print(&scenario::render(&input.plan))),
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::BadInput
+        }
+    }
+}
+
+/// The registry, one metric a line.
+fn metrics() -> String {
+    let latencies = Metric::ALL.iter().map(|metric| (metric.name(), metric.about()));
+    let figures = Figure::ALL.iter().map(|figure| (figure.name(), figure.about()));
+    let width = latencies.clone().chain(figures.clone()).map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = "Latencies (pNN, min, max, mean, count; tags: group, transport, cause):\n".to_owned();
+    latencies.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
+    text += "\nFigures (value):\n";
+    figures.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
+    text
+}

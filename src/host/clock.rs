@@ -1,0 +1,32 @@
+//! Real time, for how often something is shown. Nothing that reaches a result may depend on it.
+
+use std::time::{Duration, Instant};
+
+/// Says at most once in a while that it is time again.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    every: Duration,
+    last: Instant,
+}
+
+impl Pace {
+    /// Time again each `every`, for the first time `every` from now.
+    pub fn new(every: Duration) -> Pace {
+        Pace { every, last: now() }
+    }
+
+    /// Whether it is time again.
+    pub fn is_due(&mut self) -> bool {
+        let now = now();
+        let due = now.duration_since(self.last) >= self.every;
+        if due {
+            self.last = now;
+        }
+        due
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "paces progress for people; no result depends on it")]
+fn now() -> Instant {
+    Instant::now()
+}

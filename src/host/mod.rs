@@ -1,0 +1,8 @@
+//! What the program needs of its host: signals, a second process, the clock on the wall.
+//!
+//! The only place that names tokio and tokio-util, and with `cli` the only one that may see real time. Knows no plan
+//! and no result. Simulation threads are plain: nothing below this module is asynchronous.
+
+pub mod child;
+pub mod clock;
+pub mod signals;

@@ -1,0 +1,56 @@
+//! Files that are no scenarios, and words that are no arguments: exit 2, before anything runs.
+
+use std::fs::File;
+use std::process::Command;
+
+use super::{Home, INCIDENT};
+
+#[test]
+fn what_is_not_a_plain_file_is_refused() {
+    let home = Home::new(INCIDENT);
+    home.run(&["run", "missing.toml"]).ends(2, &["missing.toml", "no such file"]);
+    home.run(&["run", "."]).ends(2, &["a folder"]);
+    home.run(&["run", "s.toml/x"]).ends(2, &["a part of the path is a file"]);
+    home.run(&["run", "/dev/zero"]).ends(2, &["/dev/zero is a device"]);
+    let made = Command::new("mkfifo").arg(home.path("pipe")).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    for command in ["run", "resolve", "selfcheck"] {
+        home.run(&[command, "pipe"]).ends(2, &["pipe is a pipe"]);
+    }
+    assert_eq!(home.names("."), ["pipe", "s.toml"]);
+}
+
+#[test]
+fn a_file_that_is_too_big_or_not_text_is_refused() {
+    let home = Home::new(INCIDENT);
+    // All holes: 100 GB that take no place, and must not be read.
+    File::create(home.path("big.toml")).and_then(|file| file.set_len(100_000_000_000)).expect("a file with a hole");
+    home.run(&["run", "big.toml"]).ends(2, &["16 MiB"]);
+    std::fs::write(home.path("latin.toml"), b"# caf\xe9\n").expect("written");
+    home.run(&["run", "latin.toml"]).ends(2, &["UTF-8"]);
+    home.file("..toml", INCIDENT);
+    home.run(&["run", "..toml"]).ends(2, &["no name"]);
+}
+
+#[test]
+fn a_wrong_scenario_is_shown_with_its_line_and_nothing_runs() {
+    let home = Home::new(INCIDENT);
+    home.file("bad.toml", &INCIDENT.replace("horizon = \"2d\"", "horizon = 2"));
+    let ran = home.run(&["run", "s.toml", "bad.toml"]).ends(2, &["bad.toml:5:11", "horizon = 2"]);
+    assert_eq!(ran.out, "");
+    assert_eq!(home.names("."), ["bad.toml", "s.toml"]);
+    home.run(&["run", "s.toml", "--set", "run.horizn=3d"]).ends(2, &["horizn", "horizon"]);
+}
+
+#[test]
+fn wrong_arguments_are_2() {
+    let home = Home::new(INCIDENT);
+    home.run(&[]).ends(2, &["Usage"]);
+    home.run(&["run"]).ends(2, &["<FILE>"]);
+    home.run(&["rnu", "s.toml"]).ends(2, &["rnu"]);
+    home.run(&["run", "s.toml", "--set", "nonsense"]).ends(2, &["path=value"]);
+    home.run(&["run", "s.toml", "--seed", "-1"]).ends(2, &[]);
+    home.run(&["run", "s.toml", "--trace", "some"]).ends(2, &["window"]);
+    home.run(&["run", "s.toml", "--no-results", "--out", "x"]).ends(2, &["--out"]);
+    home.run(&["selfcheck-run"]).ends(2, &["selfcheck alone"]);
+}
