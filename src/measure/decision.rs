@@ -186,9 +186,8 @@ impl Digest {
     /// Adds numbers that close the stream.
     pub fn close_with(&mut self, numbers: impl IntoIterator<Item = u64>) {
         self.flush();
-        for number in numbers {
-            self.hasher.update(&number.to_le_bytes());
-        }
+        let bytes: Vec<u8> = numbers.into_iter().flat_map(u64::to_le_bytes).collect();
+        self.hasher.update(&bytes);
     }
 
     /// How many decisions there were.
