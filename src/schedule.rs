@@ -172,6 +172,12 @@ impl Schedule {
         self.current.get(place).map(|&key| entity_of(key))
     }
 
+    /// Which bucket is open, and how many of its entries are left.
+    #[inline]
+    pub fn open_bucket(&self) -> (usize, usize) {
+        (self.opened, self.current.len())
+    }
+
     /// How many entries are pending.
     #[inline]
     pub fn len(&self) -> usize {

@@ -144,6 +144,12 @@ impl Row {
         row
     }
 
+    /// Reads both ends of the row, which may lie in two cache lines; the value means nothing.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        self.next.0 ^ u64::from(self.generation)
+    }
+
     /// Position of its front end.
     #[inline]
     pub fn place(&self) -> u16 {

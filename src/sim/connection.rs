@@ -42,26 +42,35 @@ impl Run<'_> {
         self.decide(sent, who, What::Attempt, cause as u8);
     }
 
-    /// The same without a decision of its own: whoever calls has put it on the record.
+    /// Where a SYN goes and when it arrives; gives the cause of the try.
     #[inline]
-    pub(super) fn send_syn(&mut self, sent: Time, who: u32, group: usize) -> Cause {
+    fn send_syn(&mut self, sent: Time, who: u32, group: usize) -> Cause {
+        let place = usize::from(self.rows[who as usize].place());
+        if self.front_ends[place].life == Life::Up {
+            self.front_ends[place].members.add(who);
+            return self.syn_to_own_front_end(sent, who, group);
+        }
         let rtt = self.rtt(who, group);
+        self.begin_attempt(sent, who, group, Step::SynSent, sent + rtt.half())
+    }
+
+    /// A SYN to a front end that serves and counts the peer among its own. Only a crash can keep it from being answered,
+    /// and that puts things right: so its arrival need not be a step of its own.
+    #[inline]
+    pub(super) fn syn_to_own_front_end(&mut self, sent: Time, who: u32, group: usize) -> Cause {
+        let rtt = self.rtt(who, group);
+        self.begin_attempt(sent, who, group, Step::FlightSent, sent + rtt.half() + rtt)
+    }
+
+    #[inline]
+    fn begin_attempt(&mut self, sent: Time, who: u32, group: usize, step: Step, next: Time) -> Cause {
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         row.started = sent;
         row.set_flight(0);
-        let front_end = &mut self.front_ends[usize::from(row.place())];
-        if front_end.life == Life::Up {
-            // Only a crash can keep a SYN to a serving front end from being answered, and it puts things right: so its
-            // arrival need not be a step of its own.
-            front_end.members.add(who);
-            row.set_step(Step::FlightSent);
-            row.next = sent + rtt.half() + rtt;
-        } else {
-            row.set_step(Step::SynSent);
-            row.next = sent + rtt.half();
-        }
-        let (next, cause) = (row.next, row.cause());
+        row.set_step(step);
+        row.next = next;
+        let cause = row.cause();
         self.world.wake(next, who, Wake::Message);
         if let Some(timeout) = self.groups[group].attempt_timeout {
             self.world.wake(sent + timeout, who, Wake::AttemptTimer);

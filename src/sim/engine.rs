@@ -45,6 +45,8 @@ pub(super) struct Run<'a> {
     pub(super) now: Time,
     pub(super) steps: u64,
     taken: u64,
+    /// The bucket whose entries' rows were touched last, and at how many left the next are.
+    touched: (usize, usize),
     timeline_next: usize,
     last_samples: Vec<Option<Sample>>,
     worker_places: Vec<u16>,
@@ -102,6 +104,7 @@ impl<'a> Run<'a> {
             now: Time::ZERO,
             steps: 0,
             taken: 0,
+            touched: (usize::MAX, 0),
             timeline_next: 0,
             worker_places,
         })
@@ -137,9 +140,7 @@ impl<'a> Run<'a> {
                 break;
             }
             until_look -= 1;
-            if until_look.is_multiple_of(AHEAD) {
-                self.touch_ahead();
-            }
+            self.touch_ahead();
             if until_look == 0 {
                 until_look = STEPS_BETWEEN_LOOKS;
                 self.now = entry.at;
@@ -166,11 +167,22 @@ impl<'a> Run<'a> {
     /// Reads the rows that will be wanted soon: plain reads, whose only use is that the lines are in the cache. Several
     /// at once, so that they wait for memory together.
     #[inline]
-    fn touch_ahead(&self) {
+    fn touch_ahead(&mut self) {
+        let (bucket, left) = self.world.schedule.open_bucket();
+        if bucket != self.touched.0 {
+            self.touched = (bucket, left.saturating_sub(AHEAD / 2));
+            self.touch(0..AHEAD);
+        } else if left <= self.touched.1 {
+            self.touched.1 = left.saturating_sub(AHEAD / 2);
+            self.touch(AHEAD / 2..AHEAD);
+        }
+    }
+
+    fn touch(&self, places: std::ops::Range<usize>) {
         let mut touched = 0;
-        for ahead in 0..AHEAD {
+        for ahead in places {
             let Some(place) = self.world.schedule.upcoming(ahead) else { break };
-            touched ^= self.rows.get(self.entity(place) as usize).map_or(0, |row| row.generation);
+            touched ^= self.rows.get(self.entity(place) as usize).map_or(0, Row::touch);
         }
         std::hint::black_box(touched);
     }
@@ -303,7 +315,7 @@ impl<'a> Run<'a> {
         let mut touched = 0;
         for ahead in 0..AHEAD {
             let Some(row) = self.front_ends[place].upcoming(ahead) else { break };
-            touched ^= self.rows[row as usize].generation;
+            touched ^= self.rows[row as usize].touch();
         }
         std::hint::black_box(touched);
     }

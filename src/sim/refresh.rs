@@ -194,12 +194,15 @@ impl Run<'_> {
             Initiator::FrontEnd => now + self.rtt(who, group).half(),
             Initiator::Peer => now,
         };
-        self.detach(now, who, group);
+        // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
+        self.world.disconnect(now);
         let row = &mut self.rows[who as usize];
-        self.front_ends[usize::from(row.place())].owing -= 1;
+        let front_end = &mut self.front_ends[usize::from(row.place())];
+        front_end.valid -= 1;
+        front_end.owing -= 1;
         row.since = learned;
         row.set_cause(Cause::Refresh);
-        self.send_syn(learned, who, group);
+        self.syn_to_own_front_end(learned, who, group);
     }
 
     /// Pulls a row from the run of a tick; says whether it is in it.
