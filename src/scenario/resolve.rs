@@ -10,6 +10,7 @@ mod timeline;
 
 use toml::de::DeTable;
 
+use crate::frontend::CYCLES_MAX;
 use crate::id::ENTITIES_MAX;
 use crate::policy::{Act, Action, Anchor, Initiator, Order, Recovery, Refresh};
 use crate::time::{Span, Time};
@@ -84,7 +85,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let run = run.and_then(run_section);
     let horizon = run.as_ref().map_or(HORIZON_MAX, |run| run.horizon);
     let front_ends = front_end::section(cx, section("front_end").flatten(), horizon);
-    let refresh = refresh_section(cx, section("refresh"));
+    let refresh = refresh_section(cx, section("refresh"), run.as_ref().map(|run| run.horizon));
     let recovery = recovery_section(cx, section("recovery"));
     let needs = "a table `[validation]` with `validator`";
     let validation = root.need("validation", needs).and_then(|item| item.table("a table `[validation]`"));
@@ -168,7 +169,7 @@ fn run_section(table: Table<'_, '_>) -> Option<Run> {
 }
 
 /// `section`: absent, there but not a table, or a table.
-fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>) -> Option<Refresh> {
+fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>, horizon: Option<Span>) -> Option<Refresh> {
     let Some(section) = section else {
         if !cx.is_broken() {
             cx.assume("refresh", "nothing is refreshed, for there is no [refresh]");
@@ -176,7 +177,20 @@ fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>) -> 
         return None;
     };
     let table = section?;
-    let every = table.need("every", "a length of time, e.g. \"24h\"").and_then(|item| above_zero(&item));
+    let every = table.need("every", "a length of time, e.g. \"24h\"").and_then(|item| {
+        let every = above_zero(&item)?;
+        if let Some(horizon) = horizon
+            && horizon.0 / every.0 >= CYCLES_MAX
+        {
+            let least = Span(horizon.0 / CYCLES_MAX + 1);
+            item.wrong(
+                format!("is {every}: more than {CYCLES_MAX} refreshes in a run of {horizon}"),
+                format!("at least {least}, or a shorter run"),
+            );
+            return None;
+        }
+        Some(every)
+    });
     let anchor_word = table.get("anchor").and_then(|item| item.word()).unwrap_or(AnchorWord::ServiceStart);
     let offset = table.get("offset").and_then(|item| {
         if anchor_word != AnchorWord::WallClock {

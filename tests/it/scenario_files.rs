@@ -358,7 +358,8 @@ fn plan() -> impl Strategy<Value = Plan> {
             name: "test".to_owned(),
             seed,
             replication: 0,
-            horizon: Span(horizon),
+            // A peer may not have more than 2^24 refreshes in a run.
+            horizon: Span(refresh.as_ref().map_or(horizon, |r: &Refresh| horizon.min(r.every.times(1 << 24).0 - 1))),
             epoch: epoch.map(Epoch),
             start: if established { Start::Established } else { Start::Connecting },
             tie_order: if shuffled { TieOrder::Shuffled } else { TieOrder::Entity },

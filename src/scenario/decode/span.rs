@@ -1,7 +1,8 @@
 //! Lengths of time as people write them: `90s`, `1h 30m`, `1.5us`.
 //!
-//! The grammar of the `humantime` crate without months and years, which have no fixed length. Exact to the nanosecond:
-//! what is finer or beyond the clock is refused, with the place in the text.
+//! The grammar of the `humantime` crate without months and years, which have no fixed length; why it is not the crate
+//! itself is in docs/decisions/0005. Exact to the nanosecond: what is finer or beyond the clock is refused, with the
+//! place in the text.
 
 use std::ops::Range;
 

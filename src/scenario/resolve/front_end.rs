@@ -3,21 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::dist::Dist;
+use crate::frontend::FRONT_ENDS_MAX;
 use crate::scenario::decode::{Context, Item, Table};
+use crate::scenario::defaults::{BACKLOG, START_UP, WORKERS};
 use crate::scenario::diagnose::quoted;
 use crate::scenario::plan::{FrontEndPlan, WhenFull};
 use crate::time::{Span, Time};
 
 use super::{NAME_MAX, within};
-
-/// Start-up time of the recorded incident: from process start to service start.
-const START_UP: Span = Span(125 * Span::SECOND.0);
-/// Threads that take jobs, where the scenario does not say.
-const WORKERS: u32 = 8;
-/// Pending connections of a listening socket, where the scenario does not say.
-const BACKLOG: u32 = 200;
-/// Most front ends.
-const NODES_MAX: usize = 1024;
 
 /// The front ends, at least one.
 pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon: Span) -> Vec<FrontEndPlan> {
@@ -78,7 +71,7 @@ fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
 fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
     let mut nodes = Vec::new();
     let mut named = BTreeMap::new();
-    for (nth, item) in item.list(1..=NODES_MAX, "nodes, e.g. [{ name = \"fe01\" }]")?.into_iter().enumerate() {
+    for (nth, item) in item.list(1..=FRONT_ENDS_MAX, "nodes, e.g. [{ name = \"fe01\" }]")?.into_iter().enumerate() {
         let Some(table) = item.table("a node, e.g. { name = \"fe02\", starts = \"6h\" }") else { continue };
         let accepts = "a name of 1 to 255 characters, e.g. \"fe01\"";
         let name = table.need("name", accepts).and_then(|item| {

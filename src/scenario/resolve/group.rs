@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use crate::dist::Dist;
+use crate::frontend::FLIGHTS_MAX;
 use crate::id::ENTITIES_MAX;
 use crate::policy::Reconnect;
 use crate::scenario::decode::{Context, Item, Table, entries};
+use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{CertificateWord, Handshake, Word};
 use crate::scenario::plan::GroupPlan;
@@ -19,13 +21,11 @@ use super::{COUNT_MAX, NAME_MAX, Validation};
 /// CPU of one TLS flight of a full handshake with P-256 certificates on both sides, in nanoseconds: the front end's.
 ///
 /// Measured with OpenSSL 3.0.19 on a 2-vCPU EPYC. TLS 1.2 was measured as a whole, 853 us; half of it for each flight.
-const SERVER_TLS13: [u64; 1] = [1_044_000];
+const SERVER_TLS13: [u64; 1] = [SERVER_TLS13_NS];
 const SERVER_TLS12: [u64; 2] = [426_500, 426_500];
 /// The same of the peer; TLS 1.2 as a whole 713 us.
-const CLIENT_TLS13: [u64; 1] = [744_000];
+const CLIENT_TLS13: [u64; 1] = [CLIENT_TLS13_NS];
 const CLIENT_TLS12: [u64; 2] = [356_500, 356_500];
-/// Most flights of a handshake.
-const FLIGHTS_MAX: usize = 7;
 /// Most groups: their positions have 16 bits.
 const GROUPS_MAX: usize = 65_535;
 /// Address of the first peer that has none in the scenario.
