@@ -86,7 +86,8 @@ const OBLIGATIONS: [Obligation; 8] = [
 /// All that a run keeps of a peer: 48 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
-    /// When the one entry of this row that counts will fire; any other of the same kind is stale.
+    /// When the one entry of this row that counts will fire; any other of the same kind is stale. Valid: when the peer
+    /// learns, or learned, of the verdict; `NEVER` if there was none.
     pub next: Time,
     /// When the present try, or the one that made this connection, sent its SYN.
     pub started: Time,

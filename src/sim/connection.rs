@@ -272,6 +272,20 @@ impl Run<'_> {
             self.back_after_crash(now, who, group, since);
         }
         self.become_valid(now, who, group, place);
+        self.rows[who as usize].next = established;
+    }
+
+    /// The news "accept" is still on its way to the peer, which goes: it is not told, and what was booked as outage up
+    /// to then is booked up to now.
+    pub(super) fn news_is_void(&mut self, now: Time, who: u32, group: usize) {
+        let row = &mut self.rows[who as usize];
+        let learned = std::mem::replace(&mut row.next, Time::NEVER);
+        if learned == Time::NEVER {
+            return;
+        }
+        let deadline = self.groups[group].attempt_timeout.map_or(Time::NEVER, |timeout| row.started + timeout);
+        let ahead = u128::from(learned.min(deadline).min(self.end).since(now).0);
+        self.figures[usize::from(self.groups[group].cell)].lost -= ahead;
     }
 
     /// When the peer sent the first SYN since its last loss.
@@ -382,7 +396,7 @@ impl Run<'_> {
         }
         if row.step() != Step::Valid {
             self.give_up(now, who, group);
-        } else if row.since + self.rtt(who, group).half() > now && row.since >= row.started {
+        } else if row.next != Time::NEVER && row.next > now {
             // Valid at the front end, but the news is still on its way.
             self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
             self.decide(now, who, What::GaveUp, 1);
@@ -469,6 +483,7 @@ impl Run<'_> {
     fn depart(&mut self, now: Time, who: u32, group: usize) {
         self.decide(now, who, What::Leave, 0);
         if self.rows[who as usize].step() == Step::Valid {
+            self.news_is_void(now, who, group);
             self.detach(now, who, group);
             self.world.cut_off -= 1;
         } else {

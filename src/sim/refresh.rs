@@ -194,6 +194,9 @@ impl Run<'_> {
             Initiator::FrontEnd => now + self.rtt(who, group).half(),
             Initiator::Peer => now,
         };
+        if initiator == Initiator::Peer {
+            self.news_is_void(now, who, group);
+        }
         // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
         self.world.disconnect(now);
         let row = &mut self.rows[who as usize];
