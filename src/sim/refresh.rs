@@ -1,6 +1,6 @@
 //! Ticks, dues and obligations: each refresh that falls due ends in exactly one way (model rules 16 to 20).
 
-use crate::frontend::{FrontEnd, Job, JobKind, Obligation, Port, Step, Taken, Wake};
+use crate::frontend::{FrontEnd, Job, JobKind, Life, Obligation, Port, Step, Taken, Wake};
 use crate::measure::{Cause, Counter, Decision, Metric, RecordKind, What};
 use crate::policy::{Act, Anchor, Initiator, Order, Refresh};
 use crate::rng::{Purpose, When};
@@ -18,11 +18,11 @@ impl Run<'_> {
         let who = place as u32;
         let extra = self.front_ends[place].incarnation as u16;
         self.world.decide(Decision { at: now, who, what: What::Tick, detail: 0, extra }, None);
-        let (taken, missed) = self.take(now, place, &policy);
+        // Before anything is taken: what is taken may bring the process down, which has no next tick then.
         let front_end = &mut self.front_ends[place];
-        front_end.begin_sweep(now, taken);
         let next = policy.next_tick(front_end.service_start, now);
         front_end.tick_at(next, &mut self.world);
+        let (taken, missed) = self.take(now, place, &policy);
         self.world.record(now, Some(place as u16), None, RecordKind::Tick { taken, missed });
         self.dispatch(now, place);
     }
@@ -38,6 +38,7 @@ impl Run<'_> {
             let taken = self.front_ends[place].valid;
             self.front_ends[place].push_run(now, Taken::All(taken));
             self.front_ends[place].owing += taken;
+            self.front_ends[place].begin_sweep(now, taken);
             self.world.herd.due(now, taken);
             return (taken, 0);
         }
@@ -45,6 +46,7 @@ impl Run<'_> {
         let rows = self.in_order(rows, policy.order);
         self.front_ends[place].owing += rows.len() as u64;
         let taken = rows.len() as u64;
+        self.front_ends[place].begin_sweep(now, taken);
         if policy.spread > Span::ZERO {
             rows.into_iter().for_each(|who| self.take_with_spread(now, who, policy));
         } else if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
@@ -57,14 +59,27 @@ impl Run<'_> {
             self.world.herd.due(now, taken);
             self.front_ends[place].push_run(now, Taken::List(rows));
         } else {
-            for who in rows {
-                let row = &mut self.rows[who as usize];
-                row.next_cycle();
-                row.due = now;
-                self.fall_due(now, who, policy.act);
-            }
+            self.take_one_by_one(now, place, &rows, policy.act);
         }
         (taken, missed)
+    }
+
+    /// Takes connections whose jobs meet the bound of the queue one by one, or that are made anew. All are due before
+    /// the first job is served, for that may crash the front end.
+    fn take_one_by_one(&mut self, now: Time, place: usize, rows: &[u32], act: Act) {
+        for who in rows {
+            let row = &mut self.rows[*who as usize];
+            row.next_cycle();
+            row.due = now;
+            row.owe(Obligation::Open);
+            self.count_due(now, *who, if act == Act::Revalidate { 0 } else { 2 });
+        }
+        for who in rows {
+            if self.front_ends[place].life != Life::Up {
+                return;
+            }
+            self.refresh_now(now, *who, act);
+        }
     }
 
     /// Rows that a tick takes, in the scenario's order, and how many it misses for they still owe the refresh before.
@@ -175,8 +190,14 @@ impl Run<'_> {
     #[inline]
     fn fall_due(&mut self, now: Time, who: u32, act: Act) {
         self.count_due(now, who, if act == Act::Revalidate { 0 } else { 2 });
-        let group = self.group_of(who);
         self.rows[who as usize].owe(Obligation::Open);
+        self.refresh_now(now, who, act);
+    }
+
+    /// What a due asks for.
+    #[inline]
+    fn refresh_now(&mut self, now: Time, who: u32, act: Act) {
+        let group = self.group_of(who);
         match act {
             Act::Revalidate => {
                 let place = usize::from(self.rows[who as usize].place());
