@@ -322,8 +322,10 @@ impl Run<'_> {
         {
             return;
         }
-        let start = self.front_ends[place].service_start;
-        let passed = policy.ticks_between(start, row.due, now);
+        let FrontEnd { service_start, next_tick, .. } = self.front_ends[place];
+        // A tick at this instant that is still to come gives the row its number itself.
+        let until = now.min(next_tick - Span(1));
+        let passed = policy.ticks_between(service_start, row.due, until);
         row.add_cycles(u32::try_from(passed).unwrap_or(u32::MAX));
     }
 
