@@ -3,6 +3,7 @@
 mod cli;
 mod incident;
 mod layers;
+mod random_plans;
 mod report;
 mod scenario_errors;
 mod scenario_files;

@@ -1,0 +1,602 @@
+//! Small, nasty plans made at random: whatever they are, the books balance and each due has one outcome.
+//!
+//! A plan is read off a list of numbers, so that a failure shrinks to few numbers and small ones: 0 is the plainest
+//! choice everywhere.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proptest::prelude::*;
+use refresh_sim::dist::Dist;
+use refresh_sim::id::mix;
+use refresh_sim::measure::{Counter, Decision, Metric, Outcome, What};
+use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
+use refresh_sim::scenario::plan::{
+    Change, FrontEndPlan, GroupPlan, Plan, Start, TieOrder, TimelineEntry, WhenFull,
+};
+use refresh_sim::scenario::refresh_in_place;
+use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
+use refresh_sim::time::{Span, Time};
+use refresh_sim::validate::{
+    Answer, Builtin, CertificateState, FaultCode, Question, Rejection, Transport, Validator, ValidatorMaker,
+    Verdict,
+};
+
+/// Numbers that a plan is read off; beyond their end all are 0.
+struct Choices<'a> {
+    numbers: std::slice::Iter<'a, u32>,
+}
+
+impl Choices<'_> {
+    fn below(&mut self, n: u64) -> u64 {
+        u64::from(self.numbers.next().copied().unwrap_or(0)) % n
+    }
+
+    fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len() as u64) as usize]
+    }
+
+    fn yes(&mut self) -> bool {
+        self.below(2) == 1
+    }
+
+    /// A length in [`low`, `high`], small ones as likely as long ones.
+    fn span(&mut self, low: Span, high: Span) -> Span {
+        let octaves = 64 - (high.0 - low.0).leading_zeros();
+        let octave = self.below(u64::from(octaves) + 1) as u32;
+        let fine = self.below(1 << 32);
+        let most = if octave == 0 { 0 } else { (1u128 << octave) - 1 };
+        let above = (most * u128::from(fine) >> 32) as u64;
+        Span((low.0 + above).min(high.0))
+    }
+
+    fn dist(&mut self, low: Span, high: Span) -> Dist {
+        let (a, b) = (self.span(low, high), self.span(low, high));
+        match self.below(4) {
+            0 | 1 => Dist::Constant(a),
+            2 => Dist::uniform(a.min(b), a.max(b)).unwrap(),
+            _ => Dist::uniform(Span(1).max(low), Span(1).max(a)).unwrap(),
+        }
+    }
+
+    fn cost(&mut self) -> Dist {
+        match self.below(5) {
+            0 => Dist::Constant(Span::MILLISECOND),
+            1 => Dist::Constant(Span(1)),
+            2 => Dist::exponential(self.span(Span(1), Span::SECOND)).unwrap(),
+            3 => Dist::pareto(Span::MICROSECOND, 1.5).unwrap(),
+            _ => self.dist(Span(1), Span::SECOND.times(4)),
+        }
+    }
+
+    fn rtt(&mut self) -> Dist {
+        match self.below(6) {
+            0 => Dist::Constant(Span::MILLISECOND),
+            1 => Dist::Constant(Span::ZERO),
+            2 => Dist::Constant(Span(1)),
+            3 => Dist::Constant(Span::SECOND.times(3)),
+            _ => self.dist(Span::ZERO, Span::SECOND.times(8)),
+        }
+    }
+}
+
+fn front_end(of: &mut Choices<'_>, number: u64, horizon: Span) -> FrontEndPlan {
+    let workers = 1 + of.below(4) as u32;
+    FrontEndPlan {
+        starts: if number == 0 { Time::ZERO } else { Time(of.span(Span::ZERO, horizon).0) },
+        start_up: of.dist(Span::ZERO, Span(horizon.0 / 3)),
+        workers,
+        cores: 1 + of.below(u64::from(workers)) as u32,
+        queue_limit: if of.yes() { Some(1 + of.below(5) as u32) } else { None },
+        when_full: of.one_of(&[WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest]),
+        accept: if of.yes() { Some(of.cost()) } else { None },
+        backlog: of.below(4) as u32,
+        ..FrontEndPlan::new(&format!("fe{number}"))
+    }
+}
+
+fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
+    if of.below(5) == 4 {
+        return None;
+    }
+    // No more than some eighty a run, so that many cases fit into little time.
+    let every = of.span(Span(horizon.0 / 80 + 1), horizon);
+    let offset = of.span(Span::ZERO, Span(every.0 - 1));
+    Some(Refresh {
+        every,
+        anchor: of.one_of(&[Anchor::ServiceStart, Anchor::OwnAge, Anchor::WallClock(offset), Anchor::WallClock(Span::ZERO)]),
+        spread: if of.yes() { of.span(Span::ZERO, Span(every.0 - 1)) } else { Span::ZERO },
+        tcp: of.below(4) != 3,
+        tls: of.below(4) != 3,
+        order: of.one_of(&[Order::Topology, Order::Accepted, Order::Shuffled]),
+        act: of.one_of(&[
+            Act::Revalidate,
+            Act::Revalidate,
+            Act::Reconnect(Initiator::FrontEnd),
+            Act::Reconnect(Initiator::Peer),
+        ]),
+    })
+}
+
+fn recovery(of: &mut Choices<'_>, horizon: Span) -> Recovery {
+    let least = Span(horizon.0 / 40);
+    let actions = (0..of.below(4))
+        .map(|_| {
+            let delay = of.span(least, horizon);
+            match of.below(4) {
+                0 | 1 => Action::Restart(delay),
+                2 => Action::Reboot { delay, away: of.span(Span::ZERO, least) },
+                _ => Action::None,
+            }
+        })
+        .collect();
+    Recovery {
+        actions,
+        reset_period: if of.yes() { Some(of.span(Span::ZERO, horizon)) } else { None },
+        dump: if of.yes() { of.span(Span::ZERO, least) } else { Span::ZERO },
+    }
+}
+
+fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> GroupPlan {
+    let transport = of.one_of(&[Transport::Tcp, Transport::Tls]);
+    let count = of.below(21) as u32;
+    let flights: Vec<Dist> =
+        if transport == Transport::Tls { (0..of.below(4)).map(|_| of.cost()).collect() } else { Vec::new() };
+    let client_cpu = if of.yes() { flights.iter().map(|_| of.dist(Span::ZERO, Span::SECOND)).collect() } else { vec![] };
+    let least = Span(horizon.0 / 60);
+    let short = of.yes();
+    let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let first = of.below(u64::from(front_ends)) as u16;
+    let turned: Vec<u16> = (0..front_ends).map(|f| (f + first) % front_ends).collect();
+    let known = 1 + of.below(u64::from(front_ends)) as usize;
+    GroupPlan {
+        indices: if of.below(3) == 2 { Some((0..count).filter(|_| of.below(3) != 2).collect()) } else { None },
+        certificate: of.one_of(&[
+            Some(CertificateState::Valid),
+            None,
+            Some(CertificateState::Expired),
+            Some(CertificateState::WrongName),
+        ]),
+        address: if of.below(5) == 4 { v6 } else { IpAddr::V4(Ipv4Addr::new(10, 0, number as u8, 0)) },
+        known: of.below(5) != 4,
+        rtt: of.rtt(),
+        flights,
+        client_cpu,
+        validate_accept: of.cost(),
+        validate_refresh: of.cost(),
+        // A short time-out may bring a peer in and out again for ever: then it waits after a loss.
+        attempt_timeout: match of.below(3) {
+            0 => None,
+            _ if short => Some(of.span(Span(1), Span::SECOND.times(20))),
+            _ => Some(of.span(least, horizon)),
+        },
+        reconnect: Reconnect {
+            first: if short { Dist::Constant(of.span(least, horizon)) } else { of.dist(Span::ZERO, Span::SECOND) },
+            delay: of.dist(least, horizon),
+        },
+        front_ends: turned[..known].to_vec(),
+        present: of.below(5) != 4,
+        ..GroupPlan::new(&format!("g{number}"), transport, count)
+    }
+}
+
+fn timeline(of: &mut Choices<'_>, plan: &Plan) -> Vec<TimelineEntry> {
+    let instants: Vec<Time> = (0..3).map(|_| Time(of.span(Span::ZERO, plan.horizon).0)).collect();
+    let mut entries: Vec<TimelineEntry> = (0..of.below(7))
+        .map(|_| {
+            let group = of.below(plan.groups.len() as u64) as u16;
+            let count = plan.groups[usize::from(group)].count;
+            let at = match (of.below(3), &plan.refresh) {
+                // The instant of a tick, if the front end serves from run time 0 or ticks go by the wall.
+                (2, Some(refresh)) => Time::ZERO + refresh.every.times(1 + of.below(3)),
+                _ => of.one_of(&instants),
+            };
+            TimelineEntry {
+                at,
+                change: if of.yes() { Change::Join } else { Change::Leave },
+                group,
+                indices: if of.yes() { Some((0..count).filter(|_| of.yes()).collect()) } else { None },
+            }
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.at);
+    entries
+}
+
+fn plan(numbers: &[u32]) -> Plan {
+    let of = &mut Choices { numbers: numbers.iter() };
+    let horizon = of.span(Span::SECOND, Span::HOUR.times(6));
+    let validator = of.one_of(&[Builtin::Sfb2015Rtm, Builtin::Sfb2015Cu2, Builtin::TlsOnly]);
+    let mut plan = Plan::new(horizon, validator);
+    plan.seed = of.below(1 << 32);
+    plan.start = of.one_of(&[Start::Connecting, Start::Established]);
+    plan.tie_order = of.one_of(&[TieOrder::Entity, TieOrder::Entity, TieOrder::Shuffled]);
+    plan.refresh = refresh(of, horizon);
+    plan.recovery = recovery(of, horizon);
+    let front_ends = 1 + of.below(4);
+    plan.front_ends = (0..front_ends).map(|n| front_end(of, n, horizon)).collect();
+    plan.groups = (0..1 + of.below(4)).map(|n| group(of, n, horizon, front_ends as u16)).collect();
+    plan.measure.sample = Span(horizon.0 / 10 + 1);
+    plan.measure.from = if of.below(3) == 2 { Time(of.span(Span::ZERO, horizon).0) } else { Time::ZERO };
+    plan.timeline = timeline(of, &plan);
+    plan
+}
+
+/// Answers by a hash of the question, its time left aside: as good as random, and the same each time.
+struct Whim {
+    seed: u64,
+    faults: u64,
+}
+
+impl ValidatorMaker for Whim {
+    fn make(&self, front_end: usize, incarnation: u32) -> Box<dyn Validator> {
+        let seed = mix(self.seed ^ (front_end as u64) << 32 ^ u64::from(incarnation));
+        Box::new(Whim { seed, faults: self.faults })
+    }
+}
+
+impl Validator for Whim {
+    fn judge(&mut self, question: &Question<'_>) -> Verdict {
+        let name = question.name.to_string().bytes().fold(self.seed, |h, b| mix(h ^ u64::from(b)));
+        let bits = mix(name ^ u64::from(question.attempt) ^ (question.phase as u64) << 40);
+        let answer = match bits % 64 {
+            n if n < self.faults => Answer::Fault(FaultCode::ACCESS_VIOLATION),
+            n if n < self.faults + 8 => Answer::Reject(Rejection::Other),
+            _ => Answer::Accept,
+        };
+        let cost = (bits >> 8 & 3 == 0).then_some(Span(bits >> 10 & 0x1FFF_FFFF));
+        let wait = if bits >> 40 & 3 == 0 { Span(bits >> 42 & 0x1FFF_FFFF) } else { Span::ZERO };
+        Verdict { answer, cost, wait }
+    }
+
+    fn is_pure(&self) -> bool {
+        true
+    }
+}
+
+/// Keeps every decision.
+#[derive(Default)]
+struct All(Vec<Decision>);
+
+impl Watch for All {
+    fn wants_decisions(&self) -> bool {
+        true
+    }
+
+    fn decision(&mut self, decision: &Decision) {
+        self.0.push(*decision);
+    }
+}
+
+fn go(plan: &Plan, whim: Option<&Whim>, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
+    match whim {
+        None => run(plan, watch),
+        Some(whim) => run_with(plan, whim, watch),
+    }
+}
+
+/// All counts of one kind.
+fn total(outcome: &Outcome, counter: Counter) -> u64 {
+    (0..outcome.cells.plans.len()).map(|cell| outcome.meters.counted(cell as u16, counter)).sum()
+}
+
+const OUTCOMES: [Counter; 8] = [
+    Counter::ValidInPlace,
+    Counter::ValidByReconnect,
+    Counter::Rejected,
+    Counter::Recovered,
+    Counter::Departed,
+    Counter::Dropped,
+    Counter::Missed,
+    Counter::Unfinished,
+];
+
+fn check_obligations(outcome: &Outcome) {
+    for cell in 0..outcome.cells.plans.len() as u16 {
+        let dues = outcome.meters.counted(cell, Counter::Dues);
+        let counts = OUTCOMES.map(|counter| outcome.meters.counted(cell, counter));
+        assert_eq!(dues, counts.iter().sum::<u64>(), "rule 20, cell {cell}: {counts:?}");
+        let figures = &outcome.groups[usize::from(cell)];
+        assert!(figures.lost <= figures.present, "cell {cell}: lost {} of {}", figures.lost, figures.present);
+    }
+    let peers: u64 = outcome.groups.iter().map(|g| g.peers).sum();
+    let valid: u64 = outcome.front_ends.iter().map(|f| f.valid).sum();
+    assert_eq!(valid + total(outcome, Counter::UnfinishedConnects), peers, "valid and disconnected make all");
+}
+
+fn check_crashes(outcome: &Outcome, seen: &[Decision]) {
+    let faults = seen.iter().filter(|d| d.what == What::Asked && d.detail == 1).count();
+    assert_eq!(faults, outcome.crashes.len(), "each crash has its verdict, and each fault its crash");
+    for crash in &outcome.crashes {
+        assert!(crash.back <= crash.lost && crash.service_start <= crash.at);
+        assert!(crash.reconnected.is_sorted_by_key(|at| at.unwrap_or(Span(u64::MAX))));
+    }
+}
+
+/// Due to closed, peer by peer, as the decisions tell it.
+fn check_decisions(plan: &Plan, seen: &[Decision]) {
+    let end = Time::ZERO + plan.horizon;
+    assert!(seen.is_sorted_by_key(|d| d.at), "decisions go back in time");
+    assert!(seen.last().is_none_or(|d| d.at <= end), "a decision after the horizon");
+    let mut there = BTreeMap::new();
+    for d in seen.iter().filter(|d| !d.what.is_of_front_end()) {
+        let (present, valid) = there.entry(d.who).or_insert((false, false));
+        match d.what {
+            What::Join => assert!(!std::mem::replace(present, true), "joined twice: {d:?}"),
+            What::Leave => {
+                assert!(std::mem::replace(present, false), "left twice: {d:?}");
+                *valid = false;
+            }
+            What::Valid => assert!(*present && !std::mem::replace(valid, true), "valid twice, or gone: {d:?}"),
+            What::Lost => assert!(std::mem::replace(valid, false), "lost what it did not have: {d:?}"),
+            What::Due => {
+                assert!(*present || d.detail == 1, "due, but gone: {d:?}");
+                assert!(*valid || d.detail == 1, "due, but not valid: {d:?}");
+                *valid &= d.detail != 2;
+            }
+            What::Attempt => assert!(*present && !*valid, "tries without need: {d:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// Runs a plan in all ways that must not matter, and checks what must hold of each run.
+fn check(plan: &Plan, whim: Option<&Whim>) {
+    let mut all = All::default();
+    let watched = match go(plan, whim, &mut all) {
+        Ok(outcome) => outcome,
+        Err(RunError::Stuck { .. }) => panic!("stuck, and yet every loop has a wait"),
+        Err(error) => panic!("{error}"),
+    };
+    let again = go(plan, whim, &mut Unwatched).expect("it ran before");
+    assert_eq!(watched.digest, again.digest, "a watch, or the second time, makes a difference");
+    assert_eq!(watched.decisions, all.0.len() as u64);
+    check_obligations(&watched);
+    check_crashes(&watched, &all.0);
+    check_decisions(plan, &all.0);
+}
+
+/// Takes all contention out of a plan, so that peers cannot touch each other.
+fn uncontended(mut plan: Plan) -> Plan {
+    (plan.validator, plan.measure.from) = (Builtin::Sfb2015Cu2, Time::ZERO);
+    for front_end in &mut plan.front_ends {
+        (front_end.workers, front_end.cores, front_end.queue_limit) = (200, 200, None);
+    }
+    plan
+}
+
+/// What was decided about peers other than `but`, by name.
+fn of_others(plan: &Plan, seen: &[Decision], but: &str) -> Vec<String> {
+    let names = Names::new(plan);
+    let peers = seen.iter().filter(|d| !d.what.is_of_front_end()).map(|d| (names.peer(d.who), d));
+    let mut told: Vec<String> = peers
+        .filter(|(name, _)| name != but)
+        .map(|(name, d)| format!("{name} {} {:?} {} {}", d.at.0, d.what, d.detail, d.extra))
+        .collect();
+    told.sort();
+    told
+}
+
+/// Whether any job waited: jobs of peers that gave up can fill any number of workers.
+fn waited(outcome: &Outcome) -> bool {
+    outcome.meters.histograms().any(|(metric, .., histogram)| metric == Metric::Queue && histogram.max() > 0)
+}
+
+/// Removing one peer of a plan without contention changes nothing for any other.
+fn check_removal(plan: &Plan, nth: u64) {
+    let plan = uncontended(plan.clone());
+    if plan.peers() == 0 {
+        return;
+    }
+    let row = (nth % plan.peers()) as u32;
+    let name = Names::new(&plan).peer(row);
+    let (group, index) = Names::new(&plan).locate(row).expect("there are so many");
+    let mut without = plan.clone();
+    let of = &mut without.groups[group];
+    of.indices = Some((0..of.peers()).map(|n| of.index(n)).filter(|i| *i != index).collect());
+    let (mut before, mut after) = (All::default(), All::default());
+    let waited = waited(&run(&plan, &mut before).expect("it runs"));
+    run(&without, &mut after).expect("it runs");
+    let (before, after) = (of_others(&plan, &before.0, &name), of_others(&without, &after.0, &name));
+    let first = before.iter().zip(&after).find(|(a, b)| a != b);
+    assert!(waited || before == after, "without {name}: {first:?}");
+}
+
+/// The order of ties is nothing where nobody waits for anybody.
+fn check_ties(plan: &Plan) {
+    let mut plan = uncontended(plan.clone());
+    let dues = [TieOrder::Entity, TieOrder::Shuffled].map(|order| {
+        plan.tie_order = order;
+        let outcome = run(&plan, &mut Unwatched).expect("it runs");
+        (!waited(&outcome)).then(|| total(&outcome, Counter::Dues))
+    });
+    assert!(dues.contains(&None) || dues[0] == dues[1], "{dues:?}");
+}
+
+fn check_all(numbers: &[u32], whim: u64) {
+    let plan = plan(numbers);
+    check(&plan, None);
+    check(&plan, Some(&Whim { seed: whim, faults: whim % 4 }));
+    check_removal(&plan, whim);
+    check_ties(&plan);
+}
+
+fn numbers() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(any::<u32>(), 40..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, max_shrink_time: 5_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_plan_the_books_balance_and_each_due_has_one_outcome(numbers in numbers(), whim in any::<u64>()) {
+        check_all(&numbers, whim);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, max_shrink_time: 30_000, ..ProptestConfig::default() })]
+
+    #[test]
+    #[ignore = "long: some minutes of the same, with many more plans"]
+    fn whatever_the_plan_at_length(numbers in numbers(), whim in any::<u64>()) {
+        check_all(&numbers, whim);
+    }
+}
+
+/// One front end that serves from run time 0, `count` TCP peers a second of round trip away, a validation of 100 ms.
+fn story(count: u32, horizon: Span) -> Plan {
+    let mut plan = Plan::new(horizon, Builtin::Sfb2015Cu2);
+    plan.front_ends[0].start_up = Dist::Constant(Span::ZERO);
+    let group = GroupPlan {
+        rtt: Dist::Constant(Span::SECOND),
+        validate_accept: Dist::Constant(Span::MILLISECOND.times(100)),
+        validate_refresh: Dist::Constant(Span::MILLISECOND.times(100)),
+        ..GroupPlan::new("p", Transport::Tcp, count)
+    };
+    plan = plan.with_group(group);
+    plan
+}
+
+fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
+    let mut all = All::default();
+    let outcome = run(plan, &mut all).expect("it runs");
+    (outcome, all.0)
+}
+
+fn at(seen: &[Decision], what: What) -> Vec<u64> {
+    seen.iter().filter(|d| d.what == what).map(|d| d.at.0 / 1_000_000).collect()
+}
+
+fn every(plan: &mut Plan, every: Span) {
+    plan.refresh = Some(refresh_in_place(every));
+}
+
+#[test]
+fn rule_02_two_workers_share_one_core_and_the_second_waits_for_it() {
+    let mut plan = story(2, Span::MINUTE);
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (2, 1);
+    let (outcome, seen) = seen(&plan);
+    assert_eq!(at(&seen, What::Valid), [1_600, 1_700]);
+    assert_eq!(outcome.front_ends[0].account.waiting, u128::from(Span::MILLISECOND.times(100).0));
+}
+
+#[test]
+fn rule_03_a_full_queue_closes_the_newest_or_the_oldest_or_holds_back() {
+    let dropped = [WhenFull::Close, WhenFull::DropOldest, WhenFull::BackPressure].map(|when_full| {
+        let mut plan = story(4, Span::SECOND.times(4));
+        let front_end = &mut plan.front_ends[0];
+        (front_end.workers, front_end.cores, front_end.queue_limit) = (1, 1, Some(1));
+        front_end.when_full = when_full;
+        let seen = seen(&plan).1;
+        seen.iter().filter(|d| d.what == What::Dropped).map(|d| d.who).collect::<Vec<_>>()
+    });
+    assert_eq!(dropped, [vec![2, 3], vec![1, 2], vec![]]);
+}
+
+#[test]
+fn rule_07_a_starting_process_answers_a_syn_by_a_reset_after_one_round_trip() {
+    let mut plan = story(1, Span::SECOND.times(8));
+    plan.front_ends[0].start_up = Dist::Constant(Span::SECOND.times(5));
+    let (_, seen) = seen(&plan);
+    assert_eq!(at(&seen, What::Refused), [500]);
+    assert_eq!(at(&seen, What::Attempt), [0, 6_000]);
+}
+
+#[test]
+fn rule_12_without_load_a_handshake_is_the_sum_of_its_parts() {
+    let millis = |n| Dist::Constant(Span::MILLISECOND.times(n));
+    for flights in 0..4u64 {
+        let mut plan = story(1, Span::MINUTE);
+        plan.groups[0].flights = (0..flights).map(|_| millis(10)).collect();
+        plan.groups[0].client_cpu = (0..flights).map(|_| millis(7)).collect();
+        if flights > 0 {
+            (plan.groups[0].transport, plan.groups[0].certificate) = (Transport::Tls, Some(CertificateState::Valid));
+        }
+        plan.front_ends[0].accept = Some(millis(3));
+        let (_, seen) = seen(&plan);
+        assert_eq!(at(&seen, What::Valid), [1_500 + 3 + flights * 1_017 + 100]);
+    }
+}
+
+#[test]
+fn rule_14_a_peer_that_gave_up_leaves_its_job_behind_as_wasted_work() {
+    let mut plan = story(1, Span::SECOND.times(5));
+    plan.groups[0].validate_accept = Dist::Constant(Span::SECOND.times(2));
+    plan.groups[0].attempt_timeout = Some(Span::SECOND.times(3));
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((at(&seen, What::GaveUp), at(&seen, What::Valid)), (vec![3_000], vec![]));
+    assert_eq!(outcome.front_ends[0].account.wasted, u128::from(Span::SECOND.times(2).0));
+}
+
+#[test]
+fn rule_14_a_refresh_just_before_the_old_time_out_does_not_bring_it_back() {
+    let mut plan = story(1, Span::MINUTE);
+    plan.groups[0].attempt_timeout = Some(Span::SECOND.times(10) + Span::MILLISECOND.times(200));
+    every(&mut plan, Span::SECOND.times(10));
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((at(&seen, What::GaveUp), total(&outcome, Counter::ValidInPlace)), (vec![], 5));
+}
+
+#[test]
+fn rule_15_established_costs_nothing() {
+    let mut plan = story(3, Span::MINUTE);
+    plan.start = Start::Established;
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((at(&seen, What::Valid), at(&seen, What::Asked)), (vec![0; 3], vec![]));
+    assert_eq!((outcome.front_ends[0].account.arrivals, outcome.meters.histograms().count()), (0, 0));
+}
+
+#[test]
+fn rule_16_own_age_starts_again_when_the_refresh_is_through() {
+    let mut plan = story(1, Span::SECOND.times(35));
+    plan.start = Start::Established;
+    plan.refresh = Some(Refresh { anchor: Anchor::OwnAge, ..refresh_in_place(Span::SECOND.times(10)) });
+    assert_eq!(at(&seen(&plan).1, What::Due), [10_000, 20_100, 30_200]);
+}
+
+#[test]
+fn rule_20_a_due_while_the_one_before_is_open_is_missed_and_has_its_number() {
+    let mut plan = story(1, Span::SECOND.times(50));
+    plan.start = Start::Established;
+    plan.groups[0].validate_refresh = Dist::Constant(Span::SECOND.times(10));
+    every(&mut plan, Span::SECOND.times(10));
+    plan.measure.cycles = (1..9).collect();
+    let (outcome, _) = seen(&plan);
+    let cycles: Vec<u32> =
+        outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Refresh).map(|c| c.cycle).collect();
+    assert_eq!(cycles, [1, 2, 3, 4], "each ends at the very instant of the next tick, which takes the peer again");
+    plan.groups[0].validate_refresh = Dist::Constant(Span::SECOND.times(15));
+    let outcome = seen(&plan).0;
+    assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::ValidInPlace)), (2, 2));
+}
+
+/// Faults at each refresh of the last of three peers.
+struct LastFaults;
+
+impl ValidatorMaker for LastFaults {
+    fn make(&self, _: usize, _: u32) -> Box<dyn Validator> {
+        Box::new(LastFaults)
+    }
+}
+
+impl Validator for LastFaults {
+    fn judge(&mut self, question: &Question<'_>) -> Verdict {
+        let faults = question.name.index == Some(2) && question.at.0 >= Span::SECOND.times(10).0;
+        if faults { Answer::Fault(FaultCode::ACCESS_VIOLATION).into() } else { Answer::Accept.into() }
+    }
+}
+
+#[test]
+fn rules_06_20_and_21_a_fault_acts_at_its_question_and_peers_hear_of_it_after_the_dump() {
+    let mut plan = story(3, Span::SECOND.times(60));
+    plan.recovery = Recovery { actions: vec![], reset_period: None, dump: Span::SECOND.times(20) };
+    every(&mut plan, Span::SECOND.times(10));
+    let mut all = All::default();
+    let outcome = run_with(&plan, &LastFaults, &mut all).expect("it runs");
+    assert_eq!((at(&all.0, What::Crash), at(&all.0, What::DumpEnd)), (vec![10_000], vec![30_000]));
+    assert_eq!(at(&all.0, What::NoEffect), [10_000; 2]);
+    let again: Vec<u64> = at(&all.0, What::Attempt).into_iter().filter(|at| *at > 0).take(3).collect();
+    assert_eq!(again, [30_500; 3]);
+    assert_eq!((total(&outcome, Counter::Dues), total(&outcome, Counter::Unfinished)), (3, 3));
+}
