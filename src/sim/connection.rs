@@ -433,12 +433,17 @@ impl Run<'_> {
     /// A valid connection is no more at its front end.
     #[inline]
     pub(super) fn detach(&mut self, now: Time, who: u32, _group: usize) {
+        self.leave_front_end(who);
+        self.world.disconnect(now);
+    }
+
+    #[inline]
+    fn leave_front_end(&mut self, who: u32) {
         let place = usize::from(self.rows[who as usize].place());
         // A crash has emptied the front end already.
         if self.front_ends[place].members.remove(who) {
             self.front_ends[place].valid -= 1;
         }
-        self.world.disconnect(now);
     }
 
     /// Peers arrive (timeline, or the beginning).
@@ -484,16 +489,16 @@ impl Run<'_> {
         self.decide(now, who, What::Leave, 0);
         if self.rows[who as usize].step() == Step::Valid {
             self.news_is_void(now, who, group);
-            self.detach(now, who, group);
-            self.world.cut_off -= 1;
+            // Gone, not cut off: it counts nowhere as disconnected.
+            self.leave_front_end(who);
         } else {
             let row = &self.rows[who as usize];
+            self.world.disconnected -= 1;
             self.world.cut_off -= u64::from(row.cause() != Cause::Initial);
             self.front_ends[usize::from(row.place())].members.remove(who);
             let lost = u128::from(now.since(row.since).0);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;
         }
-        self.world.disconnected -= 1;
         self.obligation_departs(now, who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);

@@ -600,3 +600,10 @@ fn rules_06_20_and_21_a_fault_acts_at_its_question_and_peers_hear_of_it_after_th
     assert_eq!(again, [30_500; 3]);
     assert_eq!((total(&outcome, Counter::Dues), total(&outcome, Counter::Unfinished)), (3, 3));
 }
+
+#[test]
+fn rule_33_a_peer_that_leaves_is_gone_and_not_disconnected() {
+    let mut plan = story(3, Span::MINUTE);
+    plan.timeline = vec![TimelineEntry { at: Time(Span::SECOND.times(30).0), change: Change::Leave, group: 0, indices: None }];
+    assert_eq!(seen(&plan).0.disconnected_max.0, 0);
+}
