@@ -69,6 +69,8 @@ pub enum Obligation {
     Open,
     /// Due and not finished, and its connection was lost.
     OpenLost,
+    /// Due and not finished: its new connection is being made at another front end, out of every sweep.
+    OpenMoved,
 }
 
 /// By their numbers; the rest of the three bits is never set.
@@ -79,7 +81,7 @@ const OBLIGATIONS: [Obligation; 8] = [
     Obligation::InRun,
     Obligation::Open,
     Obligation::OpenLost,
-    Obligation::None,
+    Obligation::OpenMoved,
     Obligation::None,
 ];
 
@@ -280,7 +282,7 @@ mod tests {
         row.sample();
         row.add_cycles(0xFF_FFFF);
         for step in &STEPS[..10] {
-            for obligation in &OBLIGATIONS[..6] {
+            for obligation in &OBLIGATIONS[..7] {
                 let (step, obligation) = (*step, *obligation);
                 for cause in Cause::ALL {
                     row.set_step(step);

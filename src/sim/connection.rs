@@ -209,7 +209,7 @@ impl Run<'_> {
             JobKind::ValidateAccept => match ended.answer {
                 Answer::Reject(reason) => {
                     self.rejected(now, who, group, place, Phase::Accept, reason);
-                    if self.rows[who as usize].obligation() == Obligation::Open {
+                    if matches!(self.rows[who as usize].obligation(), Obligation::Open | Obligation::OpenMoved) {
                         self.close_obligation(now, who, group, Counter::Rejected);
                     }
                     self.refuse(now, who, group);
@@ -322,7 +322,7 @@ impl Run<'_> {
         self.world.cut_off -= u64::from(cause != Cause::Initial);
         self.world.count(self.groups[group].cell, Counter::Valids, 1);
         let outcome = match self.rows[who as usize].obligation() {
-            Obligation::Open => Some(Counter::ValidByReconnect),
+            Obligation::Open | Obligation::OpenMoved => Some(Counter::ValidByReconnect),
             Obligation::OpenLost => Some(Counter::Recovered),
             Obligation::None | Obligation::Taken | Obligation::TakenLost | Obligation::InRun => None,
         };
@@ -344,6 +344,8 @@ impl Run<'_> {
         let from = row.place();
         row.set_place(of.next_front_end(from));
         if row.place() != from && row.obligation() == Obligation::Open {
+            // Once: failing over again, even back to where it was, it is in nobody's sweep.
+            row.owe(Obligation::OpenMoved);
             let due = row.due;
             self.leave_sweep(now, usize::from(from), due, false);
         }

@@ -62,7 +62,7 @@ impl Run<'_> {
                     self.world.count(cell, Counter::Dues, 1);
                     true
                 }
-                Obligation::Open | Obligation::OpenLost => true,
+                Obligation::Open | Obligation::OpenLost | Obligation::OpenMoved => true,
                 Obligation::None | Obligation::Taken | Obligation::TakenLost | Obligation::InRun => false,
             };
             if open {
