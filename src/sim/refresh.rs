@@ -174,11 +174,7 @@ impl Run<'_> {
                 self.front_ends[place].owing += 1;
                 self.fall_due(now, who, act);
             }
-            Obligation::None
-            | Obligation::InRun
-            | Obligation::Open
-            | Obligation::OpenLost
-            | Obligation::OpenMoved => {}
+            Obligation::None | Obligation::InRun | Obligation::Open | Obligation::OpenLost | Obligation::OpenMoved => {}
         }
     }
 
@@ -366,10 +362,7 @@ impl Run<'_> {
             self.leave_sweep(now, place, due, false);
         }
         let obligation = self.rows[who as usize].obligation();
-        if matches!(
-            obligation,
-            Obligation::Open | Obligation::OpenLost | Obligation::OpenMoved | Obligation::InRun
-        ) {
+        if matches!(obligation, Obligation::Open | Obligation::OpenLost | Obligation::OpenMoved | Obligation::InRun) {
             self.world.count(self.groups[group].cell, Counter::Departed, 1);
             self.decide(now, who, What::Closed, Counter::Departed as u8);
         }

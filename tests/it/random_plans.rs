@@ -11,15 +11,12 @@ use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Counter, Decision, Metric, Outcome, What};
 use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
-use refresh_sim::scenario::plan::{
-    Change, FrontEndPlan, GroupPlan, Plan, Start, TieOrder, TimelineEntry, WhenFull,
-};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Plan, Start, TieOrder, TimelineEntry, WhenFull};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{
-    Answer, Builtin, CertificateState, FaultCode, Question, Rejection, Transport, Validator, ValidatorMaker,
-    Verdict,
+    Answer, Builtin, CertificateState, FaultCode, Question, Rejection, Transport, Validator, ValidatorMaker, Verdict,
 };
 
 /// Numbers that a plan is read off; beyond their end all are 0.
@@ -104,7 +101,12 @@ fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
     let offset = of.span(Span::ZERO, Span(every.0 - 1));
     Some(Refresh {
         every,
-        anchor: of.one_of(&[Anchor::ServiceStart, Anchor::OwnAge, Anchor::WallClock(offset), Anchor::WallClock(Span::ZERO)]),
+        anchor: of.one_of(&[
+            Anchor::ServiceStart,
+            Anchor::OwnAge,
+            Anchor::WallClock(offset),
+            Anchor::WallClock(Span::ZERO),
+        ]),
         spread: if of.yes() { of.span(Span::ZERO, Span(every.0 - 1)) } else { Span::ZERO },
         tcp: of.below(4) != 3,
         tls: of.below(4) != 3,
@@ -142,7 +144,8 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
     let count = of.below(21) as u32;
     let flights: Vec<Dist> =
         if transport == Transport::Tls { (0..of.below(4)).map(|_| of.cost()).collect() } else { Vec::new() };
-    let client_cpu = if of.yes() { flights.iter().map(|_| of.dist(Span::ZERO, Span::SECOND)).collect() } else { vec![] };
+    let client_cpu =
+        if of.yes() { flights.iter().map(|_| of.dist(Span::ZERO, Span::SECOND)).collect() } else { vec![] };
     let least = Span(horizon.0 / 60);
     let short = of.yes();
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -604,6 +607,7 @@ fn rules_06_20_and_21_a_fault_acts_at_its_question_and_peers_hear_of_it_after_th
 #[test]
 fn rule_33_a_peer_that_leaves_is_gone_and_not_disconnected() {
     let mut plan = story(3, Span::MINUTE);
-    plan.timeline = vec![TimelineEntry { at: Time(Span::SECOND.times(30).0), change: Change::Leave, group: 0, indices: None }];
+    plan.timeline =
+        vec![TimelineEntry { at: Time(Span::SECOND.times(30).0), change: Change::Leave, group: 0, indices: None }];
     assert_eq!(seen(&plan).0.disconnected_max.0, 0);
 }
