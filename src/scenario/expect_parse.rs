@@ -53,8 +53,10 @@ const SHAPE: &str = "metric{tag=value} in phase : aggregate op value min n";
 pub(super) fn parse(name: &str, line: &str, names: &Names<'_>) -> Result<Expectation, Fault> {
     let mut reader = Reader { line, at: 0 };
     let subject = subject(&mut reader)?;
+    reader.blank();
     let (tags, cause_at) = if reader.eat("{") { tags(&mut reader, subject, names)? } else { Default::default() };
     let phase = phase(&mut reader, subject, cause_at)?;
+    reader.blank();
     if !reader.eat(":") {
         return Err(reader.fault_here("has something else where `:` should be", SHAPE));
     }

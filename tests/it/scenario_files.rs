@@ -95,6 +95,21 @@ fn settings_go_by_key_name_and_position_and_the_last_one_wins() {
 }
 
 #[test]
+fn blanks_in_an_expectation_mean_nothing() {
+    let cycles = ("measure.cycles", "[1]");
+    let spaced = with(
+        EVERY_KEY,
+        &[cycles, ("expect.new", "lateness { transport = tcp }  in  refresh  1  :  max  <  30s  min  2")],
+    );
+    let dense = with(EVERY_KEY, &[cycles, ("expect.new", "lateness{transport=tcp}in refresh 1:max<30s min 2")]);
+    let of = |plan: &Plan| {
+        let found = plan.expect.iter().find(|expectation| expectation.name == "new").unwrap();
+        (found.subject, found.tags.clone(), found.phase, found.aggregate, found.op, found.limit, found.min_samples)
+    };
+    assert_eq!(of(&spaced), of(&dense));
+}
+
+#[test]
 fn a_percentile_with_a_point_needs_no_quotes() {
     let dist = |key: &str| format!("{{ lognormal = {{ median = \"1ms\", {key} = \"9ms\" }} }}");
     let rtt = |key: &str| with(SMALL, &[("group.rcc.rtt", &dist(key))]).groups[0].rtt.clone();
