@@ -194,7 +194,10 @@ impl<'c, 'i> Table<'c, 'i> {
 
     /// The value of a key, if it is there.
     pub(super) fn get(&self, key: &'static str) -> Option<Item<'c, 'i>> {
-        self.asked.borrow_mut().push(key);
+        let is_new = !self.asked.borrow().contains(&key);
+        if is_new {
+            self.asked.borrow_mut().push(key);
+        }
         let (key, value) = self.table.get_key_value(key)?;
         Some(Item { cx: self.cx, key_span: key.span(), path: self.path_of(key.get_ref()), value })
     }
