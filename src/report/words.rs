@@ -171,6 +171,13 @@ pub(super) fn cause_of(plan: &Plan, crash: &CrashReport) -> String {
     format!("{} while {act} {} ({shown})", crash.code, names.peer(crash.peer))
 }
 
+/// A text from outside on one line, without anything that a terminal would act on. Names within a scenario need none of
+/// this, for they have no control characters; a file's name may.
+pub(super) fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 /// At most `width` characters, the last of them a `~` if something was cut off.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {

@@ -54,3 +54,15 @@ fn wrong_arguments_are_2() {
     home.run(&["run", "s.toml", "--no-results", "--out", "x"]).ends(2, &["--out"]);
     home.run(&["selfcheck-run"]).ends(2, &["selfcheck alone"]);
 }
+
+#[test]
+fn a_file_name_does_not_reach_the_terminal_as_it_is() {
+    let home = Home::new(INCIDENT);
+    let name = "red\u{1b}[31m\n.toml";
+    home.file(name, INCIDENT);
+    let ran = home.run(&["run", name, "--set", "validation.validator=sfb2015-cu2"]).ends(0, &[]);
+    assert!(!ran.out.contains('\u{1b}') && ran.out.contains("red\\u{1b}[31m\\n: seed 42"), "{}", ran.out);
+    home.file(name, "schema = 2");
+    let ran = home.run(&["run", name]).ends(2, &["red"]);
+    assert!(!ran.err.contains('\u{1b}'), "{}", ran.err);
+}
