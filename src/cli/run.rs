@@ -184,6 +184,11 @@ pub(super) fn not_run(file: &str, error: &RunError) -> Exit {
         RunError::Accounts { .. } => ("internal error", Exit::Internal),
     };
     complain(&format!("{kind}: {file}: {error}"));
+    if let RunError::Stuck { .. } = error {
+        complain(
+            "help: waits of 0s follow each other for ever; make `group.reconnect.delay` or `group.rtt` longer than 0s",
+        );
+    }
     exit
 }
 

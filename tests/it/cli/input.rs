@@ -56,6 +56,15 @@ fn wrong_arguments_are_2() {
 }
 
 #[test]
+fn a_scenario_whose_time_stands_still_is_2_and_says_what_would_move_it() {
+    let home = Home::new(INCIDENT);
+    let waits = ["--set", "group.0.reconnect.delay=0s", "--set", "group.0.rtt=0s"];
+    let ran = home.run(&[&["run", "s.toml"][..], &waits].concat());
+    ran.ends(2, &["s.toml: more than", "contact-centre/", "never gets past", "help: ", "reconnect.delay", "group.rtt"]);
+    assert_eq!(home.names("results/runs"), [""; 0], "nothing half-written stays");
+}
+
+#[test]
 fn a_file_name_does_not_reach_the_terminal_as_it_is() {
     let home = Home::new(INCIDENT);
     let name = "red\u{1b}[31m\n.toml";
