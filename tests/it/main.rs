@@ -1,6 +1,7 @@
 //! The one integration test binary; each module holds the claims of one part.
 
 mod cli;
+mod docs;
 mod incident;
 mod layers;
 mod random_plans;
