@@ -8,3 +8,4 @@ mod random_plans;
 mod report;
 mod scenario_errors;
 mod scenario_files;
+mod shipped;

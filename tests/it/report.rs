@@ -316,7 +316,7 @@ fn identical_results_make_identical_bytes_and_the_plan_passes_through() {
 }
 
 /// Base64 as the log has it.
-fn decoded(text: &str) -> Vec<u8> {
+pub(super) fn decoded(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = text.bytes().filter(|byte| *byte != b'=');
     let bits: Vec<u32> = digits.map(|byte| alphabet.iter().position(|a| *a == byte).expect("a digit") as u32).collect();
