@@ -4,7 +4,7 @@
 //! ever removed by the names that results have, so that nothing of anybody else's can be lost.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::report::SCHEMA;
@@ -19,8 +19,6 @@ const MARKER_TEXT: &str = "refresh-sim: this result is not complete.\n";
 /// The names that a results folder may hold.
 const NAMES: [&str; 8] =
     [MARKER, "summary.json", "latency.hlog", "latency.hgrm", "series.csv", "records.jsonl", "plan.toml", "report.html"];
-/// Most of a summary that is read to see whether it is ours.
-const SUMMARY_MAX: u64 = 64 * 1024 * 1024;
 /// Temporary names tried before giving up.
 const TRIES: u32 = 1000;
 
@@ -149,10 +147,9 @@ fn has_our_summary(folder: &Path) -> bool {
     struct Summary {
         schema: String,
     }
-    let Ok(file) = File::open(folder.join("summary.json")) else { return false };
-    let mut text = Vec::new();
-    file.take(SUMMARY_MAX).read_to_end(&mut text).is_ok()
-        && serde_json::from_slice::<Summary>(&text).is_ok_and(|summary| summary.schema == SCHEMA)
+    // Read as a stream: each crash adds to a summary, and one of hundreds of megabytes is still ours.
+    File::open(folder.join("summary.json"))
+        .is_ok_and(|file| serde_json::from_reader::<_, Summary>(BufReader::new(file)).is_ok_and(|s| s.schema == SCHEMA))
 }
 
 /// Removes a folder of ours: files by their names, then the folder if nothing else is in it.

@@ -74,6 +74,15 @@ fn an_empty_or_an_incomplete_folder_is_replaced() {
 }
 
 #[test]
+fn results_however_large_are_ours() {
+    let home = Home::new(INCIDENT);
+    fs::create_dir(home.path("r")).expect("made");
+    let crashes = "0,".repeat(40 * 1024 * 1024);
+    home.file("r/summary.json", &format!(r#"{{"crashes": [{crashes}0], "schema": "refresh-sim.summary/1"}}"#));
+    run(&home, &["--out", "r"]).ends(0, &[]);
+}
+
+#[test]
 fn links_are_not_followed() {
     let home = Home::new(INCIDENT);
     run(&home, &["--out", "real"]).ends(0, &[]);
