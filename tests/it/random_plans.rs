@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
-use refresh_sim::measure::{Counter, Decision, Metric, Outcome, What};
+use refresh_sim::measure::{Account, Counter, Decision, Metric, Outcome, What};
 use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
 use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Plan, Start, TieOrder, TimelineEntry, WhenFull};
 use refresh_sim::scenario::refresh_in_place;
@@ -382,7 +382,9 @@ fn of_others(plan: &Plan, seen: &[Decision], but: &str) -> Vec<String> {
 
 /// Whether any job waited: jobs of peers that gave up can fill any number of workers.
 fn waited(outcome: &Outcome) -> bool {
+    let unserved = |account: &Account| account.waiting_jobs() + account.dropped > 0;
     outcome.meters.histograms().any(|(metric, .., histogram)| metric == Metric::Queue && histogram.max() > 0)
+        || outcome.front_ends.iter().any(|f| unserved(&f.account))
 }
 
 /// Removing one peer of a plan without contention changes nothing for any other.
