@@ -43,7 +43,7 @@ impl Choices<'_> {
         let octave = self.below(u64::from(octaves) + 1) as u32;
         let fine = self.below(1 << 32);
         let most = if octave == 0 { 0 } else { (1u128 << octave) - 1 };
-        let above = (most * u128::from(fine) >> 32) as u64;
+        let above = ((most * u128::from(fine)) >> 32) as u64;
         Span((low.0 + above).min(high.0))
     }
 
@@ -51,8 +51,8 @@ impl Choices<'_> {
         let (a, b) = (self.span(low, high), self.span(low, high));
         match self.below(4) {
             0 | 1 => Dist::Constant(a),
-            2 => Dist::uniform(a.min(b), a.max(b)).unwrap(),
-            _ => Dist::uniform(Span(1).max(low), Span(1).max(a)).unwrap(),
+            2 => Dist::uniform(a.min(b), a.max(b)).expect("the parameters are in range"),
+            _ => Dist::uniform(Span(1).max(low), Span(1).max(a)).expect("the parameters are in range"),
         }
     }
 
@@ -60,8 +60,8 @@ impl Choices<'_> {
         match self.below(5) {
             0 => Dist::Constant(Span::MILLISECOND),
             1 => Dist::Constant(Span(1)),
-            2 => Dist::exponential(self.span(Span(1), Span::SECOND)).unwrap(),
-            3 => Dist::pareto(Span::MICROSECOND, 1.5).unwrap(),
+            2 => Dist::exponential(self.span(Span(1), Span::SECOND)).expect("the parameters are in range"),
+            3 => Dist::pareto(Span::MICROSECOND, 1.5).expect("the parameters are in range"),
             _ => self.dist(Span(1), Span::SECOND.times(4)),
         }
     }
