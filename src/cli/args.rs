@@ -12,7 +12,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMA
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass; 1 an expectation failed, or a crash that no expectation mentions; 2 usage or bad input; \
-3 inconclusive; 4 nothing ran; 5 not deterministic; 8 results could not be written; 70 internal error; \
+3 inconclusive; 5 not deterministic; 8 results could not be written; 70 internal error; \
 130, 143 interrupted.";
 
 /// What `--version` and error reports say.
