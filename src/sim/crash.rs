@@ -76,10 +76,10 @@ impl Run<'_> {
         let account = &self.front_ends[place].account;
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
         self.spill_runs(now, place);
+        let connections = self.connections(now, place);
         let front_end = &mut self.front_ends[place];
         let (incarnation, process_start, service_start) =
             (front_end.incarnation, front_end.process_start, front_end.service_start);
-        let connections = front_end.members.count();
         let wreck = front_end.crash(now, &self.plan.recovery);
         self.world.end_validator(place as u16);
         self.decide_front_end(now, place, What::Crash, wreck.failure);
@@ -136,6 +136,24 @@ impl Run<'_> {
         account.dropped = dropped;
     }
 
+    /// How many connections a front end has: not those whose SYN is still on its way.
+    fn connections(&mut self, now: Time, place: usize) -> u64 {
+        let (mut connections, mut from) = (0, 0);
+        while let Some(who) = self.front_ends[place].members.next(from) {
+            from = who + 1;
+            let group = self.group_of(who);
+            connections += u64::from(self.syn_under_way(now, who, group).is_none());
+        }
+        connections
+    }
+
+    /// When the SYN of a peer that its front end counts among its own arrives, if that is still to come.
+    fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
+        let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
+        let row = &self.rows[who as usize];
+        (row.step() == Step::FlightSent && row.flight() == 0 && arrives > now).then_some(arrives)
+    }
+
     /// Every connection is gone; its peer hears of it when the kernel resets it.
     fn lose_all(&mut self, now: Time, place: usize, dump: Span) {
         let mut from = 0;
@@ -154,10 +172,10 @@ impl Run<'_> {
     }
 
     fn reset_handshake(&mut self, now: Time, who: u32, group: usize, learned: Time) {
-        let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
+        let under_way = self.syn_under_way(now, who, group);
         let row = &mut self.rows[who as usize];
-        if row.step() == Step::FlightSent && arrives > now {
-            // Its SYN is still on its way, and will meet whatever is there then.
+        if let Some(arrives) = under_way {
+            // Its SYN will meet whatever is there when it arrives.
             row.set_step(Step::SynSent);
             row.next = arrives;
             return self.world.wake(arrives, who, Wake::Message);
