@@ -47,7 +47,7 @@ enum Queued {
 
 const _: () = assert!(size_of::<Queued>() == 24, "a waiting job is 24 bytes: docs/performance.md counts on it");
 
-/// What happens to a job that finds the queue full.
+/// What happens to a job that finds the queue full (model rule 3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WhenFull {
     /// It waits outside, in order of arrival; accepts wait behind everything else.

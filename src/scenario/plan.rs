@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use crate::dist::Dist;
+pub use crate::frontend::WhenFull;
 use crate::policy::{Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
@@ -96,17 +97,6 @@ pub struct FrontEndPlan {
     pub accept: Option<Dist>,
     /// Connections that the kernel completes while the process is being dumped; more SYNs go unanswered.
     pub backlog: u32,
-}
-
-/// What happens to a job that finds the queue full (model rule 3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WhenFull {
-    /// It waits outside, in order; accepts wait behind everything else.
-    BackPressure,
-    /// Its connection is reset.
-    Close,
-    /// The oldest job's connection is reset and it takes that place.
-    DropOldest,
 }
 
 /// A group of like peers.

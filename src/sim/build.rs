@@ -1,9 +1,9 @@
 //! From a plan to the tables that a run works on.
 
-use crate::frontend::{FrontEnd, Group, Row, Setup, WhenFull};
+use crate::frontend::{FrontEnd, Group, Row, Setup};
 use crate::id::{ENTITIES_MAX, Entity, Identity};
 use crate::measure::Cells;
-use crate::scenario::plan::{self, GroupPlan, Plan};
+use crate::scenario::plan::{GroupPlan, Plan};
 use crate::validate::{Certificate, Transport};
 
 use super::RunError;
@@ -114,11 +114,7 @@ pub(super) fn front_ends(plan: &Plan, numbers: Numbers) -> Vec<FrontEnd> {
                 workers: f.workers,
                 cores: f.cores,
                 queue_limit: f.queue_limit,
-                when_full: match f.when_full {
-                    plan::WhenFull::BackPressure => WhenFull::BackPressure,
-                    plan::WhenFull::Close => WhenFull::Close,
-                    plan::WhenFull::DropOldest => WhenFull::DropOldest,
-                },
+                when_full: f.when_full,
                 accept: f.accept.clone(),
                 backlog: f.backlog,
             };

@@ -419,7 +419,7 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
-        self.detach(now, who, group);
+        self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
@@ -434,7 +434,7 @@ impl Run<'_> {
 
     /// A valid connection is no more at its front end.
     #[inline]
-    pub(super) fn detach(&mut self, now: Time, who: u32, _group: usize) {
+    pub(super) fn detach(&mut self, now: Time, who: u32) {
         self.leave_front_end(who);
         self.world.disconnect(now);
     }
