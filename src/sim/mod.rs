@@ -8,8 +8,10 @@ mod connection;
 mod crash;
 mod engine;
 mod finish;
+mod jobs;
 mod lookup;
 mod refresh;
+mod visit;
 mod world;
 
 use std::ops::ControlFlow;

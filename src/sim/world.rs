@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{Group, Port, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cause, Counter};
+use crate::measure::{Bundle, Cause, Counter};
 use crate::measure::{CrashReport, Decision, Digest, Herd, Meters, Metric, Record, RecordKind, Sample};
 use crate::rng::{Draws, Shuffle};
 use crate::schedule::{Class, Schedule};
@@ -184,6 +184,11 @@ impl Port for World<'_> {
     #[inline]
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span) {
         self.meters.record(at, metric, cell, cause, value);
+    }
+
+    #[inline]
+    fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
+        self.meters.record_bundle(at, bundle, cell, cause, value);
     }
 
     #[inline]
