@@ -259,8 +259,7 @@ impl Run<'_> {
         let (cause, since, started) = (row.cause(), row.since, row.started);
         let deadline = of.attempt_timeout.map_or(Time::NEVER, |timeout| started + timeout);
         let cell = of.cell;
-        // The outage ends when the peer learns of it, or goes over into the next one when it has given up before.
-        self.figures[usize::from(cell)].lost += u128::from(established.min(deadline).min(self.end).since(since).0);
+        self.book_outage(who, group, established);
         if established <= deadline && established <= self.end {
             let first = self.first_syn(who, group);
             let meters = &mut self.world.meters;
@@ -272,20 +271,8 @@ impl Run<'_> {
             self.back_after_crash(now, who, group, since);
         }
         self.become_valid(now, who, group, place);
-        self.rows[who as usize].next = established;
-    }
-
-    /// The news "accept" is still on its way to the peer, which goes: it is not told, and what was booked as outage up
-    /// to then is booked up to now.
-    pub(super) fn news_is_void(&mut self, now: Time, who: u32, group: usize) {
-        let row = &mut self.rows[who as usize];
-        let learned = std::mem::replace(&mut row.next, Time::NEVER);
-        if learned == Time::NEVER {
-            return;
-        }
-        let deadline = self.groups[group].attempt_timeout.map_or(Time::NEVER, |timeout| row.started + timeout);
-        let ahead = u128::from(learned.min(deadline).min(self.end).since(now).0);
-        self.figures[usize::from(self.groups[group].cell)].lost -= ahead;
+        // On its way even if it never arrives, which is not the same as no news.
+        self.rows[who as usize].next = established.min(Time(Time::NEVER.0 - 1));
     }
 
     /// When the peer sent the first SYN since its last loss.
@@ -419,6 +406,7 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
+        self.connection_ends(now, who, group, learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -498,8 +486,7 @@ impl Run<'_> {
             self.world.disconnected -= 1;
             self.world.cut_off -= u64::from(row.cause() != Cause::Initial);
             self.front_ends[usize::from(row.place())].members.remove(who);
-            let lost = u128::from(now.since(row.since).0);
-            self.figures[usize::from(self.groups[group].cell)].lost += lost;
+            self.outage_is_cut(now, who, group);
         }
         self.obligation_departs(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -508,25 +495,6 @@ impl Run<'_> {
         row.set_step(Step::Absent);
         row.owe(Obligation::None);
         (row.next, row.due, row.since) = (Time::NEVER, Time::NEVER, Time::NEVER);
-    }
-
-    /// Books how many peers of a group are there.
-    fn presence(&mut self, now: Time, group: usize, peers: u64, joined: bool) {
-        self.settle_presence(now, group);
-        let present = &mut self.present[group].0;
-        *present = if joined { *present + peers } else { *present - peers };
-        let kind = RecordKind::Timeline { peers, joined, group: group as u16 };
-        if now > Time::ZERO {
-            self.world.record(now, None, None, kind);
-        }
-    }
-
-    /// Adds up the peers' time up to `now`.
-    pub(super) fn settle_presence(&mut self, now: Time, group: usize) {
-        let (peers, since) = &mut self.present[group];
-        let cell = usize::from(self.groups[group].cell);
-        self.figures[cell].present += u128::from(*peers) * u128::from(now.since(*since).0);
-        *since = now;
     }
 
     /// Rows of the peers of a group with these indices; `None`: all.

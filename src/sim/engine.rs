@@ -41,6 +41,8 @@ pub(super) struct Run<'a> {
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
+    /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
+    pub(super) overtaken: BTreeMap<u32, Time>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     pub(super) steps: u64,
@@ -95,6 +97,7 @@ impl<'a> Run<'a> {
             numbers,
             figures: vec![GroupFigures::default(); cells.plans.len()],
             present: vec![(0, Time::ZERO); groups.len()],
+            overtaken: BTreeMap::new(),
             last_samples: vec![None; front_ends.len()],
             cells,
             groups,

@@ -69,11 +69,12 @@ impl Run<'_> {
                 self.world.count(cell, Counter::Unfinished, 1);
                 refresh = refresh.max(due.map(|due| end.since(due)));
             }
-            if row.step() != Step::Valid {
+            if row.step() == Step::Valid {
+                self.news_is_void(end, who, group);
+            } else {
                 self.world.count(cell, Counter::UnfinishedConnects, 1);
-                let age = end.since(row.since);
-                self.figures[usize::from(cell)].lost += u128::from(age.0);
-                outage = outage.max(Some(age));
+                self.outage_is_cut(end, who, group);
+                outage = outage.max(Some(end.since(row.since)));
             }
         }
         (refresh, outage)

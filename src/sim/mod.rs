@@ -9,6 +9,7 @@ mod crash;
 mod engine;
 mod finish;
 mod lookup;
+mod peer_time;
 mod refresh;
 mod world;
 

@@ -215,8 +215,9 @@ impl Run<'_> {
             Initiator::FrontEnd => now + self.rtt(who, group).half(),
             Initiator::Peer => now,
         };
-        if initiator == Initiator::Peer {
-            self.news_is_void(now, who, group);
+        match initiator {
+            Initiator::FrontEnd => self.connection_ends(now, who, group, learned),
+            Initiator::Peer => self.news_is_void(now, who, group),
         }
         // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
         self.world.disconnect(now);

@@ -2,6 +2,7 @@
 
 mod cli;
 mod docs;
+mod established;
 mod incident;
 mod layers;
 mod random_plans;
