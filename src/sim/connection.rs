@@ -317,6 +317,7 @@ impl Run<'_> {
         if let Some(outcome) = outcome {
             self.close_quietly(now, who, group, outcome);
         }
+        self.one_less(now);
         self.schedule_own_age(now, who, group);
     }
 
@@ -418,6 +419,9 @@ impl Run<'_> {
         row.set_step(Step::ResetSent);
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
+        if self.world.drains.one_more() {
+            self.look_at_backlog(now);
+        }
     }
 
     /// A valid connection is no more at its front end.
@@ -473,6 +477,7 @@ impl Run<'_> {
             }
         }
         self.presence(now, group, peers, false);
+        self.peers_have_left(now);
     }
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {

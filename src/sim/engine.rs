@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{FrontEnd, Group, Head, Job, JobKind, Pull, Row, Started, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Herd, Meters, Outcome};
+use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome};
 use crate::measure::{GroupFigures, Sample};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
@@ -43,6 +43,8 @@ pub(super) struct Run<'a> {
     pub(super) present: Vec<(u64, Time)>,
     /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
     pub(super) overtaken: BTreeMap<u32, Time>,
+    /// Crashed front ends whose peers have nowhere to go yet.
+    pub(super) crashed: Vec<usize>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     pub(super) steps: u64,
@@ -77,6 +79,7 @@ impl<'a> Run<'a> {
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan)),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
+            drains: Drains::default(),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -98,6 +101,7 @@ impl<'a> Run<'a> {
             figures: vec![GroupFigures::default(); cells.plans.len()],
             present: vec![(0, Time::ZERO); groups.len()],
             overtaken: BTreeMap::new(),
+            crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
             cells,
             groups,
@@ -222,7 +226,7 @@ impl<'a> Run<'a> {
         if who == self.numbers.timeline {
             self.timeline(now);
         } else if who == self.numbers.sampler {
-            self.sample(now);
+            if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
             if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }

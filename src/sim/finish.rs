@@ -36,6 +36,7 @@ impl Run<'_> {
             crashes: self.world.crashes,
             disconnected_max: self.world.disconnected_max,
             herd: self.world.herd,
+            drains: self.world.drains,
             records: self.world.records,
             rejections_untold,
             series: self.world.series,

@@ -11,6 +11,7 @@ mod finish;
 mod lookup;
 mod peer_time;
 mod refresh;
+mod trigger;
 mod world;
 
 use std::ops::ControlFlow;

@@ -23,6 +23,9 @@ impl Run<'_> {
         let next = policy.next_tick(front_end.service_start, now);
         front_end.tick_at(next, &mut self.world);
         let (taken, missed) = self.take(now, place, &policy);
+        if taken > 0 && policy.spread == Span::ZERO {
+            self.tick_has_taken(now, now);
+        }
         self.world.record(now, Some(place as u16), None, RecordKind::Tick { taken, missed });
         self.dispatch(now, place);
     }
@@ -36,6 +39,7 @@ impl Run<'_> {
             && self.groups.iter().all(|group| group.refreshed);
         if as_one_run {
             let taken = self.front_ends[place].valid;
+            self.tick_takes(now, taken);
             self.front_ends[place].push_run(now, Taken::All(taken));
             self.front_ends[place].owing += taken;
             self.front_ends[place].begin_sweep(now, taken);
@@ -44,11 +48,18 @@ impl Run<'_> {
         }
         let (rows, missed) = self.candidates(now, place);
         let rows = self.in_order(rows, policy.order);
+        self.tick_takes(now, rows.len() as u64);
         self.front_ends[place].owing += rows.len() as u64;
         let taken = rows.len() as u64;
         self.front_ends[place].begin_sweep(now, taken);
         if policy.spread > Span::ZERO {
-            rows.into_iter().for_each(|who| self.take_with_spread(now, who, policy));
+            let mut last = now;
+            for who in rows {
+                last = last.max(self.take_with_spread(now, who, policy));
+            }
+            if taken > 0 {
+                self.tick_has_taken(now, last);
+            }
         } else if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
             for who in &rows {
                 let row = &mut self.rows[*who as usize];
@@ -62,6 +73,12 @@ impl Run<'_> {
             self.take_one_by_one(now, place, &rows, policy.act);
         }
         (taken, missed)
+    }
+
+    fn tick_takes(&mut self, now: Time, taken: u64) {
+        if taken > 0 {
+            self.trigger_begins(now);
+        }
     }
 
     /// Takes connections whose jobs meet the bound of the queue one by one, or that are made anew. All are due before
@@ -118,7 +135,7 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn take_with_spread(&mut self, now: Time, who: u32, policy: &Refresh) {
+    fn take_with_spread(&mut self, now: Time, who: u32, policy: &Refresh) -> Time {
         let group = self.group_of(who);
         let identity = self.groups[group].identity_of(who);
         let row = &mut self.rows[who as usize];
@@ -127,6 +144,7 @@ impl Run<'_> {
         row.due = now + policy.jitter(bits);
         row.owe(Obligation::Taken);
         self.world.wake(row.due, who, Wake::Due);
+        row.due
     }
 
     /// With own age as the anchor, a connection that is valid knows when it is due.
@@ -273,6 +291,7 @@ impl Run<'_> {
     #[inline]
     pub(super) fn valid_in_place(&mut self, now: Time, who: u32, group: usize) {
         self.close_obligation(now, who, group, Counter::ValidInPlace);
+        self.one_less(now);
         self.rows[who as usize].since = now;
         self.schedule_own_age(now, who, group);
     }

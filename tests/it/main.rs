@@ -2,6 +2,7 @@
 
 mod cli;
 mod docs;
+mod drains;
 mod established;
 mod incident;
 mod layers;

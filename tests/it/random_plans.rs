@@ -346,6 +346,13 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
     }
 }
 
+fn check_drains(outcome: &Outcome) {
+    for episode in outcome.drains.longest.iter().chain(outcome.drains.open()) {
+        assert!(episode.ended.is_none_or(|ended| ended >= episode.begun), "{episode:?}");
+        assert!(episode.actual.is_none() || episode.recovery.is_some_and(|r| Some(r) <= episode.actual), "{episode:?}");
+    }
+}
+
 /// Time without an established connection is what the decisions tell.
 fn check_time_lost(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
     let mut first = 0;
@@ -372,6 +379,7 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     check_crashes(&watched, &all.0);
     check_decisions(plan, &all.0);
     check_time_lost(plan, &watched, &all.0);
+    check_drains(&watched);
 }
 
 /// Takes all contention out of a plan, so that peers cannot touch each other.
