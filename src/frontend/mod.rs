@@ -13,7 +13,7 @@ mod work;
 
 use crate::dist::Dist;
 use crate::id::{Entity, Identity};
-use crate::measure::{Account, Cause, Decision, Metric};
+use crate::measure::{Account, Bundle, Cause, Decision, Metric};
 use crate::policy::{Action, Failures, Recovery};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
@@ -58,6 +58,8 @@ pub trait Port {
     fn judge(&mut self, now: Time, place: u16, phase: Phase, at_row: u32, row: &Row, group: &Group) -> Verdict;
     /// Records a latency.
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
+    /// Records a latency that counts for each of a bundle.
+    fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
     /// Puts a decision on the record.
     fn decide(&mut self, decision: Decision, row: Option<&Row>);
 }
@@ -363,9 +365,9 @@ impl FrontEnd {
         self.setup.workers - self.idle.len() as u32
     }
 
-    /// The row of the job `ahead` places from the head of the queue: what will be touched soon.
+    /// The rows of the `n` jobs next in line: what will be touched soon.
     #[inline]
-    pub fn upcoming(&self, ahead: usize) -> Option<u32> {
-        self.queue.upcoming(ahead)
+    pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
+        self.queue.upcoming(n)
     }
 }

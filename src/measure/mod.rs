@@ -16,7 +16,7 @@ pub use accounts::{Account, Imbalance};
 pub use decision::{Decision, Digest, What};
 pub use drain::{Drains, Episode, Standing, Work};
 pub use herd::Herd;
-pub use meters::{CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
+pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};
 pub use outcome::{CrashReport, FrontEndFigures, GroupFigures, Outcome, Verdict};
 pub use record::{Record, RecordKind, Sample};

@@ -62,7 +62,8 @@ impl Run<'_> {
             let group = self.group_of(who);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;
             self.front_ends[place].members.add(who);
-            self.become_valid(now, who, group, place);
+            self.visit(now, who, group).become_valid();
+            self.one_less(now);
         }
     }
 

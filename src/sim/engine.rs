@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::frontend::{FrontEnd, Group, Head, Job, JobKind, Pull, Row, Started, Wake};
+use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
 use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome};
 use crate::measure::{GroupFigures, Sample};
@@ -26,7 +26,7 @@ const STEPS_BETWEEN_LOOKS: usize = 1 << 16;
 
 /// How many entries ahead rows are touched, so that their cache lines are there in time; measured in
 /// `docs/performance.md`.
-const AHEAD: usize = 32;
+pub(super) const AHEAD: usize = 32;
 
 /// A run under way.
 pub(super) struct Run<'a> {
@@ -41,19 +41,17 @@ pub(super) struct Run<'a> {
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
-    /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
-    pub(super) overtaken: BTreeMap<u32, Time>,
     /// Crashed front ends whose peers have nowhere to go yet.
     pub(super) crashed: Vec<usize>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     pub(super) steps: u64,
-    taken: u64,
+    pub(super) taken: u64,
     /// The bucket whose entries' rows were touched last, and at how many left the next are.
     touched: (usize, usize),
     timeline_next: usize,
     last_samples: Vec<Option<Sample>>,
-    worker_places: Vec<u16>,
+    pub(super) worker_places: Vec<u16>,
 }
 
 impl<'a> Run<'a> {
@@ -80,6 +78,7 @@ impl<'a> Run<'a> {
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),
+            overtaken: BTreeMap::new(),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -100,7 +99,6 @@ impl<'a> Run<'a> {
             numbers,
             figures: vec![GroupFigures::default(); cells.plans.len()],
             present: vec![(0, Time::ZERO); groups.len()],
-            overtaken: BTreeMap::new(),
             crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
             cells,
@@ -254,93 +252,6 @@ impl<'a> Run<'a> {
             return 0;
         }
         self.groups.partition_point(|group| group.first <= who) - 1
-    }
-
-    /// A worker has computed, or waited enough.
-    #[inline(never)]
-    fn worker(&mut self, now: Time, number: u32, what: Wake) {
-        let place = usize::from(self.worker_places[number as usize]);
-        let front_end = &mut self.front_ends[place];
-        let number = number - (front_end.setup.first_worker - self.numbers.workers);
-        let Some(at_row) = front_end.ends_now(number, now, what) else { return };
-        let group = self.group_of(at_row);
-        let (row, group) = (&self.rows[at_row as usize], &self.groups[group]);
-        let front_end = &mut self.front_ends[place];
-        let ended = if what == Wake::Computed {
-            front_end.computed(now, number, row, group, &mut self.world)
-        } else {
-            Some(front_end.waited(now, number, row, group, &mut self.world))
-        };
-        // First the job that ended has its effect, then the next question is put: it may be the last.
-        if let Some(ended) = ended {
-            self.job_ended(now, place, ended);
-        }
-        while let Some(at_row) = self.front_ends[place].next_for_core() {
-            let group = self.group_of(at_row);
-            let row = &self.rows[at_row as usize];
-            let started = self.front_ends[place].take_core(now, row, &self.groups[group], &mut self.world);
-            if let Started::Fault(code, phase) = started {
-                return self.crash(now, place, at_row, code, phase);
-            }
-        }
-        self.dispatch(now, place);
-    }
-
-    /// Idle workers take what waits.
-    pub(super) fn dispatch(&mut self, now: Time, place: usize) {
-        while let Some(head) = self.front_ends[place].head() {
-            let job = match head {
-                Head::Job(job) => job,
-                Head::Run => match self.pull(now, place) {
-                    Some(job) => job,
-                    None => continue,
-                },
-            };
-            self.touch_queue(place);
-            let group = self.group_of(job.row);
-            if job.kind == JobKind::ValidateRefresh && self.rows[job.row as usize].generation != job.generation {
-                // Lost before service: recorded then, not asked now (rule 17).
-                self.front_ends[place].account.drop_waiting(now, job.arrived);
-                continue;
-            }
-            self.lateness(now, &job, group);
-            let row = &self.rows[job.row as usize];
-            let started = self.front_ends[place].begin(now, job, row, &self.groups[group], &mut self.world);
-            if let Started::Fault(code, phase) = started {
-                return self.crash(now, place, job.row, code, phase);
-            }
-        }
-    }
-
-    /// Reads the rows of jobs that are next in line, like [`Run::touch_ahead`].
-    #[inline]
-    fn touch_queue(&mut self, place: usize) {
-        self.taken += 1;
-        if !self.taken.is_multiple_of(AHEAD as u64) {
-            return;
-        }
-        let mut touched = 0;
-        for ahead in 0..AHEAD {
-            let Some(row) = self.front_ends[place].upcoming(ahead) else { break };
-            touched ^= self.rows[row as usize].touch();
-        }
-        std::hint::black_box(touched);
-    }
-
-    /// The next job of a tick's run, if the next candidate is in it.
-    fn pull(&mut self, now: Time, place: usize) -> Option<Job> {
-        let asked = self.front_ends[place].run_asked()?;
-        let Pull::Try(at_row) = self.front_ends[place].pull() else { return None };
-        let group = self.group_of(at_row);
-        if !self.owe_from_run(at_row, group, place, asked) {
-            return None;
-        }
-        self.front_ends[place].pulled();
-        let (row, group) = (&self.rows[at_row as usize], &self.groups[group]);
-        let kind = JobKind::ValidateRefresh;
-        let mut job = self.front_ends[place].job_of(now, at_row, row, group, kind, &self.world);
-        job.cause = crate::measure::Cause::Refresh;
-        Some(FrontEnd::run_job(job, asked))
     }
 
     fn schedule_timeline(&mut self) {

@@ -71,10 +71,10 @@ impl Run<'_> {
                 refresh = refresh.max(due.map(|due| end.since(due)));
             }
             if row.step() == Step::Valid {
-                self.news_is_void(end, who, group);
+                self.visit(end, who, group).news_is_void();
             } else {
                 self.world.count(cell, Counter::UnfinishedConnects, 1);
-                self.outage_is_cut(end, who, group);
+                self.visit(end, who, group).outage_is_cut();
                 outage = outage.max(Some(end.since(row.since)));
             }
         }

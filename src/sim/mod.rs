@@ -8,10 +8,12 @@ mod connection;
 mod crash;
 mod engine;
 mod finish;
+mod jobs;
 mod lookup;
 mod peer_time;
 mod refresh;
 mod trigger;
+mod visit;
 mod world;
 
 use std::ops::ControlFlow;

@@ -16,65 +16,62 @@ use crate::measure::RecordKind;
 use crate::time::Time;
 
 use super::engine::Run;
+use super::visit::Visit;
 
-impl Run<'_> {
+impl Visit<'_, '_> {
     /// The instant up to which the outage before a valid connection is booked, whose peer hears of it at `news`.
     #[inline]
-    fn booked_until(&self, who: u32, group: usize, news: Time) -> Time {
-        let started = self.rows[who as usize].started;
-        let deadline = self.groups[group].attempt_timeout.map_or(Time::NEVER, |timeout| started + timeout);
-        news.min(deadline).min(self.end)
+    fn booked_until(&self, news: Time) -> Time {
+        news.min(self.deadline()).min(self.end)
     }
 
     /// The outage of a peer is over, which hears of it at `news`; or it goes over into the next one, if the peer gives
     /// up before that.
     #[inline]
-    pub(super) fn book_outage(&mut self, who: u32, group: usize, news: Time) {
-        let until = self.booked_until(who, group, news);
-        let lost = until.since(self.rows[who as usize].since);
-        self.figures[usize::from(self.groups[group].cell)].lost += u128::from(lost.0);
+    pub(super) fn book_outage(&mut self, news: Time) {
+        self.figures.lost += u128::from(self.booked_until(news).since(self.row.since).0);
     }
 
     /// The news "accept" is still on its way to a peer that goes, or that closes the connection: it is not told.
     #[inline]
-    pub(super) fn news_is_void(&mut self, now: Time, who: u32, group: usize) {
-        let news = std::mem::replace(&mut self.rows[who as usize].next, Time::NEVER);
-        if news > now && news != Time::NEVER {
-            let ahead = self.booked_until(who, group, news).since(now);
-            self.figures[usize::from(self.groups[group].cell)].lost -= u128::from(ahead.0);
+    pub(super) fn news_is_void(&mut self) {
+        let news = std::mem::replace(&mut self.row.next, Time::NEVER);
+        if news > self.now && news != Time::NEVER {
+            self.figures.lost -= u128::from(self.booked_until(news).since(self.now).0);
         }
     }
 
     /// A valid connection has ended at its front end, of which its peer hears at `learned`. It may not even have heard
     /// yet that there was one.
     #[inline]
-    pub(super) fn connection_ends(&mut self, now: Time, who: u32, group: usize, learned: Time) {
-        let news = self.rows[who as usize].next;
-        if news > now && news != Time::NEVER {
-            self.overtake(who, group, news, learned);
+    pub(super) fn connection_ends(&mut self, learned: Time) {
+        let news = self.row.next;
+        if news > self.now && news != Time::NEVER {
+            self.overtake(news, learned);
         }
     }
 
     #[cold]
-    fn overtake(&mut self, who: u32, group: usize, news: Time, learned: Time) {
-        let mut booked = self.booked_until(who, group, news);
+    fn overtake(&mut self, news: Time, learned: Time) {
+        let mut booked = self.booked_until(news);
         if booked < news.min(self.end) {
             // It gives up before the news is there: to it, this connection has never been.
             let until = learned.min(self.end);
-            self.figures[usize::from(self.groups[group].cell)].lost += u128::from(until.since(booked).0);
+            self.figures.lost += u128::from(until.since(booked).0);
             booked = until;
         }
-        self.overtaken.insert(who, booked);
+        self.world.overtaken.insert(self.who, booked);
     }
 
-    /// A peer goes, or the run ends, at `now`, while it has no valid connection.
-    pub(super) fn outage_is_cut(&mut self, now: Time, who: u32, group: usize) {
-        let open = now.since(self.rows[who as usize].since);
-        let ahead = self.overtaken.remove(&who).map_or(0, |booked| booked.since(now).0);
-        let lost = &mut self.figures[usize::from(self.groups[group].cell)].lost;
-        *lost = *lost + u128::from(open.0) - u128::from(ahead);
+    /// A peer goes, or the run ends, while it has no valid connection.
+    pub(super) fn outage_is_cut(&mut self) {
+        let open = self.now.since(self.row.since);
+        let ahead = self.world.overtaken.remove(&self.who).map_or(0, |booked| booked.since(self.now).0);
+        self.figures.lost = self.figures.lost + u128::from(open.0) - u128::from(ahead);
     }
+}
 
+impl Run<'_> {
     /// Books how many peers of a group are there.
     pub(super) fn presence(&mut self, now: Time, group: usize, peers: u64, joined: bool) {
         self.settle_presence(now, group);
