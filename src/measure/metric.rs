@@ -13,7 +13,13 @@ pub enum Shape {
     Share,
     /// One length of time a run: `value`.
     Length,
+    /// How the run went, in a word of [`COURSES`]: `value`, equal or not.
+    Course,
 }
+
+/// How a run may go (model rule 33), the worst first.
+pub const COURSES: [&str; 7] =
+    ["down", "crash loop", "metastable", "overloaded", "not recovered", "recovered", "steady"];
 
 macro_rules! latencies {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $what:literal;)*) => {
@@ -146,6 +152,14 @@ figures! {
     Reconnected99 = "reconnected.99", Shape::Length, "from a crash to 99 % of its peers valid again, the longest of all crashes";
     /// After the last crash.
     Reconnected100 = "reconnected.100", Shape::Length, "from a crash to all of its peers valid again, the longest of all crashes";
+    /// What triggers leave, at the speed of the cores.
+    DrainIdeal = "drain.ideal", Shape::Length, "from the end of a tick or crash to its backlog worked off, if no core were idle, the longest of all";
+    /// The same in fact.
+    DrainActual = "drain.actual", Shape::Length, "from the end of a tick or crash to its backlog worked off, the longest of all";
+    /// To 95 %.
+    Recovery = "recovery", Shape::Length, "from the end of a tick or crash to 95 % of the peers in order as before, the longest of all";
+    /// How it went.
+    Verdict = "verdict", Shape::Course, "how the run went, in the word of the summary's verdict";
     /// Synchrony of dues.
     HerdIndex = "herd", Shape::Count, "most refreshes due in one second over the mean of its cycle, the highest of all cycles";
 }

@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Herd};
+use super::{Account, Drains, Herd};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -33,6 +33,8 @@ pub struct Outcome {
     pub disconnected_max: (u64, Time),
     /// Synchrony of dues.
     pub herd: Herd,
+    /// Triggers and what they left behind.
+    pub drains: Drains,
     /// Records in order of time.
     pub records: Vec<Record>,
     /// Rejections beyond those in the records.

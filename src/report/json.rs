@@ -10,7 +10,9 @@ use super::figures::{Value, figure};
 use super::judge::{Judged, overall};
 use super::latency::{Edges, Samples};
 use super::words;
-use crate::measure::{Cause, CellPlan, Counter, CrashReport, Figure, FrontEndFigures, Metric, Outcome, Tags, Verdict};
+use crate::measure::{
+    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Metric, Outcome, Tags, Verdict,
+};
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -58,6 +60,11 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         },
         "oldest_open_refresh_ns": ns_of(outcome.oldest_open_refresh),
         "oldest_open_outage_ns": ns_of(outcome.oldest_open_outage),
+        "triggers": {
+            "episodes": outcome.drains.episodes,
+            "longest": outcome.drains.longest.as_ref().map(of_episode),
+            "open": outcome.drains.open().map(of_episode),
+        },
         "herd_indices": outcome.herd.indices,
         "rejections_untold": outcome.rejections_untold,
         "assumptions": plan.assumptions.iter().map(|a| json!({ "key": a.key, "text": a.text })).collect::<Json>(),
@@ -127,6 +134,29 @@ fn of_crash(plan: &Plan, outcome: &Outcome, crash: &CrashReport) -> Json {
     })
 }
 
+/// A trigger and what it left behind.
+fn of_episode(of: &Episode) -> Json {
+    let left = |ended: Time| {
+        json!({
+            "ended_ns": ended.0,
+            "refreshes": of.after.owing,
+            "cut_off": of.after.cut_off,
+            "jobs": of.work.jobs,
+            "cpu_ns": of.work.cpu.map(wide),
+            "cores": of.work.cores,
+            "offered": { "cpu_ns": wide(of.work.offered), "each_ns": of.work.offered_each.0 },
+        })
+    };
+    json!({
+        "begun_ns": of.begun.0,
+        "backlog_before": of.before.backlog(),
+        "left": of.ended.map(left),
+        "ideal_ns": ns_of(of.ideal),
+        "actual_ns": ns_of(of.actual),
+        "recovery_ns": ns_of(of.recovery),
+    })
+}
+
 /// Every figure of the registry over the whole run; null: there is nothing to compute it from.
 fn figures(plan: &Plan, outcome: &Outcome) -> Json {
     let of = |which: &Figure| {
@@ -142,6 +172,8 @@ fn of_value(value: Value) -> Json {
         Value::Share { part, whole } => json!({ "part": wide(part), "whole": wide(whole), "ppm": value.ppm() }),
         Value::Length(ns) => json!({ "ns": wide(ns) }),
         Value::AtLeast(ns) => json!({ "ns_at_least": wide(ns) }),
+        Value::Never(ns) => json!({ "ns_at_least": wide(ns), "never": true }),
+        Value::Course(nth) => json!({ "word": COURSES.get(nth) }),
     }
 }
 

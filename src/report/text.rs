@@ -40,6 +40,7 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(expectations(judged));
     add(crashes(plan, outcome));
     add(refreshes(outcome));
+    add(drains(plan, outcome));
     add(peers(plan, outcome));
     add(front_ends(plan, outcome));
     add(load(plan, outcome));
@@ -209,6 +210,37 @@ fn refreshes(outcome: &Outcome) -> String {
     let mut line = format!("Refreshes: {} due = {}", words::count(due), told.join(" + "));
     if let Some(age) = outcome.oldest_open_refresh {
         line += &format!("; the oldest open one is {} old", words::about(age));
+    }
+    words::wrap(&line, WIDTH, 2)
+}
+
+/// What ticks and crashes left to be worked off, and how long that took.
+fn drains(plan: &Plan, outcome: &Outcome) -> String {
+    let drains = &outcome.drains;
+    let Some(of) = drains.open().or(drains.longest.as_ref()) else { return String::new() };
+    let value = |which| match figure(plan, outcome, which, &Tags::default()) {
+        Some(Value::Length(ns)) => words::about_sum(ns),
+        Some(Value::Never(ns)) => format!("never ({} so far)", words::about_sum(ns)),
+        _ => "-".to_owned(),
+    };
+    let mut line = format!(
+        "Drain after {}: {} at most, ideally {}; 95 % after {}. That of {}",
+        words::plural(drains.episodes, "trigger", "triggers"),
+        value(Figure::DrainActual),
+        value(Figure::DrainIdeal),
+        value(Figure::Recovery),
+        words::instant(of.begun),
+    );
+    if of.ended.is_none() {
+        line += " goes on";
+    } else {
+        let cpu = of.work.cpu.map_or_else(|| "endless".to_owned(), words::about_sum);
+        line += &format!(
+            " left {} to {}: {}, {cpu} of CPU",
+            words::plural(of.after.backlog(), "peer", "peers"),
+            words::plural(of.work.cores, "core", "cores"),
+            words::plural(of.work.jobs, "job", "jobs"),
+        );
     }
     words::wrap(&line, WIDTH, 2)
 }

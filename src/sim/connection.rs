@@ -172,7 +172,10 @@ impl Run<'_> {
                     let learned = now + self.rtt(who, group).half();
                     self.lose(now, who, group, Why::Rejection, learned);
                 }
-                Answer::Accept | Answer::Fault(_) => self.visit(now, who, group).valid_in_place(),
+                Answer::Accept | Answer::Fault(_) => {
+                    self.visit(now, who, group).valid_in_place();
+                    self.one_less(now);
+                }
             },
         }
     }
@@ -190,6 +193,7 @@ impl Run<'_> {
             self.back_after_crash(now, who, group, row.since);
         }
         self.visit(now, who, group).valid();
+        self.one_less(now);
     }
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
@@ -278,6 +282,7 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
+        self.visit(now, who, group).connection_ends(learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -289,6 +294,9 @@ impl Run<'_> {
         row.set_step(Step::ResetSent);
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
+        if self.world.drains.one_more() {
+            self.look_at_backlog(now);
+        }
     }
 
     /// A valid connection is no more at its front end.
@@ -344,6 +352,7 @@ impl Run<'_> {
             }
         }
         self.presence(now, group, peers, false);
+        self.peers_have_left(now);
     }
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {
@@ -357,8 +366,7 @@ impl Run<'_> {
             self.world.disconnected -= 1;
             self.world.cut_off -= u64::from(row.cause() != Cause::Initial);
             self.front_ends[usize::from(row.place())].members.remove(who);
-            let lost = u128::from(now.since(row.since).0);
-            self.figures[usize::from(self.groups[group].cell)].lost += lost;
+            self.visit(now, who, group).outage_is_cut();
         }
         self.obligation_departs(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -367,25 +375,6 @@ impl Run<'_> {
         row.set_step(Step::Absent);
         row.owe(Obligation::None);
         (row.next, row.due, row.since) = (Time::NEVER, Time::NEVER, Time::NEVER);
-    }
-
-    /// Books how many peers of a group are there.
-    fn presence(&mut self, now: Time, group: usize, peers: u64, joined: bool) {
-        self.settle_presence(now, group);
-        let present = &mut self.present[group].0;
-        *present = if joined { *present + peers } else { *present - peers };
-        let kind = RecordKind::Timeline { peers, joined, group: group as u16 };
-        if now > Time::ZERO {
-            self.world.record(now, None, None, kind);
-        }
-    }
-
-    /// Adds up the peers' time up to `now`.
-    pub(super) fn settle_presence(&mut self, now: Time, group: usize) {
-        let (peers, since) = &mut self.present[group];
-        let cell = usize::from(self.groups[group].cell);
-        self.figures[cell].present += u128::from(*peers) * u128::from(now.since(*since).0);
-        *since = now;
     }
 
     /// Rows of the peers of a group with these indices; `None`: all.

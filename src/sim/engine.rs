@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Herd, Meters, Outcome};
+use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome};
 use crate::measure::{GroupFigures, Sample};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
@@ -41,6 +41,8 @@ pub(super) struct Run<'a> {
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
+    /// Crashed front ends whose peers have nowhere to go yet.
+    pub(super) crashed: Vec<usize>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     pub(super) steps: u64,
@@ -75,6 +77,8 @@ impl<'a> Run<'a> {
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan)),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
+            drains: Drains::default(),
+            overtaken: BTreeMap::new(),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -95,6 +99,7 @@ impl<'a> Run<'a> {
             numbers,
             figures: vec![GroupFigures::default(); cells.plans.len()],
             present: vec![(0, Time::ZERO); groups.len()],
+            crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
             cells,
             groups,
@@ -219,7 +224,7 @@ impl<'a> Run<'a> {
         if who == self.numbers.timeline {
             self.timeline(now);
         } else if who == self.numbers.sampler {
-            self.sample(now);
+            if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
             if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }

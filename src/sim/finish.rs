@@ -36,6 +36,7 @@ impl Run<'_> {
             crashes: self.world.crashes,
             disconnected_max: self.world.disconnected_max,
             herd: self.world.herd,
+            drains: self.world.drains,
             records: self.world.records,
             rejections_untold,
             series: self.world.series,
@@ -69,11 +70,12 @@ impl Run<'_> {
                 self.world.count(cell, Counter::Unfinished, 1);
                 refresh = refresh.max(due.map(|due| end.since(due)));
             }
-            if row.step() != Step::Valid {
+            if row.step() == Step::Valid {
+                self.visit(end, who, group).news_is_void();
+            } else {
                 self.world.count(cell, Counter::UnfinishedConnects, 1);
-                let age = end.since(row.since);
-                self.figures[usize::from(cell)].lost += u128::from(age.0);
-                outage = outage.max(Some(age));
+                self.visit(end, who, group).outage_is_cut();
+                outage = outage.max(Some(end.since(row.since)));
             }
         }
         (refresh, outage)

@@ -10,7 +10,9 @@ mod engine;
 mod finish;
 mod jobs;
 mod lookup;
+mod peer_time;
 mod refresh;
+mod trigger;
 mod visit;
 mod world;
 

@@ -24,6 +24,9 @@ impl Run<'_> {
         let next = policy.next_tick(front_end.service_start, now);
         front_end.tick_at(next, &mut self.world);
         let (taken, missed) = self.take(now, place, &policy);
+        if taken > 0 && policy.spread == Span::ZERO {
+            self.tick_has_taken(now, now);
+        }
         self.world.record(now, Some(place as u16), None, RecordKind::Tick { taken, missed });
         self.dispatch(now, place);
     }
@@ -37,6 +40,7 @@ impl Run<'_> {
             && self.groups.iter().all(|group| group.refreshed);
         if as_one_run {
             let taken = self.front_ends[place].valid;
+            self.tick_takes(now, taken);
             self.front_ends[place].push_run(now, Taken::All(taken));
             self.front_ends[place].owing += taken;
             self.front_ends[place].begin_sweep(now, taken);
@@ -45,11 +49,18 @@ impl Run<'_> {
         }
         let (rows, missed) = self.candidates(now, place);
         let rows = self.in_order(rows, policy.order);
+        self.tick_takes(now, rows.len() as u64);
         self.front_ends[place].owing += rows.len() as u64;
         let taken = rows.len() as u64;
         self.front_ends[place].begin_sweep(now, taken);
         if policy.spread > Span::ZERO {
-            rows.into_iter().for_each(|who| self.take_with_spread(now, who, policy));
+            let mut last = now;
+            for who in rows {
+                last = last.max(self.take_with_spread(now, who, policy));
+            }
+            if taken > 0 {
+                self.tick_has_taken(now, last);
+            }
         } else if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
             for who in &rows {
                 let row = &mut self.rows[*who as usize];
@@ -63,6 +74,12 @@ impl Run<'_> {
             self.take_one_by_one(now, place, &rows, policy.act);
         }
         (taken, missed)
+    }
+
+    fn tick_takes(&mut self, now: Time, taken: u64) {
+        if taken > 0 {
+            self.trigger_begins(now);
+        }
     }
 
     /// Takes connections whose jobs meet the bound of the queue one by one, or that are made anew. All are due before
@@ -120,7 +137,7 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn take_with_spread(&mut self, now: Time, who: u32, policy: &Refresh) {
+    fn take_with_spread(&mut self, now: Time, who: u32, policy: &Refresh) -> Time {
         let group = self.group_of(who);
         let identity = self.groups[group].identity_of(who);
         let row = &mut self.rows[who as usize];
@@ -129,6 +146,7 @@ impl Run<'_> {
         row.due = now + policy.jitter(bits);
         row.owe(Obligation::Taken);
         self.world.wake(row.due, who, Wake::Due);
+        row.due
     }
 
     /// A due comes: of a connection that a tick took, or of one that has reached its age.

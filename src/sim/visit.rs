@@ -22,8 +22,8 @@ pub(super) struct Visit<'r, 'w> {
     pub(super) front_end: &'r mut FrontEnd,
     pub(super) world: &'r mut World<'w>,
     policy: Option<&'r Refresh>,
-    figures: &'r mut GroupFigures,
-    end: Time,
+    pub(super) figures: &'r mut GroupFigures,
+    pub(super) end: Time,
 }
 
 impl<'a> Run<'a> {
@@ -140,8 +140,7 @@ impl Visit<'_, '_> {
         let established = self.now + self.rtt().half();
         let (cause, since, started) = (self.row.cause(), self.row.since, self.row.started);
         let deadline = self.deadline();
-        // The outage ends when the peer learns of it, or goes over into the next one when it has given up before.
-        self.figures.lost += u128::from(established.min(deadline).min(self.end).since(since).0);
+        self.book_outage(established);
         if established <= deadline && established <= self.end {
             let first = self.first_syn();
             let (cell, meters) = (self.of.cell, &mut self.world.meters);
@@ -154,24 +153,14 @@ impl Visit<'_, '_> {
             }
         }
         self.become_valid();
-        self.row.next = established;
+        // On its way even if it never arrives, which is not the same as no news.
+        self.row.next = established.min(Time(Time::NEVER.0 - 1));
     }
 
     /// When the peer gives its try up.
     #[inline]
-    fn deadline(&self) -> Time {
+    pub(super) fn deadline(&self) -> Time {
         self.of.attempt_timeout.map_or(Time::NEVER, |timeout| self.row.started + timeout)
-    }
-
-    /// The news "accept" is still on its way to the peer, which goes: it is not told, and what was booked as outage up
-    /// to then is booked up to now.
-    pub(super) fn news_is_void(&mut self) {
-        let learned = std::mem::replace(&mut self.row.next, Time::NEVER);
-        if learned == Time::NEVER {
-            return;
-        }
-        let ahead = learned.min(self.deadline()).min(self.end).since(self.now);
-        self.figures.lost -= u128::from(ahead.0);
     }
 
     /// When the peer sent the first SYN since its last loss.
@@ -252,11 +241,12 @@ impl Visit<'_, '_> {
     pub(super) fn break_first(&mut self, initiator: Initiator) {
         let learned = match initiator {
             Initiator::FrontEnd => self.now + self.rtt().half(),
-            Initiator::Peer => {
-                self.news_is_void();
-                self.now
-            }
+            Initiator::Peer => self.now,
         };
+        match initiator {
+            Initiator::FrontEnd => self.connection_ends(learned),
+            Initiator::Peer => self.news_is_void(),
+        }
         // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
         self.world.disconnect(self.now);
         self.front_end.valid -= 1;

@@ -2,6 +2,8 @@
 
 mod cli;
 mod docs;
+mod drains;
+mod established;
 mod incident;
 mod layers;
 mod random_plans;

@@ -20,6 +20,8 @@ use refresh_sim::validate::{
     Answer, Builtin, CertificateState, FaultCode, Question, Rejection, Transport, Validator, ValidatorMaker, Verdict,
 };
 
+use super::established::time_lost as time_lost_of;
+
 /// Numbers that a plan is read off; beyond their end all are 0.
 struct Choices<'a> {
     numbers: std::slice::Iter<'a, u32>,
@@ -344,6 +346,24 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
     }
 }
 
+fn check_drains(outcome: &Outcome) {
+    for episode in outcome.drains.longest.iter().chain(outcome.drains.open()) {
+        assert!(episode.ended.is_none_or(|ended| ended >= episode.begun), "{episode:?}");
+        assert!(episode.actual.is_none() || episode.recovery.is_some_and(|r| Some(r) <= episode.actual), "{episode:?}");
+    }
+}
+
+/// Time without an established connection is what the decisions tell.
+fn check_time_lost(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    let mut first = 0;
+    for (group, figures) in plan.groups.iter().zip(&outcome.groups) {
+        if let Some(lost) = time_lost_of(plan, group, first, seen) {
+            assert_eq!(figures.lost, lost, "time lost of {}", group.name);
+        }
+        first += group.peers();
+    }
+}
+
 /// Runs a plan in all ways that must not matter, and checks what must hold of each run.
 fn check(plan: &Plan, whim: Option<&Whim>) {
     let mut all = All::default();
@@ -358,6 +378,8 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     check_obligations(&watched);
     check_crashes(&watched, &all.0);
     check_decisions(plan, &all.0);
+    check_time_lost(plan, &watched, &all.0);
+    check_drains(&watched);
 }
 
 /// Takes all contention out of a plan, so that peers cannot touch each other.
@@ -613,4 +635,80 @@ fn rule_33_a_peer_that_leaves_is_gone_and_not_disconnected() {
     plan.timeline =
         vec![TimelineEntry { at: Time(Span::SECOND.times(30).0), change: Change::Leave, group: 0, indices: None }];
     assert_eq!(seen(&plan).0.disconnected_max.0, 0);
+}
+
+/// A peer is valid at 1.6 s, would learn so at 2.1 s, and loses the connection in between, at 1.7 s.
+fn overtaken(by: Option<Act>, horizon: Span) -> Plan {
+    let mut plan = story(1, horizon);
+    every(&mut plan, Span::MILLISECOND.times(1_700));
+    match (by, &mut plan.refresh) {
+        // A crash: for lack of a certificate.
+        (None, _) => (plan.validator, plan.recovery.actions) = (Builtin::Sfb2015Rtm, vec![]),
+        (Some(act), Some(refresh)) => refresh.act = act,
+        (Some(_), None) => {}
+    }
+    plan
+}
+
+/// What may happen to a connection of whose acceptance its peer has not heard.
+const OVERTAKEN_BY: [Option<Act>; 4] =
+    [None, Some(Act::Revalidate), Some(Act::Reconnect(Initiator::FrontEnd)), Some(Act::Reconnect(Initiator::Peer))];
+
+/// Time lost and time present, in ms.
+fn time_lost(plan: &Plan) -> (u128, u128) {
+    let figures = &seen(plan).0.groups[0];
+    (figures.lost / 1_000_000, figures.present / 1_000_000)
+}
+
+#[test]
+fn rule_33_who_leaves_before_it_hears_of_its_connection_was_disconnected_throughout() {
+    let leaves =
+        |at: u64| vec![TimelineEntry { at: Time(at * 1_000_000), change: Change::Leave, group: 0, indices: None }];
+    for by in OVERTAKEN_BY {
+        let mut plan = overtaken(by, Span::SECOND.times(3));
+        plan.timeline = leaves(1_800);
+        assert_eq!(time_lost(&plan), (1_800, 1_800), "{by:?}");
+    }
+    // Without a loss; and after it has heard of the connection, but not of the loss (2.2 s).
+    let mut plan = overtaken(None, Span::SECOND.times(3));
+    plan.timeline = leaves(1_650);
+    assert_eq!(time_lost(&plan), (1_650, 1_650));
+    plan.timeline = leaves(2_150);
+    assert_eq!(time_lost(&plan), (2_100, 2_150));
+}
+
+#[test]
+fn rule_33_who_gave_up_before_it_hears_of_its_connection_and_of_its_end_was_disconnected_throughout() {
+    for by in OVERTAKEN_BY {
+        let mut plan = overtaken(by, Span::MILLISECOND.times(2_150));
+        plan.groups[0].attempt_timeout = Some(Span::MILLISECOND.times(1_900));
+        assert_eq!(time_lost(&plan), (2_150, 2_150), "{by:?}");
+        plan.timeline = vec![TimelineEntry { at: Time(2_000_000_000), change: Change::Leave, group: 0, indices: None }];
+        assert_eq!(time_lost(&plan), (2_000, 2_000), "{by:?}");
+    }
+}
+
+/// Stops a run at the first look.
+struct Stop;
+
+impl Watch for Stop {
+    fn progress(&mut self, _: Time, _: u64) -> std::ops::ControlFlow<()> {
+        std::ops::ControlFlow::Break(())
+    }
+}
+
+#[test]
+fn rule_33_a_run_that_is_interrupted_counts_nobodys_time_beyond_its_end() {
+    for by in OVERTAKEN_BY {
+        // Samples without a change cost steps and nothing else: after 65,536 steps, between 1.7 and 2.1 s, it looks up.
+        let mut plan = overtaken(by, Span::MINUTE);
+        plan.measure.sample = Span::MICROSECOND.times(50);
+        plan.groups[0].count = 10_000;
+        (plan.front_ends[0].workers, plan.front_ends[0].cores) = (10_000, 10_000);
+        let outcome = run(&plan, &mut Stop).expect("it runs");
+        let millis = outcome.ended.0 / 1_000_000;
+        assert!(outcome.interrupted && (1_700..2_100).contains(&millis), "by {by:?} at {millis}");
+        let figures = &outcome.groups[0];
+        assert_eq!(figures.lost, figures.present, "nobody has heard of a connection, by {by:?}");
+    }
 }
