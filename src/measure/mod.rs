@@ -4,6 +4,7 @@
 
 mod accounts;
 mod decision;
+mod handshakes;
 mod herd;
 mod meters;
 mod metric;
@@ -13,6 +14,7 @@ mod tally;
 
 pub use accounts::{Account, Imbalance};
 pub use decision::{Decision, Digest, What};
+pub use handshakes::Handshakes;
 pub use herd::Herd;
 pub use meters::{CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
 pub use metric::{Figure, METRICS, Metric, Shape, Tags};

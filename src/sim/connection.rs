@@ -134,6 +134,9 @@ impl Run<'_> {
             return self.fall_silent(now, who);
         }
         let group = self.group_of(who);
+        if self.groups[group].tls.is_some() {
+            return self.tls_flight_arrives(now, who, group);
+        }
         let front_end = &self.front_ends[place];
         let kind = if row.flight() == 0 && front_end.setup.accept.is_some() {
             JobKind::Accept
@@ -163,7 +166,7 @@ impl Run<'_> {
     }
 
     /// The connection of a job that found the queue full is reset (rule 3).
-    fn no_room(&mut self, now: Time, job: Job) {
+    pub(super) fn no_room(&mut self, now: Time, job: Job) {
         let group = self.group_of(job.row);
         self.decide(now, job.row, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
@@ -201,6 +204,13 @@ impl Run<'_> {
         let who = ended.job.row;
         let group = self.group_of(who);
         match ended.job.kind {
+            JobKind::Accept | JobKind::Flight if self.groups[group].tls.is_some() => {
+                if ended.job.kind == JobKind::Flight {
+                    self.tls_flight_ended(now, who, group);
+                } else {
+                    self.handshake_goes_on(now, who, group);
+                }
+            }
             JobKind::Accept => {
                 let kind = FrontEnd::next_kind(&self.rows[who as usize], &self.groups[group]);
                 self.enqueue(now, who, group, kind);

@@ -9,3 +9,4 @@ mod report;
 mod scenario_errors;
 mod scenario_files;
 mod shipped;
+mod tls;

@@ -166,7 +166,8 @@ mod tests {
         ];
         let seen = stores.map(|store| {
             let [mut here, mut there] = [Issuer::default(); 2];
-            (here.serve(1), there.serve(1));
+            here.serve(1);
+            there.serve(1);
             let session = here.issue(Time(1), 0, store);
             let same = of(store).offered(session, HOUR, 0, &here);
             let other = of(store).offered(session, HOUR, 1, &there);
