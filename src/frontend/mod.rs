@@ -9,6 +9,7 @@ mod members;
 mod queue;
 mod row;
 mod tick;
+mod tls;
 mod work;
 
 use crate::dist::Dist;
@@ -24,6 +25,7 @@ pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use tick::{Pull, Taken, TickRun};
+pub use tls::{Handshake, Tls};
 pub use work::{Arrival, Ended, Started};
 
 /// What a front end or a peer wants to be woken for.

@@ -45,11 +45,13 @@ pub enum What {
     Closed = 27,
     /// A job found the queue full; detail: kind of job.
     Dropped = 28,
+    /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
+    Handshake = 60,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 19] = [
+    pub const ALL: [What; 20] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -69,6 +71,7 @@ impl What {
         What::Lost,
         What::Closed,
         What::Dropped,
+        What::Handshake,
     ];
 
     /// The decision with this number.
@@ -98,6 +101,7 @@ impl What {
             What::Lost => "lost",
             What::Closed => "closed",
             What::Dropped => "dropped",
+            What::Handshake => "handshake",
         }
     }
 

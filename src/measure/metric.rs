@@ -132,6 +132,16 @@ figures! {
     Attempts = "attempts", Shape::Count, "attempts to connect (tags: group, transport)";
     /// Tries given up.
     TimeOuts = "timeouts", Shape::Count, "attempts that the peer gave up (tags: group, transport)";
+    /// Sessions made.
+    FullHandshakes = "handshakes.full", Shape::Count, "full TLS handshakes completed by groups with `[group.tls]` (tags: group, transport)";
+    /// Sessions taken up again.
+    ResumedHandshakes = "handshakes.resumed", Shape::Count, "resumed TLS handshakes completed by groups with `[group.tls]` (tags: group, transport)";
+    /// Sessions not taken up again.
+    DeclinedSessions = "handshakes.declined", Shape::Count, "sessions that the front end would not resume: too old, pushed out, of another process (tags: group, transport)";
+    /// Handshake bytes one way.
+    BytesToFrontEnds = "handshakes.bytes_to_front_ends", Shape::Count, "bytes of completed TLS handshakes from peers to front ends (tags: group, transport)";
+    /// Handshake bytes the other way.
+    BytesToPeers = "handshakes.bytes_to_peers", Shape::Count, "bytes of completed TLS handshakes from front ends to peers (tags: group, transport)";
     /// Established share of peer time.
     Availability = "availability", Shape::Share, "share of the peers' time with an established connection (tags: group, transport)";
     /// Peer time without.

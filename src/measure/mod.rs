@@ -5,6 +5,7 @@
 mod accounts;
 mod decision;
 mod drain;
+mod handshakes;
 mod herd;
 mod meters;
 mod metric;
@@ -15,6 +16,7 @@ mod tally;
 pub use accounts::{Account, Imbalance};
 pub use decision::{Decision, Digest, What};
 pub use drain::{Drains, Episode, Standing, Work};
+pub use handshakes::Handshakes;
 pub use herd::Herd;
 pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};

@@ -1,10 +1,11 @@
-//! When a refresh is due, how a peer comes back, how a service recovers.
+//! When a refresh is due, how a peer comes back, how a service recovers, what a handshake takes.
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues.
 
 mod reconnect;
 mod recovery;
 mod refresh;
+pub mod tls;
 
 pub use reconnect::{Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};

@@ -2,7 +2,9 @@
 
 use super::course::course;
 use super::latency::{cells, counted};
-use crate::measure::{Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Outcome, Tags};
+use crate::measure::{
+    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Outcome, Tags,
+};
 use crate::scenario::plan::Plan;
 use crate::time::Span;
 
@@ -96,6 +98,10 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
     let figures = || outcome.groups.iter().enumerate().filter(|(cell, _)| those.contains(&(*cell as u16))).map(|f| f.1);
     let lost: u128 = figures().map(|f| f.lost).sum();
     let present: u128 = figures().map(|f| f.present).sum();
+    let tls = || handshakes(outcome, &those);
+    let of_tls = |count: fn(&Handshakes) -> u64| tls().map(|tls| Value::Count(count(&tls)));
+    let bytes =
+        |count: fn(&Handshakes) -> u64| tls().filter(|tls| tls.unweighed == 0).map(|tls| Value::Count(count(&tls)));
     Some(match figure {
         Figure::Dues => of(Counter::Dues),
         Figure::ValidInPlace => of_due(Counter::ValidInPlace),
@@ -110,6 +116,11 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::Losses => of(Counter::Losses),
         Figure::Attempts => of(Counter::Attempts),
         Figure::TimeOuts => of(Counter::TimeOuts),
+        Figure::FullHandshakes => of_tls(|tls| tls.full),
+        Figure::ResumedHandshakes => of_tls(|tls| tls.resumed),
+        Figure::DeclinedSessions => of_tls(|tls| tls.declined),
+        Figure::BytesToFrontEnds => bytes(|tls| tls.to_front_end),
+        Figure::BytesToPeers => bytes(|tls| tls.to_peer),
         Figure::Availability => share(present.saturating_sub(lost), present),
         Figure::PeerTimeLost => (present > 0).then_some(Value::Length(lost)),
         _ => None,
@@ -126,6 +137,12 @@ fn drain(outcome: &Outcome, of: impl Fn(&Drains) -> Option<Span>) -> Option<Valu
             Value::Never(since.map_or(0, |since| outcome.ended.since(since).0.into()))
         }
     })
+}
+
+/// TLS handshakes of some cells; `None`: none of them has TLS settings.
+pub(super) fn handshakes(outcome: &Outcome, cells: &[u16]) -> Option<Handshakes> {
+    let of = |cell: &u16| outcome.handshakes.get(usize::from(*cell)).copied().flatten();
+    cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
 }
 
 /// The front ends that `tags` ask for.

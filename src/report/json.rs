@@ -6,12 +6,13 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::course::{course, disconnected};
-use super::figures::{Value, figure};
+use super::figures::{Value, figure, handshakes};
 use super::judge::{Judged, overall};
 use super::latency::{Edges, Samples};
 use super::words;
 use crate::measure::{
-    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Metric, Outcome, Tags, Verdict,
+    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Metric, Outcome, Tags,
+    Verdict,
 };
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;
@@ -275,9 +276,22 @@ fn groups(plan: &Plan, outcome: &Outcome) -> Json {
             "timeouts": count(Counter::TimeOuts),
             "valid": count(Counter::Valids),
             "connects_unfinished": count(Counter::UnfinishedConnects),
+            "handshakes": handshakes(outcome, &[cell]).map(of_handshakes),
         })
     };
     outcome.cells.plans.iter().enumerate().map(one).collect()
+}
+
+/// Handshakes of a cell; bytes are null if one did not say them.
+fn of_handshakes(tls: Handshakes) -> Json {
+    let bytes = |n| (tls.unweighed == 0).then_some(n);
+    json!({
+        "full": tls.full,
+        "resumed": tls.resumed,
+        "declined": tls.declined,
+        "bytes_to_front_ends": bytes(tls.to_front_end),
+        "bytes_to_peers": bytes(tls.to_peer),
+    })
 }
 
 fn of_front_end(f: &FrontEndFigures) -> Json {

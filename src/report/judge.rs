@@ -315,6 +315,12 @@ fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
         Figure::WorkerUtilisation | Figure::CoreUtilisation | Figure::DisconnectedMax => {
             "no front end ever served".to_owned()
         }
+        Figure::FullHandshakes | Figure::ResumedHandshakes | Figure::DeclinedSessions => {
+            "no group of these has a `[group.tls]`".to_owned()
+        }
+        Figure::BytesToFrontEnds | Figure::BytesToPeers => {
+            "no group of these has a `[group.tls]`, or one of them does not say its bytes".to_owned()
+        }
         Figure::WastedWork => "no CPU was used".to_owned(),
         Figure::Crashes | Figure::QueueMax | Figure::Up => "no front end has these tags".to_owned(),
         _ if plan.refresh.is_none() => "the plan has no refresh".to_owned(),

@@ -1,7 +1,7 @@
 //! The summary as text: what an engineer at three in the morning must know within ten seconds, at most 100 columns wide.
 
 use super::course::{course, disconnected};
-use super::figures::{Value, dues, figure, total};
+use super::figures::{Value, dues, figure, handshakes, total};
 use super::judge::Judged;
 use super::latency::{Printed, Samples};
 use super::words;
@@ -44,6 +44,7 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(peers(plan, outcome));
     add(front_ends(plan, outcome));
     add(load(plan, outcome));
+    add(tls(outcome));
     add(latencies(outcome));
     add(footer(plan, outcome));
     out
@@ -404,6 +405,22 @@ fn load(plan: &Plan, outcome: &Outcome) -> String {
         told.push(format!("herd index: {range} (1: even)"));
     }
     words::wrap(&told.join("; "), WIDTH, 2)
+}
+
+/// TLS handshakes, if any group says what they take.
+fn tls(outcome: &Outcome) -> String {
+    let Some(tls) = handshakes(outcome, &super::latency::cells(outcome, &Tags::default())) else {
+        return String::new();
+    };
+    let mut line = format!("TLS handshakes: {} full, {} resumed", words::count(tls.full), words::count(tls.resumed));
+    if tls.declined > 0 {
+        line += &format!("; {} not resumed", words::plural(tls.declined, "session was", "sessions were"));
+    }
+    if tls.unweighed == 0 {
+        let (there, back) = (words::count(tls.to_front_end), words::count(tls.to_peer));
+        line += &format!("; {there} bytes to front ends, {back} to peers");
+    }
+    words::wrap(&line, WIDTH, 2)
 }
 
 fn footer(plan: &Plan, outcome: &Outcome) -> String {

@@ -7,6 +7,7 @@ mod date;
 mod front_end;
 mod group;
 mod timeline;
+mod tls;
 
 use toml::de::DeTable;
 

@@ -98,6 +98,9 @@ impl Run<'_> {
             return self.fall_silent(now, who);
         }
         let group = self.group_of(who);
+        if self.groups[group].tls.is_some() {
+            return self.tls_flight_arrives(now, who, group);
+        }
         if let Some(refused) = self.visit(now, who, group).flight_arrives() {
             self.no_room(now, refused);
         }
@@ -113,7 +116,7 @@ impl Run<'_> {
     }
 
     /// The connection of a job that found the queue full is reset (rule 3).
-    fn no_room(&mut self, now: Time, job: Job) {
+    pub(super) fn no_room(&mut self, now: Time, job: Job) {
         let group = self.group_of(job.row);
         self.decide(now, job.row, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
@@ -150,6 +153,13 @@ impl Run<'_> {
         }
         let who = ended.job.row;
         match ended.job.kind {
+            JobKind::Accept | JobKind::Flight if self.groups[group].tls.is_some() => {
+                if ended.job.kind == JobKind::Flight {
+                    self.tls_flight_ended(now, who, group);
+                } else {
+                    self.handshake_goes_on(now, who, group);
+                }
+            }
             JobKind::Accept => {
                 let kind = FrontEnd::next_kind(&self.rows[who as usize], &self.groups[group]);
                 self.enqueue(now, who, group, kind);

@@ -15,6 +15,7 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::session::Sessions;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
 
@@ -38,6 +39,8 @@ pub(super) struct Run<'a> {
     pub(super) groups: Vec<Group>,
     pub(super) rows: Vec<Row>,
     pub(super) front_ends: Vec<FrontEnd>,
+    /// `None`: no group has TLS settings.
+    pub(super) sessions: Option<Box<Sessions>>,
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
@@ -101,6 +104,7 @@ impl<'a> Run<'a> {
             present: vec![(0, Time::ZERO); groups.len()],
             crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
+            sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
             cells,
             groups,
             rows,

@@ -14,6 +14,7 @@ mod peer_time;
 mod refresh;
 mod trigger;
 mod visit;
+mod session;
 mod world;
 
 use std::ops::ControlFlow;

@@ -11,3 +11,4 @@ mod report;
 mod scenario_errors;
 mod scenario_files;
 mod shipped;
+mod tls;

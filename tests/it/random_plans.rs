@@ -10,9 +10,12 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
-use refresh_sim::measure::{Account, Counter, Decision, Metric, Outcome, What};
+use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
+use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Plan, Start, TieOrder, TimelineEntry, WhenFull};
+use refresh_sim::scenario::plan::{
+    Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
+};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
 use refresh_sim::time::{Span, Time};
@@ -142,6 +145,35 @@ fn recovery(of: &mut Choices<'_>, horizon: Span) -> Recovery {
     }
 }
 
+/// TLS beside flights: a job without a round trip, sessions in small caches or in tickets.
+fn tls(of: &mut Choices<'_>, horizon: Span) -> Option<TlsPlan> {
+    if of.yes() {
+        return None;
+    }
+    let bytes = |of: &mut Choices<'_>| of.yes().then(|| Bytes { to_front_end: of.below(9) as u32, to_peer: 3 });
+    let finish = if of.yes() { Some(of.cost()) } else { None };
+    let full = bytes(of);
+    let store = match of.below(6) {
+        0 => None,
+        1 | 2 => Some(Store::Cache { entries: 1 + of.below(8) as u32 }),
+        _ => Some(Store::Tickets(of.one_of(&[TicketKey::Process, TicketKey::Host, TicketKey::Pool]))),
+    };
+    let resumed = store.map(|store| {
+        let flights: Vec<Dist> = (0..1 + of.below(3)).map(|_| of.cost()).collect();
+        ResumedPlan {
+            resumption: Resumption { store, lifetime: of.span(Span(1), horizon), renew: of.yes() },
+            client_cpu: if of.yes() {
+                flights.iter().map(|_| of.dist(Span::ZERO, Span::SECOND)).collect()
+            } else {
+                vec![]
+            },
+            flights,
+            bytes: bytes(of),
+        }
+    });
+    Some(TlsPlan { finish, bytes: full, resumed })
+}
+
 fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> GroupPlan {
     let transport = of.one_of(&[Transport::Tcp, Transport::Tls]);
     let count = of.below(21) as u32;
@@ -149,6 +181,7 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
         if transport == Transport::Tls { (0..of.below(4)).map(|_| of.cost()).collect() } else { Vec::new() };
     let client_cpu =
         if of.yes() { flights.iter().map(|_| of.dist(Span::ZERO, Span::SECOND)).collect() } else { vec![] };
+    let tls = if flights.is_empty() { None } else { tls(of, horizon) };
     let least = Span(horizon.0 / 60);
     let short = of.yes();
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -168,6 +201,7 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
         rtt: of.rtt(),
         flights,
         client_cpu,
+        tls,
         validate_accept: of.cost(),
         validate_refresh: of.cost(),
         // A short time-out may bring a peer in and out again for ever: then it waits after a loss.
@@ -310,6 +344,22 @@ fn check_obligations(outcome: &Outcome) {
     assert_eq!(valid + total(outcome, Counter::UnfinishedConnects), peers, "valid and disconnected make all");
 }
 
+/// Sessions are offered, resumed and declined as the decisions tell it; the counters never say more.
+fn check_handshakes(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    let with_tls = plan.groups.iter().any(|group| group.tls.is_some());
+    assert_eq!(outcome.handshakes.iter().any(Option::is_some), with_tls);
+    let offers = |detail| seen.iter().filter(|d| d.what == What::Handshake && d.detail == detail).count() as u64;
+    let sum = |of: fn(&Handshakes) -> u64| outcome.handshakes.iter().flatten().map(of).sum::<u64>();
+    assert_eq!(sum(|tls| tls.declined), offers(2));
+    assert!(sum(|tls| tls.resumed) <= offers(1), "completed more than it began");
+    let mut had = std::collections::BTreeSet::new();
+    for d in seen.iter().filter(|d| d.what == What::Handshake) {
+        assert!(d.detail == 0 || had.contains(&d.who), "a session before any handshake: {d:?}");
+        had.insert(d.who);
+    }
+    assert!(sum(|tls| tls.full + tls.resumed) <= total(outcome, Counter::Attempts), "more handshakes than tries");
+}
+
 fn check_crashes(outcome: &Outcome, seen: &[Decision]) {
     let faults = seen.iter().filter(|d| d.what == What::Asked && d.detail == 1).count();
     assert_eq!(faults, outcome.crashes.len(), "each crash has its verdict, and each fault its crash");
@@ -377,6 +427,7 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     assert_eq!(watched.decisions, all.0.len() as u64);
     check_obligations(&watched);
     check_crashes(&watched, &all.0);
+    check_handshakes(plan, &watched, &all.0);
     check_decisions(plan, &all.0);
     check_time_lost(plan, &watched, &all.0);
     check_drains(&watched);
@@ -387,6 +438,11 @@ fn uncontended(mut plan: Plan) -> Plan {
     (plan.validator, plan.measure.from) = (Builtin::Sfb2015Cu2, Time::ZERO);
     for front_end in &mut plan.front_ends {
         (front_end.workers, front_end.cores, front_end.queue_limit) = (200, 200, None);
+    }
+    for resumed in plan.groups.iter_mut().filter_map(|group| group.tls.as_mut()?.resumed.as_mut()) {
+        if let Store::Cache { entries } = &mut resumed.resumption.store {
+            *entries = u32::MAX;
+        }
     }
     plan
 }
