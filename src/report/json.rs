@@ -11,8 +11,8 @@ use super::judge::{Judged, overall};
 use super::latency::{Edges, Samples};
 use super::words;
 use crate::measure::{
-    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Metric, Outcome, Tags,
-    Verdict,
+    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Metric, Outcome,
+    Tags, Verdict,
 };
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;

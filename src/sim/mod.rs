@@ -12,9 +12,9 @@ mod jobs;
 mod lookup;
 mod peer_time;
 mod refresh;
+mod session;
 mod trigger;
 mod visit;
-mod session;
 mod world;
 
 use std::ops::ControlFlow;
