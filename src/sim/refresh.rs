@@ -9,6 +9,16 @@ use crate::time::{Span, Time};
 use super::engine::Run;
 use super::visit::leave_sweep;
 
+/// What a tick makes of a connection.
+enum Found {
+    /// It takes it.
+    Eligible,
+    /// The refresh before is still open.
+    Missed,
+    /// Not valid, or not to be refreshed.
+    NotIts,
+}
+
 impl Run<'_> {
     /// A tick of a front end: takes the connections that are valid now.
     pub(super) fn tick(&mut self, now: Time, place: usize) {
@@ -47,21 +57,16 @@ impl Run<'_> {
             self.world.herd.due(now, taken);
             return (taken, 0);
         }
+        if policy.spread > Span::ZERO {
+            return self.take_with_spread(now, place, policy);
+        }
         let (rows, missed) = self.candidates(now, place);
         let rows = self.in_order(rows, policy.order);
         self.tick_takes(now, rows.len() as u64);
         self.front_ends[place].owing += rows.len() as u64;
         let taken = rows.len() as u64;
         self.front_ends[place].begin_sweep(now, taken);
-        if policy.spread > Span::ZERO {
-            let mut last = now;
-            for who in rows {
-                last = last.max(self.take_with_spread(now, who, policy));
-            }
-            if taken > 0 {
-                self.tick_has_taken(now, last);
-            }
-        } else if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
+        if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
             for who in &rows {
                 let row = &mut self.rows[*who as usize];
                 row.next_cycle();
@@ -101,25 +106,69 @@ impl Run<'_> {
         }
     }
 
+    /// Takes connections that are due one by one later: in one pass, for with a spread the order of taking decides nothing.
+    fn take_with_spread(&mut self, now: Time, place: usize, policy: &Refresh) -> (u64, u64) {
+        let (mut taken, mut missed, mut last) = (0, 0, now);
+        let mut from = 0;
+        while let Some(who) = self.front_ends[place].members.next(from) {
+            from = who + 1;
+            let group = self.group_of(who);
+            match self.found(now, place, who, group) {
+                Found::NotIts => {}
+                Found::Missed => missed += self.miss(group),
+                Found::Eligible => {
+                    if taken == 0 {
+                        self.tick_takes(now, 1);
+                    }
+                    taken += 1;
+                    last = last.max(self.take_for_later(now, who, group, policy));
+                }
+            }
+        }
+        self.front_ends[place].owing += taken;
+        self.front_ends[place].begin_sweep(now, taken);
+        if taken > 0 {
+            self.tick_has_taken(now, last);
+        }
+        (taken, missed)
+    }
+
     /// Rows that a tick takes, in the scenario's order, and how many it misses for they still owe the refresh before.
     fn candidates(&mut self, now: Time, place: usize) -> (Vec<u32>, u64) {
-        let front_end = &self.front_ends[place];
-        let mut rows = Vec::with_capacity(front_end.valid as usize);
+        let mut rows = Vec::with_capacity(self.front_ends[place].valid as usize);
         let mut missed = 0;
         let mut from = 0;
-        while let Some(who) = front_end.members.next(from) {
+        while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
-            let group = &self.groups[self.group_of(who)];
-            let row = &self.rows[who as usize];
-            if FrontEnd::is_eligible(row, place as u16, now, group) && !front_end.covers(who, row, group) {
-                rows.push(who);
-            } else if row.step() == Step::Valid && group.refreshed {
-                missed += 1;
-                self.world.meters.count(group.cell, Counter::Dues, 1);
-                self.world.meters.count(group.cell, Counter::Missed, 1);
+            let group = self.group_of(who);
+            match self.found(now, place, who, group) {
+                Found::NotIts => {}
+                Found::Missed => missed += self.miss(group),
+                Found::Eligible => rows.push(who),
             }
         }
         (rows, missed)
+    }
+
+    /// What a tick makes of one of its front end's connections.
+    #[inline]
+    fn found(&self, now: Time, place: usize, who: u32, group: usize) -> Found {
+        let (row, of) = (&self.rows[who as usize], &self.groups[group]);
+        if FrontEnd::is_eligible(row, place as u16, now, of) && !self.front_ends[place].covers(who, row, of) {
+            Found::Eligible
+        } else if row.step() == Step::Valid && of.refreshed {
+            Found::Missed
+        } else {
+            Found::NotIts
+        }
+    }
+
+    /// A refresh is missed: its predecessor is still open.
+    fn miss(&mut self, group: usize) -> u64 {
+        let cell = self.groups[group].cell;
+        self.world.count(cell, Counter::Dues, 1);
+        self.world.count(cell, Counter::Missed, 1);
+        1
     }
 
     fn in_order(&self, mut rows: Vec<u32>, order: Order) -> Vec<u32> {
@@ -137,8 +186,7 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn take_with_spread(&mut self, now: Time, who: u32, policy: &Refresh) -> Time {
-        let group = self.group_of(who);
+    fn take_for_later(&mut self, now: Time, who: u32, group: usize, policy: &Refresh) -> Time {
         let identity = self.groups[group].identity_of(who);
         let row = &mut self.rows[who as usize];
         row.next_cycle();
