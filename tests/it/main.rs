@@ -6,6 +6,8 @@ mod incident;
 mod layers;
 mod random_plans;
 mod report;
+mod rules;
 mod scenario_errors;
 mod scenario_files;
 mod shipped;
+mod stories;
