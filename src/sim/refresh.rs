@@ -329,20 +329,12 @@ impl Run<'_> {
         row.add_cycles(u32::try_from(passed).unwrap_or(u32::MAX));
     }
 
-    /// A connection of the tick that is being followed is through, or out of it.
+    /// A connection of a tick is through, or out of it.
     #[inline]
     pub(super) fn leave_sweep(&mut self, now: Time, place: usize, due: Time, valid: bool) {
-        let sweep = &mut self.front_ends[place].sweep;
-        if sweep.open == 0 || due < sweep.tick {
-            return;
-        }
-        sweep.open -= 1;
-        if valid {
-            sweep.last = now;
-        }
-        if sweep.open == 0 && sweep.last > sweep.tick {
+        if let Some(sweep) = self.front_ends[place].leave_sweep(now, due, valid) {
             let span = sweep.last.since(sweep.tick);
-            self.world.meters.record(now, Metric::Sweep, 0, Cause::Refresh, span);
+            self.world.meters.record(sweep.last, Metric::Sweep, 0, Cause::Refresh, span);
         }
     }
 

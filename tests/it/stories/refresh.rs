@@ -60,6 +60,15 @@ fn rule_17_accepted_takes_the_oldest_first_and_topology_the_first_of_the_scenari
 }
 
 #[test]
+fn rule_18_a_sweep_that_outlasts_the_next_tick_is_one_sample_all_the_same() {
+    // The tick at 10 s is through at 22 s. That at 20 s takes the first peer alone, and is through at 28 s. And again.
+    let (outcome, _) = seen(&one_worker(2, seconds(49), seconds(6)));
+    let sweeps = outcome.meters.histogram(Metric::Sweep, 0, Cause::Refresh).expect("some");
+    assert_eq!((sweeps.len(), total(&outcome, Counter::Missed)), (4, 2));
+    assert!(sweeps.equivalent(sweeps.min(), seconds(8).0) && sweeps.equivalent(sweeps.max(), seconds(12).0));
+}
+
+#[test]
 fn rule_19_a_reconnect_by_the_front_end_takes_half_a_round_trip_more() {
     let lasts = |initiator| {
         let mut plan = story(1, seconds(15));
