@@ -114,19 +114,20 @@ impl Run<'_> {
         self.recover(now, place, wreck.failure, wreck.action, wreck.dump);
     }
 
-    /// Rows that only a tick's run knew of get their obligations before the run vanishes.
+    /// Rows that only a tick's run knew of get their obligations before the run vanishes, and all the numbers of ticks
+    /// that came while they were busy.
     fn spill_runs(&mut self, now: Time, place: usize) {
-        if self.front_ends[place].run_asked().is_none() {
-            return;
-        }
         let dropped = self.front_ends[place].account.dropped;
         let mut from = 0;
         while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
             let group = self.group_of(who);
             let row = &self.rows[who as usize];
+            let busy = row.obligation() == Obligation::Open && row.step() == Step::Valid;
             let waits = matches!(row.obligation(), Obligation::None | Obligation::InRun) && row.step() == Step::Valid;
             if waits {
+            } else if busy {
+                self.catch_up(now, who, place);
                 self.obligation_loses_its_connection(now, who, group);
             }
         }

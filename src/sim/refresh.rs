@@ -98,6 +98,12 @@ impl Run<'_> {
                 missed += 1;
                 self.world.meters.count(group.cell, Counter::Dues, 1);
                 self.world.meters.count(group.cell, Counter::Missed, 1);
+                if row.obligation() == Obligation::TakenLost {
+                    // No tick of its front end tells later that there was this one.
+                    let row = &mut self.rows[who as usize];
+                    row.add_cycles(1);
+                    row.episode = 0;
+                }
             }
         }
         (rows, missed)
@@ -314,8 +320,12 @@ impl Run<'_> {
 
     /// Ticks that came while a refresh was under way have their number all the same: cycles stay aligned with ticks.
     #[inline]
-    fn catch_up(&mut self, now: Time, who: u32, place: usize) {
+    pub(super) fn catch_up(&mut self, now: Time, who: u32, place: usize) {
         let Some(policy) = &self.refresh else { return };
+        // A process that is dead has no ticks: what there were has been counted at the crash.
+        if self.front_ends[place].life != Life::Up {
+            return;
+        }
         let row = &mut self.rows[who as usize];
         if policy.anchor == Anchor::OwnAge
             || now.since(row.due) < policy.every.min(Span(policy.every.0 - policy.spread.0))
@@ -369,7 +379,10 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[place];
         match row.obligation() {
             Obligation::Taken => front_end.owing = front_end.owing.saturating_sub(1),
-            Obligation::Open if row.step() == Step::Valid => front_end.owing = front_end.owing.saturating_sub(1),
+            Obligation::Open if row.step() == Step::Valid => {
+                front_end.owing = front_end.owing.saturating_sub(1);
+                self.catch_up(now, who, place);
+            }
             Obligation::None | Obligation::InRun => {
                 let asked = front_end.leave_run(now, who, &row, of)?;
                 front_end.owing = front_end.owing.saturating_sub(1);
@@ -381,6 +394,7 @@ impl Run<'_> {
                 row.owe(Obligation::InRun);
                 self.world.count(of.cell, Counter::Dues, 1);
                 self.decide(now, who, What::Due, 1);
+                self.catch_up(now, who, place);
             }
             Obligation::Open => {}
             Obligation::TakenLost | Obligation::OpenLost | Obligation::OpenMoved => return None,

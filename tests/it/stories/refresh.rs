@@ -121,3 +121,15 @@ fn rule_20_a_rejected_refresh_closes_its_connection() {
     assert_eq!((at(&seen, What::Lost), total(&outcome, Counter::Rejected)), (vec![11_000], 1));
     assert_eq!(at(&seen, What::Valid), [0, 13_100], "its peer comes back as after any loss");
 }
+
+#[test]
+fn rule_20_missed_dues_have_their_numbers_also_when_the_connection_goes() {
+    let mut plan = one_worker(1, seconds(70), seconds(25));
+    // Taken at 10 s, missed at 20 s and 30 s; gone at 32 s, back at 35.6 s, taken at 40 s: its fourth.
+    plan.timeline = vec![at_second(32, Change::Leave, &[0]), at_second(33, Change::Join, &[0])];
+    plan.measure.cycles = (1..9).collect();
+    let (outcome, _) = seen(&plan);
+    assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::Departed)), (4, 1));
+    let refreshes = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Refresh);
+    assert_eq!(refreshes.map(|c| c.cycle).collect::<Vec<_>>(), [4]);
+}
