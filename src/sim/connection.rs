@@ -28,6 +28,12 @@ impl Run<'_> {
         self.world.decide(Decision { at, who, what, detail, extra: row.place() }, Some(row));
     }
 
+    /// The same about a peer that may have turned away from the front end at `place`, which decides.
+    pub(super) fn decide_at(&mut self, at: Time, who: u32, place: usize, what: What, detail: u8) {
+        let row = &self.rows[who as usize];
+        self.world.decide(Decision { at, who, what, detail, extra: place as u16 }, Some(row));
+    }
+
     /// Round-trip time of a peer.
     #[inline]
     pub(super) fn rtt(&mut self, who: u32, group: usize) -> Span {
@@ -158,14 +164,14 @@ impl Run<'_> {
             job.cause = Cause::Refresh;
         }
         if let Some(refused) = self.front_ends[place].enqueue(now, job) {
-            self.no_room(now, refused);
+            self.no_room(now, place, refused);
         }
     }
 
     /// The connection of a job that found the queue full is reset (rule 3).
-    fn no_room(&mut self, now: Time, job: Job) {
+    fn no_room(&mut self, now: Time, place: usize, job: Job) {
         let group = self.group_of(job.row);
-        self.decide(now, job.row, What::Dropped, job.kind as u8);
+        self.decide_at(now, job.row, place, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
         if row.generation != job.generation {
             return;

@@ -68,10 +68,8 @@ impl Run<'_> {
     /// A verdict brought the process down while it was asked about `asked_about` (rules 6 and 21).
     #[cold]
     pub(super) fn crash(&mut self, now: Time, place: usize, asked_about: u32, code: FaultCode, phase: Phase) {
-        for who in self.front_ends[place].questions_in_service() {
-            if who != asked_about {
-                self.decide(now, who, What::NoEffect, 0);
-            }
+        for who in self.front_ends[place].questions_overtaken() {
+            self.decide_at(now, who, place, What::NoEffect, 0);
         }
         let account = &self.front_ends[place].account;
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());

@@ -3,7 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::What;
 use refresh_sim::policy::{Action, Recovery};
-use refresh_sim::scenario::plan::Change;
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, WhenFull};
 use refresh_sim::time::Span;
 use refresh_sim::validate::{Phase, Verdict};
 
@@ -29,6 +29,28 @@ fn rule_01_each_start_is_a_new_incarnation_that_draws_its_start_up_anew() {
     assert!(process.len() >= 2 && process.iter().map(|d| d.extra).eq(1..=process.len() as u16));
     let start_up: Vec<_> = process.iter().zip(&service).map(|(from, to)| to.at.since(from.at)).collect();
     assert!(start_up[0] != start_up[1] && start_up.iter().all(|s| (seconds(1)..=seconds(5)).contains(s)));
+}
+
+#[test]
+fn rule_03_what_is_dropped_is_dropped_by_the_front_end_that_has_it() {
+    let mut plan = story(3, seconds(10));
+    plan.front_ends[0] = FrontEndPlan {
+        start_up: Dist::Constant(Span::ZERO),
+        workers: 1,
+        cores: 1,
+        queue_limit: Some(1),
+        when_full: WhenFull::DropOldest,
+        ..FrontEndPlan::new("first")
+    };
+    plan.front_ends.push(FrontEndPlan { start_up: Dist::Constant(Span::ZERO), ..FrontEndPlan::new("second") });
+    plan.groups[0].front_ends = vec![0, 1];
+    plan.groups[0].validate_accept = Dist::Constant(seconds(20));
+    plan.groups[0].attempt_timeout = Some(seconds(3));
+    // Peer 1 waits at the first front end, gives up at 3 s and turns to the second. Peer 2's job then finds its old one.
+    plan.timeline = vec![at_second(0, Change::Leave, &[2]), at_second(5, Change::Join, &[2])];
+    let (_, seen) = seen(&plan);
+    let dropped: Vec<_> = seen.iter().filter(|d| d.what == What::Dropped).map(|d| (d.who, d.extra)).collect();
+    assert_eq!(dropped, [(1, 0)]);
 }
 
 #[test]
