@@ -264,6 +264,12 @@ impl Row {
         matches!(self.step(), Step::SynSent | Step::FlightSent | Step::InJob | Step::Silent | Step::RefusalSent)
     }
 
+    /// The row as a question about a try shows it that the peer has left behind: what it counts now is another's number.
+    #[cold]
+    pub fn left_behind(&self) -> Row {
+        Row { attempt: 0, ..*self }
+    }
+
     /// Starts a new cycle: a due of its own.
     #[inline]
     pub fn next_cycle(&mut self) {

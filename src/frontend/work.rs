@@ -146,6 +146,13 @@ impl FrontEnd {
             JobKind::Accept | JobKind::Flight => None,
         };
         if let Some(phase) = phase {
+            let left_behind;
+            let row = if worker.job.generation == row.generation {
+                row
+            } else {
+                left_behind = row.left_behind();
+                &left_behind
+            };
             let verdict = port.judge(now, self.setup.place, phase, worker.job.row, row, group);
             asked(now, worker.job.row, phase, self.setup.place, verdict.answer, row, port);
             worker.answer = verdict.answer;

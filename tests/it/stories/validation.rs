@@ -85,6 +85,21 @@ fn rule_22_a_question_holds_what_real_logic_would_see() {
 }
 
 #[test]
+fn rule_22_a_try_that_was_left_behind_has_the_number_0() {
+    let mut plan = story(2, seconds(12));
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (1, 1);
+    plan.groups[0].validate_accept = Dist::Constant(seconds(6));
+    plan.groups[0].attempt_timeout = Some(seconds(2));
+    plan.groups[0].reconnect.delay = Dist::Constant(seconds(2));
+    let listens = Listens::default();
+    told(&plan, &listens);
+    let asked: Vec<_> =
+        listens.0.borrow().iter().map(|asked| (asked.at_ms, asked.name.clone(), asked.attempt)).collect();
+    // Both give up at 2 s and try again at 4 s; the second's first job is taken at 7.5 s.
+    assert_eq!(asked, [(1_500, "p/0".to_owned(), 0), (7_500, "p/1".to_owned(), 0)]);
+}
+
+#[test]
 fn rule_22_a_verdict_may_say_what_it_cost() {
     let (_, seen) = told(&story(1, seconds(10)), &By(|_| Verdict { cost: Some(seconds(3)), ..accepts() }));
     assert_eq!(at(&seen, What::Valid), [4_500]);
