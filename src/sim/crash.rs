@@ -5,6 +5,7 @@ use crate::measure::{CrashReport, Decision, RecordKind, What};
 use crate::policy::Action;
 use crate::rng::Purpose;
 use crate::scenario::plan::Start;
+use crate::schedule::Class;
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -121,12 +122,12 @@ impl Run<'_> {
             from = who + 1;
             let group = self.group_of(who);
             let row = &self.rows[who as usize];
-            let busy = row.obligation() == Obligation::Open && row.step() == Step::Valid;
             let waits = matches!(row.obligation(), Obligation::None | Obligation::InRun) && row.step() == Step::Valid;
+            let busy = row.obligation() == Obligation::Open && row.step() == Step::Valid;
             if waits {
+                self.obligation_loses_its_connection(now, who, group);
             } else if busy {
                 self.catch_up(now, who, place);
-                self.obligation_loses_its_connection(now, who, group);
             }
         }
         // They left the run because of the crash, not of their own.
@@ -150,7 +151,13 @@ impl Run<'_> {
     fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
         let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
         let row = &self.rows[who as usize];
-        (row.step() == Step::FlightSent && row.flight() == 0 && arrives > now).then_some(arrives)
+        let is_first = row.step() == Step::FlightSent && row.flight() == 0;
+        (is_first && (arrives > now || arrives == now && self.arrives_later(who))).then_some(arrives)
+    }
+
+    /// Whether what reaches the front end from a peer at this instant comes after what is being carried out.
+    fn arrives_later(&self, who: u32) -> bool {
+        (self.entry.class, self.entry.entity) < (Class::Arrival, self.world.place(who))
     }
 
     /// Every connection is gone; its peer hears of it when the kernel resets it.

@@ -43,6 +43,8 @@ pub(super) struct Run<'a> {
     pub(super) present: Vec<(u64, Time)>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
+    /// What is being carried out.
+    pub(super) entry: Entry,
     pub(super) steps: u64,
     taken: u64,
     /// The bucket whose entries' rows were touched last, and at how many left the next are.
@@ -102,6 +104,7 @@ impl<'a> Run<'a> {
             front_ends,
             world,
             now: Time::ZERO,
+            entry: Entry { at: Time::ZERO, class: Class::Timeline, entity: 0, kind: 0 },
             steps: 0,
             taken: 0,
             touched: (usize::MAX, 0),
@@ -198,6 +201,7 @@ impl<'a> Run<'a> {
 
     #[inline]
     fn step(&mut self, entry: Entry) {
+        self.entry = entry;
         let (now, who) = (entry.at, self.entity(entry.entity));
         if who < self.numbers.workers {
             match entry.kind {

@@ -82,6 +82,24 @@ fn rule_06_during_a_dump_the_kernel_completes_so_many_handshakes_and_no_more() {
 }
 
 #[test]
+fn rule_06_a_syn_that_arrives_in_the_instant_of_a_crash_comes_after_it() {
+    // Asked at 10 s, when the refresh of the first ends; the second's SYN, sent at 9.5 s, arrives at that instant.
+    let mut plan = story(3, seconds(11));
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (1, 1);
+    plan.groups[0].validate_refresh = Dist::Constant(Span::SECOND);
+    plan.recovery = after_a_crash(Action::None, Span::ZERO);
+    every(&mut plan, seconds(9));
+    let half_past_nine = refresh_sim::time::Time(seconds(9).0 + Span::SECOND.half().0);
+    plan.timeline = vec![at_second(0, Change::Leave, &[2]), at_second(9, Change::Join, &[2])];
+    plan.timeline[1].at = half_past_nine;
+    let falls = By(|question| if question.at == refresh_sim::time::Time(seconds(10).0) { faults() } else { accepts() });
+    let (_, seen) = told(&plan, &falls);
+    assert_eq!(at(&seen, What::Crash), [10_000]);
+    let refused: Vec<_> = seen.iter().filter(|d| d.what == What::Refused && d.at.0 == seconds(10).0).collect();
+    assert_eq!(refused.iter().map(|d| d.who).collect::<Vec<_>>(), [2], "it finds nobody");
+}
+
+#[test]
 fn rule_07_a_rebooting_host_is_silent_until_its_process_starts() {
     let mut plan = story(1, seconds(32));
     plan.recovery = after_a_crash(Action::Reboot { delay: seconds(2), away: seconds(10) }, Span::ZERO);
