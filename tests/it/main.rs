@@ -5,6 +5,7 @@ mod docs;
 mod incident;
 mod layers;
 mod random_plans;
+mod reference;
 mod report;
 mod rules;
 mod scenario_errors;
