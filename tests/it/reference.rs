@@ -11,6 +11,7 @@ mod agenda;
 mod books;
 mod compare;
 mod connect;
+mod measures;
 mod process;
 mod question;
 mod queue;

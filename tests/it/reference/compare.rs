@@ -16,6 +16,7 @@ use refresh_sim::sim::run_with;
 use refresh_sim::validate::{Builtin, Validator, ValidatorMaker};
 
 use super::books::COUNTERS;
+use super::measures;
 use super::world::World;
 use crate::random_plans::{All, Whim, numbers, plan};
 
@@ -147,9 +148,36 @@ fn figures(plan: &Plan, outcome: &Outcome, world: &World<'_>) -> Option<String> 
             return Some(format!("{}:\n library   {theirs:?}\n reference {ours}", figures.name));
         }
     }
+    if let Some(difference) = rule_33(outcome, world) {
+        return Some(difference);
+    }
     let digest = world.books.digest(SEMANTICS);
     (outcome.digest.as_ref() != Some(&digest))
         .then(|| format!("digest: {:?} and {digest}; plan {}", outcome.digest, plan.name))
+}
+
+/// What a run prints about peers and crashes.
+fn rule_33(outcome: &Outcome, world: &World<'_>) -> Option<String> {
+    let decisions = &world.books.decisions;
+    let most = measures::disconnected_max(decisions);
+    if outcome.disconnected_max != most {
+        return Some(format!("disconnected at most: {:?} (library) and {most:?}", outcome.disconnected_max));
+    }
+    let told = outcome.crashes.iter().map(|crash| measures::Crash {
+        at: crash.at,
+        front_end: u32::from(crash.front_end),
+        lost: crash.lost,
+        back: crash.back,
+        reconnected: crash.reconnected,
+    });
+    let (library, reference) = (told.collect::<Vec<_>>(), measures::crashes(decisions));
+    if library != reference {
+        return Some(format!("crashes:\n library   {library:?}\n reference {reference:?}"));
+    }
+    let library: Vec<_> = outcome.groups.iter().map(|group| (group.present, group.lost)).collect();
+    let reference = world.peer_time();
+    (library != reference)
+        .then(|| format!("peer time present and lost:\n library   {library:?}\n reference {reference:?}"))
 }
 
 fn buckets(histogram: Option<&Histogram<u64>>) -> String {

@@ -34,6 +34,7 @@ impl World<'_> {
     /// Rule 15: a peer is gone, and what it had at both ends.
     pub(super) fn leave(&mut self, peer: usize) {
         self.of_peer(peer, What::Leave, 0);
+        self.close_outage(peer, self.now);
         if let Some(connection) = self.peers[peer].connection {
             self.connections[connection].stage = Stage::Gone;
             self.leave_run(connection);
@@ -52,6 +53,7 @@ impl World<'_> {
             if first == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
                 let connection = self.connect(peer, self.now);
                 self.connections[connection].established = Some(self.now);
+                self.outage_ends(peer, self.now);
                 self.valid(connection);
             }
         }
@@ -169,6 +171,8 @@ impl World<'_> {
             self.stamp_established(connection, at);
         }
         self.peers[peer].first_syn = None;
+        let gives_up = self.group(peer).attempt_timeout.map_or(Time::NEVER, |limit| syn + limit);
+        self.outage_ends(peer, at.min(gives_up));
         self.valid(connection);
     }
 
@@ -270,8 +274,10 @@ impl World<'_> {
         let of = &mut self.peers[peer];
         of.connection = None;
         of.place = (of.place + 1) % list;
-        (of.without_since, of.first_syn) = (self.now, None);
         let when = of.when;
+        self.close_outage(peer, self.now);
+        let of = &mut self.peers[peer];
+        (of.without_since, of.first_syn) = (self.now, None);
         let bits = self.draw(peer, Purpose::ReconnectDelay, when, 1);
         let first = self.group(peer).reconnect.first.sample(bits);
         self.wait(peer, first);

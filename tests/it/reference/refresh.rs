@@ -238,6 +238,7 @@ impl World<'_> {
             Initiator::FrontEnd => self.now + self.peers[peer].round_trip.half(),
             Initiator::Peer => self.now,
         };
+        self.close_outage(peer, learned);
         let of = &mut self.peers[peer];
         (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, None, learned);
         let connection = self.send_syn(peer, learned);

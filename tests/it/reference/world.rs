@@ -9,6 +9,7 @@ use refresh_sim::validate::ValidatorMaker;
 
 use super::agenda::{Agenda, Class, Step};
 use super::books::Books;
+use super::measures::Outage;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
 
@@ -32,6 +33,7 @@ pub(super) struct Peer {
     pub(super) first_syn: Option<Time>,
     /// Since when it knows that it has none.
     pub(super) without_since: Time,
+    pub(super) outage: Outage,
     /// Which of its waits is the one that counts.
     pub(super) wait: u64,
     /// A refresh that is going to fall due.
@@ -186,6 +188,9 @@ impl<'a> World<'a> {
             if self.peers[peer].present && !self.is_valid(peer) {
                 self.books.count(group, Counter::UnfinishedConnects);
             }
+            if self.peers[peer].present {
+                self.close_outage(peer, self.now);
+            }
         }
         for front_end in 0..self.front_ends.len() {
             self.close_account(front_end);
@@ -266,6 +271,7 @@ impl Peer {
             when: When::default(),
             first_syn: None,
             without_since: Time::ZERO,
+            outage: Outage::default(),
             wait: 0,
             taken: None,
             open: None,
