@@ -99,7 +99,7 @@ pub struct Row {
     pub since: Time,
     /// Round-trip time in ns, where it fits; 0: not drawn yet, or longer. A copy of what the draw gives each time.
     rtt: u32,
-    // Bits: cycle 24, step 4, cause 2, sampled 1.
+    // Bits: cycle 24, step 4, cause 2, sampled 1, lost by a crash 1.
     cycle_and_step: u32,
     /// Tries since the last loss; those from the 65,536th on share their draws.
     pub attempt: u16,
@@ -116,6 +116,7 @@ const _: () = assert!(size_of::<Row>() == 48, "a row is 48 bytes: docs/performan
 const STEP: u32 = 24;
 const CAUSE: u32 = 28;
 const SAMPLED: u32 = 30;
+const BY_CRASH: u32 = 31;
 const FLIGHT: u16 = 10;
 const OBLIGATION: u16 = 13;
 
@@ -252,6 +253,18 @@ impl Row {
         self.cycle_and_step |= 1 << SAMPLED;
     }
 
+    /// Whether its last loss was by a crash.
+    #[inline]
+    pub fn lost_by_crash(&self) -> bool {
+        self.cycle_and_step >> BY_CRASH & 1 == 1
+    }
+
+    /// Notes of a loss whether it was by a crash.
+    #[inline]
+    pub fn set_lost_by_crash(&mut self, crash: bool) {
+        self.cycle_and_step = self.cycle_and_step & !(1 << BY_CRASH) | u32::from(crash) << BY_CRASH;
+    }
+
     /// What its draws hang on now.
     #[inline]
     pub fn when(&self) -> When {
@@ -295,6 +308,8 @@ mod tests {
                     row.owe(obligation);
                     row.set_cause(cause);
                     row.set_flight(5);
+                    row.set_lost_by_crash(true);
+                    assert!(row.lost_by_crash());
                     assert_eq!((row.step(), row.obligation(), row.cause()), (step, obligation, cause));
                     assert_eq!((row.flight(), row.sampled()), (5, true));
                     assert_eq!((row.place(), row.cycle()), (1023, 0xFF_FFFF));

@@ -274,7 +274,7 @@ impl Run<'_> {
             meters.record(established, Metric::Connect, cell, cause, established.since(first));
             meters.record(established, Metric::Outage, cell, cause, established.since(since));
         }
-        if cause == Cause::Recovery {
+        if cause == Cause::Recovery && row.lost_by_crash() {
             self.back_after_crash(now, who, group, since);
         }
         self.become_valid(now, who, group, place);
@@ -433,6 +433,7 @@ impl Run<'_> {
         row.attempt = 0;
         row.since = learned;
         row.set_cause(Cause::Recovery);
+        row.set_lost_by_crash(why == Why::Crash);
         row.set_step(Step::ResetSent);
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);

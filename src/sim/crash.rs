@@ -274,7 +274,11 @@ impl Run<'_> {
         let half = self.rtt(who, group).half();
         let dump = self.plan.recovery.dump;
         let lost_at = learned - half - dump;
-        let Some(crash) = self.world.crashes.iter_mut().rev().find(|c| c.at == lost_at && c.back < c.lost) else {
+        // It went one step along its list for the loss, and one for each try that has failed since.
+        let row = &self.rows[who as usize];
+        let lost_from = self.groups[group].front_end_before(row.place(), u32::from(row.attempt) + 1);
+        let is_it = |crash: &&mut CrashReport| crash.at == lost_at && crash.front_end == lost_from;
+        let Some(crash) = self.world.crashes.iter_mut().rev().find(is_it) else {
             return;
         };
         crash.back += 1;

@@ -100,6 +100,25 @@ fn rule_06_a_syn_that_arrives_in_the_instant_of_a_crash_comes_after_it() {
 }
 
 #[test]
+fn rule_33_peers_come_back_from_the_crash_that_they_were_lost_in() {
+    let mut plan = story(2, seconds(60));
+    plan.front_ends.push(FrontEndPlan { start_up: Dist::Constant(Span::ZERO), ..FrontEndPlan::new("second") });
+    plan.recovery = after_a_crash(Action::Restart(Span::ZERO), Span::ZERO);
+    // Each has a list of its own; the others come back ten seconds later.
+    plan.groups[0].front_ends = vec![0];
+    let mut late = plan.groups[0].clone();
+    (late.name, late.front_ends) = ("late".to_owned(), vec![1]);
+    late.reconnect.first = Dist::Constant(seconds(10));
+    plan.groups.push(late);
+    every(&mut plan, seconds(50));
+    let (outcome, _) = told(&plan, &FAULTS_AT_REFRESH);
+    let back: Vec<_> =
+        outcome.crashes.iter().map(|crash| (crash.at.0, crash.front_end, crash.reconnected[2])).collect();
+    let at = seconds(50).0;
+    assert_eq!(back, [(at, 0, Some(Span(2_100_000_000))), (at, 1, None)], "the second not within the run");
+}
+
+#[test]
 fn rule_07_a_rebooting_host_is_silent_until_its_process_starts() {
     let mut plan = story(1, seconds(32));
     plan.recovery = after_a_crash(Action::Reboot { delay: seconds(2), away: seconds(10) }, Span::ZERO);
