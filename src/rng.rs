@@ -29,7 +29,7 @@ pub enum Purpose {
     ReconnectDelay = 5,
     /// The processor time that a peer spends on its own side.
     ClientCpu = 6,
-    /// When within the start-up phase a peer first connects.
+    /// How long a process takes from its start to its service.
     StartUp = 7,
     /// How long a front end takes to come back.
     RecoveryDelay = 8,
@@ -39,7 +39,7 @@ pub enum Purpose {
     ProcessId = 10,
     /// Where in its period a fault happens.
     FaultOffset = 11,
-    /// The seed of the permutation that `--tie-order shuffled` breaks ties by.
+    /// The place of a peer in a tick that takes its connections shuffled.
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,

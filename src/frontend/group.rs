@@ -104,6 +104,12 @@ impl Group {
         self.front_ends[(at + 1) % self.front_ends.len()]
     }
 
+    /// The front end that a peer was at which has come to the one at `place` after `steps` steps along the list.
+    pub fn front_end_before(&self, place: u16, steps: u32) -> u16 {
+        let (at, list) = (self.front_ends.iter().position(|f| *f == place).unwrap_or(0), self.front_ends.len());
+        self.front_ends[(at + list - steps as usize % list) % list]
+    }
+
     /// The question about the peer in row `at_row` at `now`.
     #[inline]
     pub fn question(&self, at_row: u32, row: &Row, now: Time, phase: Phase) -> Question<'_> {

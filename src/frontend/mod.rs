@@ -171,8 +171,8 @@ pub struct FrontEnd {
     pub valid: u64,
     /// Connections with an obligation, or waiting in a tick's run.
     pub owing: u64,
-    /// The tick that is being worked off.
-    pub sweep: Sweep,
+    /// Ticks that are being worked off, in order of time.
+    pub sweeps: Vec<Sweep>,
     /// Its books.
     pub account: Account,
     /// Time in which it served, in ns, up to the last change.
@@ -235,7 +235,7 @@ impl FrontEnd {
             members: Members::new(rows),
             valid: 0,
             owing: 0,
-            sweep: Sweep { tick: Time::ZERO, open: 0, last: Time::ZERO },
+            sweeps: Vec::new(),
             account: Account::default(),
             served: 0,
             after_dump: (Action::None, 0),

@@ -117,6 +117,8 @@ const STEP: u32 = 24;
 const CAUSE: u32 = 28;
 const SAMPLED: u32 = 30;
 const RESUMES: u32 = 31;
+/// The fourth value of a cause: recovery, after a crash.
+const LOST_BY_CRASH: u32 = 3;
 const FLIGHT: u16 = 10;
 const OBLIGATION: u16 = 13;
 
@@ -267,6 +269,17 @@ impl Row {
         self.cycle_and_step = self.cycle_and_step & !(1 << RESUMES) | u32::from(resumes) << RESUMES;
     }
 
+    /// Whether it recovers from a loss by a crash.
+    #[inline]
+    pub fn lost_by_crash(&self) -> bool {
+        self.cycle_and_step >> CAUSE & 3 == LOST_BY_CRASH
+    }
+
+    /// It recovers from a loss by a crash.
+    pub fn set_lost_by_crash(&mut self) {
+        self.cycle_and_step |= LOST_BY_CRASH << CAUSE;
+    }
+
     /// What its draws hang on now.
     #[inline]
     pub fn when(&self) -> When {
@@ -277,6 +290,12 @@ impl Row {
     #[inline]
     pub fn is_trying(&self) -> bool {
         matches!(self.step(), Step::SynSent | Step::FlightSent | Step::InJob | Step::Silent | Step::RefusalSent)
+    }
+
+    /// The row as a question about a try shows it that the peer has left behind: what it counts now is another's number.
+    #[cold]
+    pub fn left_behind(&self) -> Row {
+        Row { attempt: 0, ..*self }
     }
 
     /// Starts a new cycle: a due of its own.
@@ -306,10 +325,13 @@ mod tests {
                     row.set_flight(5);
                     row.set_resumes(!row.resumes());
                     let resumes = row.resumes();
+                    assert!(!row.lost_by_crash());
                     assert_eq!((row.step(), row.obligation(), row.cause()), (step, obligation, cause));
                     assert_eq!((row.flight(), row.sampled()), (5, true));
                     row.set_step(step);
                     assert_eq!(row.resumes(), resumes);
+                    row.set_lost_by_crash();
+                    assert!(row.lost_by_crash() && row.cause() == Cause::Recovery);
                     assert_eq!((row.place(), row.cycle()), (1023, 0xFF_FFFF));
                 }
             }

@@ -74,7 +74,27 @@ impl FrontEnd {
 
     /// Starts following the connections of a tick.
     pub fn begin_sweep(&mut self, tick: Time, open: u64) {
-        self.sweep = Sweep { tick, open, last: tick };
+        if open > 0 {
+            self.sweeps.push(Sweep { tick, open, last: tick });
+        }
+    }
+
+    /// A connection whose refresh was due at `due` is through at `now` (`valid`), or out of its sweep. Gives a sweep that
+    /// has ended so, if any of it was valid again.
+    #[inline]
+    pub fn leave_sweep(&mut self, now: Time, due: Time, valid: bool) -> Option<Sweep> {
+        // A spread is shorter than the time between two ticks: the last tick before a due is its own.
+        let at = self.sweeps.partition_point(|sweep| sweep.tick <= due).checked_sub(1)?;
+        let sweep = &mut self.sweeps[at];
+        sweep.open -= 1;
+        if valid {
+            sweep.last = now;
+        }
+        if sweep.open > 0 {
+            return None;
+        }
+        let sweep = self.sweeps.remove(at);
+        (sweep.last > sweep.tick).then_some(sweep)
     }
 
     /// When the run at the head of the queue was asked for.

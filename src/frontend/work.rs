@@ -152,12 +152,19 @@ impl FrontEnd {
             JobKind::Accept | JobKind::Flight => None,
         };
         if let Some(phase) = phase {
+            let left_behind;
+            let row = if worker.job.generation == row.generation {
+                row
+            } else {
+                left_behind = row.left_behind();
+                &left_behind
+            };
             let verdict = port.judge(now, self.setup.place, phase, worker.job.row, row, group);
             asked(now, worker.job.row, phase, self.setup.place, verdict.answer, row, port);
+            worker.answer = verdict.answer;
             if let Answer::Fault(code) = verdict.answer {
                 return Started::Fault(code, phase);
             }
-            worker.answer = verdict.answer;
             worker.wait = verdict.wait;
             worker.cpu = Span(verdict.cost.unwrap_or(worker.job.demand).0.max(1));
         }
@@ -222,11 +229,12 @@ impl FrontEnd {
         Ended { job: worker.job, useful, answer: worker.answer }
     }
 
-    /// The peers whose questions are in service: what a fault overtakes.
-    pub fn questions_in_service(&self) -> Vec<u32> {
+    /// The peers whose questions are in service and had another answer than a fault: what a fault overtakes.
+    pub fn questions_overtaken(&self) -> Vec<u32> {
         let asks = |w: &&super::Worker| {
             matches!(w.doing, Doing::Computing | Doing::Blocked)
                 && matches!(w.job.kind, JobKind::ValidateAccept | JobKind::ValidateRefresh)
+                && !matches!(w.answer, Answer::Fault(_))
         };
         self.workers.iter().filter(asks).map(|worker| worker.job.row).collect()
     }

@@ -14,9 +14,9 @@ pub enum What {
     Crash = 3,
     /// A crashed process is gone from memory.
     DumpEnd = 4,
-    /// The service manager leaves it down.
+    /// The service manager leaves it down; extra: which failure it is in its count.
     StaysDown = 5,
-    /// A refresh tick of a front end.
+    /// A refresh tick of a front end; extra: incarnation.
     Tick = 6,
     /// A peer is there.
     Join = 16,
@@ -28,9 +28,11 @@ pub enum What {
     Refused = 19,
     /// A SYN or a flight gets no answer.
     Silence = 20,
-    /// A peer gives its try up.
+    /// A peer gives its try up; detail: 1 if the news that it is valid was on its way.
     GaveUp = 21,
-    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once.
+    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once. Where
+    /// all jobs of a tick come as one run, the tick tells that they are due, and this is left to those that are lost
+    /// before a worker takes them (detail 1). A missed due (rule 20) has none.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -41,9 +43,10 @@ pub enum What {
     Valid = 25,
     /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up.
     Lost = 26,
-    /// A refresh closes otherwise than by a new connection; detail: outcome.
+    /// A refresh closes otherwise than by a connection that becomes valid; detail: outcome, as counters are numbered
+    /// (1 valid in place, 2 by reconnect, 3 rejected, 4 recovered, 5 departed, 6 dropped).
     Closed = 27,
-    /// A job found the queue full; detail: kind of job.
+    /// A full queue turned a job away; detail: 0 accept, 1 flight, 2 validation of a new connection, 3 in place.
     Dropped = 28,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
@@ -122,7 +125,7 @@ pub struct Decision {
     pub what: What,
     /// A number whose meaning depends on `what`.
     pub detail: u8,
-    /// Another; front ends for decisions of peers.
+    /// Another; for decisions of peers the front end that decides, else the one at which the peer stands in its list.
     pub extra: u16,
 }
 

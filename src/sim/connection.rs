@@ -29,6 +29,12 @@ impl Run<'_> {
         self.world.decide(Decision { at, who, what, detail, extra: row.place() }, Some(row));
     }
 
+    /// The same about a peer that may have turned away from the front end at `place`, which decides.
+    pub(super) fn decide_at(&mut self, at: Time, who: u32, place: usize, what: What, detail: u8) {
+        let row = &self.rows[who as usize];
+        self.world.decide(Decision { at, who, what, detail, extra: place as u16 }, Some(row));
+    }
+
     /// Round-trip time of a peer.
     #[inline(always)]
     pub(super) fn rtt(&mut self, who: u32, group: usize) -> Span {
@@ -102,7 +108,7 @@ impl Run<'_> {
             return self.tls_flight_arrives(now, who, group);
         }
         if let Some(refused) = self.visit(now, who, group).flight_arrives() {
-            self.no_room(now, refused);
+            self.no_room(now, place, refused);
         }
         self.dispatch(now, place);
     }
@@ -111,14 +117,15 @@ impl Run<'_> {
     #[inline]
     pub(super) fn enqueue(&mut self, now: Time, who: u32, group: usize, kind: JobKind) {
         if let Some(refused) = self.visit(now, who, group).enqueue(kind) {
-            self.no_room(now, refused);
+            let place = usize::from(self.rows[who as usize].place());
+            self.no_room(now, place, refused);
         }
     }
 
     /// The connection of a job that found the queue full is reset (rule 3).
-    pub(super) fn no_room(&mut self, now: Time, job: Job) {
+    pub(super) fn no_room(&mut self, now: Time, place: usize, job: Job) {
         let group = self.group_of(job.row);
-        self.decide(now, job.row, What::Dropped, job.kind as u8);
+        self.decide_at(now, job.row, place, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
         if row.generation != job.generation {
             return;
@@ -199,7 +206,7 @@ impl Run<'_> {
     #[inline]
     fn valid(&mut self, now: Time, who: u32, group: usize) {
         let row = &self.rows[who as usize];
-        if row.cause() == Cause::Recovery {
+        if row.lost_by_crash() {
             self.back_after_crash(now, who, group, row.since);
         }
         self.visit(now, who, group).valid();
@@ -301,6 +308,9 @@ impl Run<'_> {
         row.attempt = 0;
         row.since = learned;
         row.set_cause(Cause::Recovery);
+        if why == Why::Crash {
+            row.set_lost_by_crash();
+        }
         row.set_step(Step::ResetSent);
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);

@@ -5,6 +5,7 @@ use crate::measure::{CrashReport, Decision, RecordKind, What};
 use crate::policy::Action;
 use crate::rng::Purpose;
 use crate::scenario::plan::Start;
+use crate::schedule::Class;
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -71,10 +72,8 @@ impl Run<'_> {
     #[cold]
     pub(super) fn crash(&mut self, now: Time, place: usize, asked_about: u32, code: FaultCode, phase: Phase) {
         self.trigger_begins(now);
-        for who in self.front_ends[place].questions_in_service() {
-            if who != asked_about {
-                self.decide(now, who, What::NoEffect, 0);
-            }
+        for who in self.front_ends[place].questions_overtaken() {
+            self.decide_at(now, who, place, What::NoEffect, 0);
         }
         let account = &self.front_ends[place].account;
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
@@ -118,11 +117,9 @@ impl Run<'_> {
         self.crash_has_taken(now, place);
     }
 
-    /// Rows that only a tick's run knew of get their obligations before the run vanishes.
+    /// Rows that only a tick's run knew of get their obligations before the run vanishes, and all the numbers of ticks
+    /// that came while they were busy.
     fn spill_runs(&mut self, now: Time, place: usize) {
-        if self.front_ends[place].run_asked().is_none() {
-            return;
-        }
         let dropped = self.front_ends[place].account.dropped;
         let mut from = 0;
         while let Some(who) = self.front_ends[place].members.next(from) {
@@ -130,8 +127,11 @@ impl Run<'_> {
             let group = self.group_of(who);
             let row = &self.rows[who as usize];
             let waits = matches!(row.obligation(), Obligation::None | Obligation::InRun) && row.step() == Step::Valid;
+            let busy = row.obligation() == Obligation::Open && row.step() == Step::Valid;
             if waits {
                 self.obligation_loses_its_connection(now, who, group);
+            } else if busy {
+                self.visit(now, who, group).catch_up();
             }
         }
         // They left the run because of the crash, not of their own.
@@ -155,7 +155,13 @@ impl Run<'_> {
     fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
         let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
         let row = &self.rows[who as usize];
-        (row.step() == Step::FlightSent && row.flight() == 0 && arrives > now).then_some(arrives)
+        let is_first = row.step() == Step::FlightSent && row.flight() == 0;
+        (is_first && (arrives > now || arrives == now && self.arrives_later(who))).then_some(arrives)
+    }
+
+    /// Whether what reaches the front end from a peer at this instant comes after what is being carried out.
+    fn arrives_later(&self, who: u32) -> bool {
+        (self.entry.class, self.entry.entity) < (Class::Arrival, self.world.place(who))
     }
 
     /// Every connection is gone; its peer hears of it when the kernel resets it.
@@ -272,7 +278,11 @@ impl Run<'_> {
         let half = self.rtt(who, group).half();
         let dump = self.plan.recovery.dump;
         let lost_at = learned - half - dump;
-        let Some(crash) = self.world.crashes.iter_mut().rev().find(|c| c.at == lost_at && c.back < c.lost) else {
+        // It went one step along its list for the loss, and one for each try that has failed since.
+        let row = &self.rows[who as usize];
+        let lost_from = self.groups[group].front_end_before(row.place(), u32::from(row.attempt) + 1);
+        let is_it = |crash: &&mut CrashReport| crash.at == lost_at && crash.front_end == lost_from;
+        let Some(crash) = self.world.crashes.iter_mut().rev().find(is_it) else {
             return;
         };
         crash.back += 1;

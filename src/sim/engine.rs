@@ -48,6 +48,8 @@ pub(super) struct Run<'a> {
     pub(super) crashed: Vec<usize>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
+    /// What is being carried out.
+    pub(super) entry: Entry,
     pub(super) steps: u64,
     pub(super) taken: u64,
     /// The bucket whose entries' rows were touched last, and at how many left the next are.
@@ -111,6 +113,7 @@ impl<'a> Run<'a> {
             front_ends,
             world,
             now: Time::ZERO,
+            entry: Entry { at: Time::ZERO, class: Class::Timeline, entity: 0, kind: 0 },
             steps: 0,
             taken: 0,
             touched: (usize::MAX, 0),
@@ -207,6 +210,7 @@ impl<'a> Run<'a> {
 
     #[inline]
     fn step(&mut self, entry: Entry) {
+        self.entry = entry;
         let (now, who) = (entry.at, self.entity(entry.entity));
         if who < self.numbers.workers {
             match entry.kind {

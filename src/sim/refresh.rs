@@ -115,7 +115,7 @@ impl Run<'_> {
             let group = self.group_of(who);
             match self.found(now, place, who, group) {
                 Found::NotIts => {}
-                Found::Missed => missed += self.miss(group),
+                Found::Missed => missed += self.miss(who, group),
                 Found::Eligible => {
                     if taken == 0 {
                         self.tick_takes(now, 1);
@@ -143,7 +143,7 @@ impl Run<'_> {
             let group = self.group_of(who);
             match self.found(now, place, who, group) {
                 Found::NotIts => {}
-                Found::Missed => missed += self.miss(group),
+                Found::Missed => missed += self.miss(who, group),
                 Found::Eligible => rows.push(who),
             }
         }
@@ -164,10 +164,16 @@ impl Run<'_> {
     }
 
     /// A refresh is missed: its predecessor is still open.
-    fn miss(&mut self, group: usize) -> u64 {
+    fn miss(&mut self, who: u32, group: usize) -> u64 {
         let cell = self.groups[group].cell;
         self.world.count(cell, Counter::Dues, 1);
         self.world.count(cell, Counter::Missed, 1);
+        let row = &mut self.rows[who as usize];
+        if row.obligation() == Obligation::TakenLost {
+            // No tick of its front end tells later that there was this one.
+            row.add_cycles(1);
+            row.episode = 0;
+        }
         1
     }
 
@@ -301,7 +307,10 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[place];
         match row.obligation() {
             Obligation::Taken => front_end.owing = front_end.owing.saturating_sub(1),
-            Obligation::Open if row.step() == Step::Valid => front_end.owing = front_end.owing.saturating_sub(1),
+            Obligation::Open if row.step() == Step::Valid => {
+                front_end.owing = front_end.owing.saturating_sub(1);
+                self.visit(now, who, group).catch_up();
+            }
             Obligation::None | Obligation::InRun => {
                 let asked = front_end.leave_run(now, who, &row, of)?;
                 front_end.owing = front_end.owing.saturating_sub(1);
@@ -313,6 +322,7 @@ impl Run<'_> {
                 row.owe(Obligation::InRun);
                 self.world.count(of.cell, Counter::Dues, 1);
                 self.decide(now, who, What::Due, 1);
+                self.visit(now, who, group).catch_up();
             }
             Obligation::Open => {}
             Obligation::TakenLost | Obligation::OpenLost | Obligation::OpenMoved => return None,

@@ -95,7 +95,7 @@ impl Run<'_> {
         let (generation, cause, place) = (row.generation, row.cause(), usize::from(row.place()));
         let job = Job { arrived: now, demand, row: who, generation, kind: JobKind::Flight, cause };
         if let Some(refused) = self.front_ends[place].enqueue(now, job) {
-            self.no_room(now, refused);
+            self.no_room(now, place, refused);
         }
     }
 

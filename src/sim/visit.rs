@@ -298,8 +298,12 @@ impl Visit<'_, '_> {
 
     /// Ticks that came while a refresh was under way have their number all the same: cycles stay aligned with ticks.
     #[inline]
-    fn catch_up(&mut self) {
+    pub(super) fn catch_up(&mut self) {
         let Some(policy) = self.policy else { return };
+        // A process that is dead has no ticks: what there were has been counted at the crash.
+        if self.front_end.life != Life::Up {
+            return;
+        }
         let shortest = policy.every.min(Span(policy.every.0 - policy.spread.0));
         if policy.anchor == Anchor::OwnAge || self.now.since(self.row.due) < shortest {
             return;
@@ -311,19 +315,11 @@ impl Visit<'_, '_> {
     }
 }
 
-/// A connection of the tick that a front end is working off is through, or out of it.
+/// A connection of a tick is through, or out of it.
 #[inline]
 pub(super) fn leave_sweep(now: Time, front_end: &mut FrontEnd, due: Time, valid: bool, world: &mut World<'_>) {
-    let sweep = &mut front_end.sweep;
-    if sweep.open == 0 || due < sweep.tick {
-        return;
-    }
-    sweep.open -= 1;
-    if valid {
-        sweep.last = now;
-    }
-    if sweep.open == 0 && sweep.last > sweep.tick {
+    if let Some(sweep) = front_end.leave_sweep(now, due, valid) {
         let span = sweep.last.since(sweep.tick);
-        world.meters.record(now, Metric::Sweep, 0, Cause::Refresh, span);
+        world.meters.record(sweep.last, Metric::Sweep, 0, Cause::Refresh, span);
     }
 }

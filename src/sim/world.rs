@@ -84,11 +84,16 @@ impl World<'_> {
         if at == Time::NEVER {
             return;
         }
-        let place = match &self.ties {
+        self.schedule.push(at, class, self.place(who), kind);
+    }
+
+    /// The number that ties of an entity are decided by.
+    #[inline]
+    pub(super) fn place(&self, who: Entity) -> u32 {
+        match &self.ties {
             None => who,
             Some(shuffle) => shuffle.forward(who),
-        };
-        self.schedule.push(at, class, place, kind);
+        }
     }
 
     /// Counts for the group with histogram cell `cell`.

@@ -243,7 +243,7 @@ fn timeline(of: &mut Choices<'_>, plan: &Plan) -> Vec<TimelineEntry> {
     entries
 }
 
-fn plan(numbers: &[u32]) -> Plan {
+pub(super) fn plan(numbers: &[u32]) -> Plan {
     let of = &mut Choices { numbers: numbers.iter() };
     let horizon = of.span(Span::SECOND, Span::HOUR.times(6));
     let validator = of.one_of(&[Builtin::Sfb2015Rtm, Builtin::Sfb2015Cu2, Builtin::TlsOnly]);
@@ -263,9 +263,9 @@ fn plan(numbers: &[u32]) -> Plan {
 }
 
 /// Answers by a hash of the question, its time left aside: as good as random, and the same each time.
-struct Whim {
-    seed: u64,
-    faults: u64,
+pub(super) struct Whim {
+    pub(super) seed: u64,
+    pub(super) faults: u64,
 }
 
 impl ValidatorMaker for Whim {
@@ -296,7 +296,7 @@ impl Validator for Whim {
 
 /// Keeps every decision.
 #[derive(Default)]
-struct All(Vec<Decision>);
+pub(super) struct All(pub(super) Vec<Decision>);
 
 impl Watch for All {
     fn wants_decisions(&self) -> bool {
@@ -316,7 +316,7 @@ fn go(plan: &Plan, whim: Option<&Whim>, watch: &mut dyn Watch) -> Result<Outcome
 }
 
 /// All counts of one kind.
-fn total(outcome: &Outcome, counter: Counter) -> u64 {
+pub(super) fn total(outcome: &Outcome, counter: Counter) -> u64 {
     (0..outcome.cells.plans.len()).map(|cell| outcome.meters.counted(cell as u16, counter)).sum()
 }
 
@@ -505,7 +505,7 @@ fn check_all(numbers: &[u32], whim: u64) {
     check_ties(&plan);
 }
 
-fn numbers() -> impl Strategy<Value = Vec<u32>> {
+pub(super) fn numbers() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(any::<u32>(), 40..400)
 }
 
@@ -529,7 +529,7 @@ proptest! {
 }
 
 /// One front end that serves from run time 0, `count` TCP peers a second of round trip away, a validation of 100 ms.
-fn story(count: u32, horizon: Span) -> Plan {
+pub(super) fn story(count: u32, horizon: Span) -> Plan {
     let mut plan = Plan::new(horizon, Builtin::Sfb2015Cu2);
     plan.front_ends[0].start_up = Dist::Constant(Span::ZERO);
     let group = GroupPlan {
@@ -542,17 +542,17 @@ fn story(count: u32, horizon: Span) -> Plan {
     plan
 }
 
-fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
+pub(super) fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
     let mut all = All::default();
     let outcome = run(plan, &mut all).expect("it runs");
     (outcome, all.0)
 }
 
-fn at(seen: &[Decision], what: What) -> Vec<u64> {
+pub(super) fn at(seen: &[Decision], what: What) -> Vec<u64> {
     seen.iter().filter(|d| d.what == what).map(|d| d.at.0 / 1_000_000).collect()
 }
 
-fn every(plan: &mut Plan, every: Span) {
+pub(super) fn every(plan: &mut Plan, every: Span) {
     plan.refresh = Some(refresh_in_place(every));
 }
 

@@ -1,0 +1,78 @@
+//! What happens next, in the order of docs/model.md: time, class, number of the entity, kind.
+
+use std::collections::BTreeMap;
+
+use refresh_sim::rng::Shuffle;
+use refresh_sim::time::Time;
+
+/// The classes of one instant, first to last. (Samples change nothing and are left out.)
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Class {
+    Timeline,
+    Completion,
+    Deadline,
+    Arrival,
+    RefreshTick,
+}
+
+/// One thing that is going to happen. Within one entity and class, the order of the variants is that of the kinds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Step {
+    /// An entry of the scenario's timeline.
+    Entry { entry: usize },
+    /// A worker has computed; `hold` says on which of its jobs.
+    Computed { front_end: usize, worker: usize, hold: u64 },
+    /// A worker's wait for others is over.
+    WaitOver { front_end: usize, worker: usize, hold: u64 },
+    /// A try has taken too long.
+    TimeOut { connection: usize },
+    /// A peer has waited long enough before its next try.
+    WaitEnds { peer: usize, wait: u64 },
+    /// The dump of a crashed process is written.
+    DumpEnds { front_end: usize },
+    /// A host goes silent, to reboot.
+    GoesSilent { front_end: usize },
+    /// A process starts.
+    ProcessStarts { front_end: usize },
+    /// A process serves.
+    ServiceStarts { front_end: usize },
+    /// A SYN reaches its host.
+    Syn { connection: usize },
+    /// The message of a peer that follows `flights` flights of the server arrives.
+    Message { connection: usize, flights: usize },
+    /// A peer hears that its connection has ended: by a reset or a rejection.
+    Reset { connection: usize },
+    /// A tick of an incarnation.
+    Tick { front_end: usize, incarnation: u32 },
+    /// A refresh that was taken falls due; `taking` says which.
+    Due { peer: usize, taking: u64 },
+}
+
+/// Sorted by the order of the page; what is alike in all of it (never two things that matter) by insertion.
+pub(super) struct Agenda {
+    steps: BTreeMap<(Time, Class, u32, Step, u64), ()>,
+    inserted: u64,
+    shuffle: Option<Shuffle>,
+}
+
+impl Agenda {
+    pub(super) fn new(shuffle: Option<Shuffle>) -> Agenda {
+        Agenda { steps: BTreeMap::new(), inserted: 0, shuffle }
+    }
+
+    pub(super) fn add(&mut self, at: Time, class: Class, entity: u32, step: Step) {
+        let place = self.shuffle.as_ref().map_or(entity, |shuffle| shuffle.forward(entity));
+        self.inserted += 1;
+        self.steps.insert((at, class, place, step, self.inserted), ());
+    }
+
+    /// The next step that is not after `end`.
+    pub(super) fn next(&mut self, end: Time) -> Option<(Time, Step)> {
+        let (&key, ()) = self.steps.first_key_value()?;
+        if key.0 > end {
+            return None;
+        }
+        self.steps.remove(&key);
+        Some((key.0, key.3))
+    }
+}

@@ -1,0 +1,99 @@
+//! What is kept of a run: decisions and digest, latencies, counters (rules 13, 15, 20), accounts (rule 30).
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use refresh_sim::measure::{Cause, Counter, Decision, Digest, Metric};
+use refresh_sim::time::{Span, Time};
+
+/// The counters of one group, in the order in which they close a digest.
+pub(super) const COUNTERS: [Counter; 15] = [
+    Counter::Dues,
+    Counter::ValidInPlace,
+    Counter::ValidByReconnect,
+    Counter::Rejected,
+    Counter::Recovered,
+    Counter::Departed,
+    Counter::Dropped,
+    Counter::Missed,
+    Counter::Unfinished,
+    Counter::Rejections,
+    Counter::Losses,
+    Counter::Attempts,
+    Counter::TimeOuts,
+    Counter::Valids,
+    Counter::UnfinishedConnects,
+];
+
+pub(super) struct Books {
+    pub(super) decisions: Vec<Decision>,
+    /// Group by group.
+    pub(super) counters: Vec<[u64; COUNTERS.len()]>,
+    pub(super) excluded: u64,
+    pub(super) latencies: BTreeMap<(Metric, usize, Cause), Histogram<u64>>,
+    from: Time,
+}
+
+impl Books {
+    pub(super) fn new(groups: usize, from: Time) -> Books {
+        let counters = vec![[0; COUNTERS.len()]; groups.max(1)];
+        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), from }
+    }
+
+    pub(super) fn count(&mut self, group: usize, counter: Counter) {
+        let place = COUNTERS.iter().position(|c| *c == counter).expect("all are listed");
+        self.counters[group][place] += 1;
+    }
+
+    /// A sample that ends at `at`.
+    pub(super) fn sample(&mut self, at: Time, metric: Metric, group: usize, cause: Cause, length: Span) {
+        if at < self.from {
+            self.excluded += 1;
+            return;
+        }
+        let histogram = self.latencies.entry((metric, group, cause)).or_insert_with(|| {
+            let mut histogram = Histogram::new(3).expect("three digits are allowed");
+            histogram.auto(true);
+            histogram
+        });
+        histogram.record(length.0).expect("it grows");
+    }
+
+    /// The digest: all decisions, then every bucket with a sample, every counter, and what was left out.
+    pub(super) fn digest(&self, semantics: u32) -> String {
+        let mut digest = Digest::new(semantics);
+        self.decisions.iter().for_each(|decision| digest.add(decision));
+        digest.close_with(self.numbers());
+        digest.finish()
+    }
+
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for ((metric, group, cause), histogram) in &self.latencies {
+            numbers.extend([*metric as u64, *group as u64, *cause as u64, histogram.len()]);
+            for bucket in histogram.iter_recorded() {
+                numbers.extend([bucket.value_iterated_to(), bucket.count_since_last_iteration()]);
+            }
+        }
+        numbers.extend(self.counters.iter().flatten());
+        numbers.push(self.excluded);
+        numbers
+    }
+}
+
+/// The account of one front end, summed up job by job.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) arrivals: u64,
+    pub(crate) served: u64,
+    pub(crate) dropped: u64,
+    pub(crate) lost_in_crash: u64,
+    pub(crate) present: u64,
+    pub(crate) held: u128,
+    pub(crate) useful: u128,
+    pub(crate) wasted: u128,
+    pub(crate) cut_off: u128,
+    pub(crate) blocked: u128,
+    pub(crate) waiting: u128,
+    pub(crate) queue_max: u64,
+}

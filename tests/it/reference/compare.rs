@@ -1,0 +1,292 @@
+//! The library and the reference carry out the same plans and are held against each other.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hdrhistogram::Histogram;
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
+use refresh_sim::scenario::plan::{Plan, SEMANTICS};
+use refresh_sim::scenario::{load, render};
+use refresh_sim::sim::run_with;
+use refresh_sim::validate::{Builtin, Validator, ValidatorMaker};
+
+use super::books::COUNTERS;
+use super::measures;
+use super::world::World;
+use crate::random_plans::{All, Whim, numbers, plan};
+
+/// A validator that comes with the program, anew for each incarnation.
+struct BuiltIn(Builtin);
+
+impl ValidatorMaker for BuiltIn {
+    fn make(&self, _: usize, _: u32) -> Box<dyn Validator> {
+        Box::new(self.0)
+    }
+}
+
+/// Runs a plan both ways; how often each decision was made, or where and how the two differ.
+fn compare(plan: &Plan, maker: &dyn ValidatorMaker) -> Result<Seen, String> {
+    let mut all = All::default();
+    let outcome = run_with(plan, maker, &mut all).map_err(|error| error.to_string())?;
+    let mut world = World::new(plan, maker);
+    world.run();
+    let differs = decisions(&all.0, &world.books.decisions).or_else(|| figures(plan, &outcome, &world));
+    if let Some(difference) = differs {
+        return Err(format!("{difference}\nthe plan:\n{}", render(plan)));
+    }
+    let mut seen = BTreeMap::new();
+    for decision in &all.0 {
+        *seen.entry((decision.what, kind(decision))).or_default() += 1;
+    }
+    Ok(seen)
+}
+
+/// How often each decision was made, of each kind.
+type Seen = BTreeMap<(What, u8), u64>;
+
+/// What of a decision's detail makes it another kind of its own.
+fn kind(decision: &Decision) -> u8 {
+    match decision.what {
+        What::Attempt | What::Due | What::Lost | What::Closed | What::Dropped | What::GaveUp => decision.detail,
+        What::Asked => decision.detail.min(16),
+        What::Valid => decision.detail / 16,
+        _ => 0,
+    }
+}
+
+/// All kinds: there are so many of each decision, from the first on.
+fn kinds(what: What) -> Vec<u8> {
+    match what {
+        What::Attempt => vec![0, 1, 2],      // causes
+        What::GaveUp => vec![0, 1],          // too late in any case, or valid and not told
+        What::Due => vec![0, 1, 2],          // in place, lost before, by a new connection
+        What::Asked => vec![0, 1, 16],       // accept, fault, reject
+        What::Valid => vec![0, 2, 4],        // closes nothing, by reconnect, recovered
+        What::Lost => vec![0, 1, 2, 3],      // crash, rejection, full queue, given up
+        What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
+        What::Dropped => vec![0, 1, 2, 3],   // accept, flight, validation of a new connection, in place
+        What::Handshake => vec![],           // of resumption, which the reference does not know yet
+        _ => vec![0],
+    }
+}
+
+/// Whether a plan has nothing in it that the reference does not know yet: TLS settings (rule 12).
+fn is_known(plan: &Plan) -> bool {
+    plan.groups.iter().all(|group| group.tls.is_none())
+}
+
+/// The plan without what the reference does not know yet.
+fn known(mut plan: Plan) -> Plan {
+    plan.groups.iter_mut().for_each(|group| group.tls = None);
+    plan
+}
+
+/// The first decision that differs, with those before it.
+fn decisions(library: &[Decision], reference: &[Decision]) -> Option<String> {
+    let both = library.len().max(reference.len());
+    let at = (0..both).find(|at| library.get(*at) != reference.get(*at))?;
+    let mut text =
+        format!("decision {at} of {} (library) and {} (reference) differs:\n", library.len(), reference.len());
+    for before in &library[at.saturating_sub(12)..at] {
+        writeln!(text, "  both      {}", told(Some(before))).ok()?;
+    }
+    let who = library.get(at).or(reference.get(at))?.who;
+    let of_whom = library[..at].iter().filter(|d| d.who == who && !d.what.is_of_front_end());
+    let of_whom: Vec<_> = of_whom.collect();
+    for before in &of_whom[of_whom.len().saturating_sub(12)..] {
+        writeln!(text, "  of it     {}", told(Some(before))).ok()?;
+    }
+    for side in [("library  ", library), ("reference", reference)] {
+        for decision in side.1.iter().skip(at).take(4) {
+            writeln!(text, "  {} {}", side.0, told(Some(decision))).ok()?;
+        }
+    }
+    Some(text)
+}
+
+fn told(decision: Option<&Decision>) -> String {
+    decision.map_or("(no more)".to_owned(), |d| {
+        format!("{} ({} ns) {:?} who {} detail {} extra {}", d.at, d.at.0, d.what, d.who, d.detail, d.extra)
+    })
+}
+
+/// Counters, latencies, accounts, digest.
+fn figures(plan: &Plan, outcome: &Outcome, world: &World<'_>) -> Option<String> {
+    for (group, counters) in world.books.counters.iter().enumerate() {
+        let library = COUNTERS.map(|counter| outcome.meters.counted(group as u16, counter));
+        if library != *counters {
+            return Some(format!("group {group}: {COUNTERS:?}\n library   {library:?}\n reference {counters:?}"));
+        }
+    }
+    for metric in Metric::ALL {
+        for (group, cause) in (0..plan.groups.len()).flat_map(|group| Cause::ALL.map(|cause| (group, cause))) {
+            let library = outcome.meters.histogram(*metric, group as u16, cause);
+            let reference = world.books.latencies.get(&(*metric, group, cause));
+            if library != reference {
+                let (library, reference) = (buckets(library), buckets(reference));
+                return Some(format!(
+                    "{metric:?}, group {group}, {cause:?}:\n library   {library}\n reference {reference}"
+                ));
+            }
+        }
+    }
+    if outcome.meters.excluded != world.books.excluded {
+        return Some(format!("excluded: {} (library) and {}", outcome.meters.excluded, world.books.excluded));
+    }
+    for (front_end, figures) in world.front_ends.iter().zip(&outcome.front_ends) {
+        let (reference, library) = (&front_end.account, &figures.account);
+        let ours = format!("{reference:?}");
+        let present = library.arrivals - library.served - library.dropped - library.lost_in_crash;
+        let theirs = super::books::Account {
+            arrivals: library.arrivals,
+            served: library.served,
+            dropped: library.dropped,
+            lost_in_crash: library.lost_in_crash,
+            present,
+            held: library.held_time(),
+            useful: library.useful,
+            wasted: library.wasted,
+            cut_off: library.cut_off,
+            blocked: library.blocked,
+            waiting: library.waiting,
+            queue_max: library.queue_max,
+        };
+        if *reference != theirs {
+            return Some(format!("{}:\n library   {theirs:?}\n reference {ours}", figures.name));
+        }
+    }
+    if let Some(difference) = rule_33(outcome, world) {
+        return Some(difference);
+    }
+    let digest = world.books.digest(SEMANTICS);
+    (outcome.digest.as_ref() != Some(&digest))
+        .then(|| format!("digest: {:?} and {digest}; plan {}", outcome.digest, plan.name))
+}
+
+/// What a run prints about peers and crashes.
+fn rule_33(outcome: &Outcome, world: &World<'_>) -> Option<String> {
+    let decisions = &world.books.decisions;
+    let most = measures::disconnected_max(decisions);
+    if outcome.disconnected_max != most {
+        return Some(format!("disconnected at most: {:?} (library) and {most:?}", outcome.disconnected_max));
+    }
+    let told = outcome.crashes.iter().map(|crash| measures::Crash {
+        at: crash.at,
+        front_end: u32::from(crash.front_end),
+        lost: crash.lost,
+        back: crash.back,
+        reconnected: crash.reconnected,
+    });
+    let (library, reference) = (told.collect::<Vec<_>>(), measures::crashes(decisions));
+    if library != reference {
+        return Some(format!("crashes:\n library   {library:?}\n reference {reference:?}"));
+    }
+    let library: Vec<_> = outcome.groups.iter().map(|group| (group.present, group.lost)).collect();
+    let reference = world.peer_time();
+    (library != reference)
+        .then(|| format!("peer time present and lost:\n library   {library:?}\n reference {reference:?}"))
+}
+
+fn buckets(histogram: Option<&Histogram<u64>>) -> String {
+    let buckets = histogram.into_iter().flat_map(|h| h.iter_recorded());
+    let told =
+        buckets.map(|bucket| format!("{} x {}", bucket.value_iterated_to(), bucket.count_since_last_iteration()));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+fn both_ways(numbers: &[u32], whim: u64, seen: &RefCell<Seen>) -> Result<(), TestCaseError> {
+    let plan = known(plan(numbers));
+    let mut add = |counts: Seen| {
+        counts.into_iter().for_each(|(what, n)| *seen.borrow_mut().entry(what).or_default() += n);
+    };
+    let fail = |text: String| TestCaseError::fail(text);
+    compare(&plan, &BuiltIn(plan.validator)).map(&mut add).map_err(fail)?;
+    let whim = Whim { seed: whim, faults: whim % 4 };
+    compare(&plan, &whim).map(&mut add).map_err(|text| fail(format!("by whim {}, {}: {text}", whim.seed, whim.faults)))
+}
+
+/// Runs so many random plans; `seed` makes them always the same.
+fn random(cases: u32, seed: RngSeed) -> Seen {
+    let config = ProptestConfig {
+        cases,
+        rng_seed: seed,
+        failure_persistence: None,
+        max_shrink_time: 20_000,
+        ..ProptestConfig::default()
+    };
+    let seen = RefCell::new(BTreeMap::new());
+    let run =
+        TestRunner::new(config).run(&(numbers(), any::<u64>()), |(numbers, whim)| both_ways(&numbers, whim, &seen));
+    if let Err(error) = run {
+        panic!("{error}");
+    }
+    seen.into_inner()
+}
+
+#[test]
+fn random_plans_go_the_same_way_and_reach_every_decision() {
+    let seen = random(1_200, RngSeed::Fixed(3));
+    println!("{seen:?}");
+    for (what, kind) in What::ALL.into_iter().flat_map(|what| kinds(what).into_iter().map(move |kind| (what, kind))) {
+        assert!(seen.contains_key(&(what, kind)), "no plan of these reaches {what:?} of kind {kind}: {seen:?}");
+    }
+}
+
+#[test]
+#[ignore = "long: some minutes of the same, with plans that are new each time"]
+fn random_plans_go_the_same_way_at_length() {
+    random(20_000, RngSeed::Random);
+}
+
+fn toml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let of = |path: PathBuf| if path.is_dir() { toml_files(&path) } else { vec![path] };
+    let mut files: Vec<_> = entries.flat_map(of).filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn shipped_scenarios_go_the_same_way() {
+    let files = toml_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"));
+    assert!(!files.is_empty(), "there are scenarios");
+    let mut compared = 0;
+    for file in files {
+        let text = fs::read(&file).expect("a file");
+        let name = file.to_string_lossy();
+        let plan = load(&name, &name, &text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        if is_known(&plan) {
+            compare(&plan, &BuiltIn(plan.validator)).unwrap_or_else(|difference| panic!("{name}: {difference}"));
+            compared += 1;
+        }
+    }
+    assert!(compared >= 5, "{compared}");
+}
+
+#[test]
+fn the_reference_shares_nothing_with_what_it_is_held_against() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reference");
+    let mut files = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.ends_with("compare.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("text");
+        // Only modules that a run starts from or is compared by, each named in full so that this test sees it.
+        for after in text.split("refresh_sim::").skip(1) {
+            let module: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let shared = ["id", "measure", "policy", "rng", "scenario", "time", "validate"];
+            assert!(shared.contains(&module.as_str()), "{} names refresh_sim::{module}", path.display());
+        }
+        assert!(!text.contains("crate::random_plans"), "{} is driven from outside", path.display());
+        assert!(text.lines().count() < 500, "{} is too long to be obvious", path.display());
+        files += 1;
+    }
+    assert!(files >= 7, "{files}");
+}

@@ -1,0 +1,301 @@
+//! A peer's way to an established connection, and its losses (rules 11 to 15, 26).
+
+use refresh_sim::measure::{Cause, Counter, Metric, What};
+use refresh_sim::rng::{Purpose, When};
+use refresh_sim::scenario::plan::Start;
+use refresh_sim::time::{Span, Time};
+use refresh_sim::validate::Transport;
+
+use super::agenda::{Class, Step};
+use super::process::Life;
+use super::queue::{Job, Kind};
+use super::world::{Connection, Stage, World};
+
+/// `Lost`'s reasons.
+pub(super) const BY_CRASH: u8 = 0;
+pub(super) const BY_REJECTION: u8 = 1;
+pub(super) const BY_FULL_QUEUE: u8 = 2;
+pub(super) const BY_GIVING_UP: u8 = 3;
+
+impl World<'_> {
+    /// Rule 15: a peer is there from now on.
+    pub(super) fn join(&mut self, peer: usize) {
+        let starts_valid = self.plan.start == Start::Established && self.now == Time::ZERO;
+        let of = &mut self.peers[peer];
+        (of.present, of.starts_valid) = (true, starts_valid);
+        (of.cause, of.first_syn, of.without_since) = (Cause::Initial, None, self.now);
+        of.when.attempt = 0;
+        self.of_peer(peer, What::Join, 0);
+        if !starts_valid {
+            self.attempt(peer);
+        }
+    }
+
+    /// Rule 15: a peer is gone, and what it had at both ends.
+    pub(super) fn leave(&mut self, peer: usize) {
+        self.of_peer(peer, What::Leave, 0);
+        self.close_outage(peer, self.now);
+        if let Some(connection) = self.peers[peer].connection {
+            self.connections[connection].stage = Stage::Gone;
+            self.leave_run(connection);
+        }
+        self.depart(peer);
+        let wait = self.fresh();
+        let of = &mut self.peers[peer];
+        (of.present, of.starts_valid, of.wait, of.connection) = (false, false, wait, None);
+        of.when.episode += 1;
+    }
+
+    /// Rule 15, `established`: valid at once, at no cost.
+    pub(super) fn start_established(&mut self, front_end: usize) {
+        for peer in 0..self.peers.len() {
+            let first = usize::from(self.group(peer).front_ends[0]);
+            if first == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
+                let connection = self.connect(peer, self.now);
+                self.connections[connection].established = Some(self.now);
+                self.outage_ends(peer, self.now);
+                self.valid(connection);
+            }
+        }
+    }
+
+    /// A new connection of a peer, to the front end at which it stands in its list.
+    fn connect(&mut self, peer: usize, syn: Time) -> usize {
+        let front_end = self.front_end_of(peer);
+        let of = &mut self.peers[peer];
+        let connection = self.connections.len();
+        of.connection = Some(connection);
+        let (cause, when) = (of.cause, of.when);
+        let new = Connection { peer, front_end, cause, when, syn, stage: Stage::Sent, established: None };
+        self.connections.push(new);
+        connection
+    }
+
+    /// A peer sends a SYN of its own accord.
+    pub(super) fn attempt(&mut self, peer: usize) {
+        let cause = self.peers[peer].cause as u8;
+        self.of_peer(peer, What::Attempt, cause);
+        self.send_syn(peer, self.now);
+    }
+
+    /// A SYN leaves the peer at `syn`.
+    pub(super) fn send_syn(&mut self, peer: usize, syn: Time) -> usize {
+        let connection = self.connect(peer, syn);
+        self.peers[peer].first_syn.get_or_insert(syn);
+        self.books.count(self.peers[peer].group, Counter::Attempts);
+        let arrival = syn + self.peers[peer].round_trip.half();
+        self.later(arrival, Class::Arrival, peer, Step::Syn { connection });
+        if let Some(limit) = self.group(peer).attempt_timeout {
+            self.later(syn + limit, Class::Deadline, peer, Step::TimeOut { connection });
+        }
+        connection
+    }
+
+    /// Rule 7: a SYN arrives.
+    pub(super) fn syn(&mut self, connection: usize) {
+        if !self.is_wanted(connection) {
+            return;
+        }
+        let (peer, front_end) = (self.connections[connection].peer, self.connections[connection].front_end);
+        let round_trip = self.peers[peer].round_trip;
+        let of = &mut self.front_ends[front_end];
+        match &mut of.life {
+            Life::Up => {}
+            Life::Down => {
+                self.connections[connection].stage = Stage::Gone;
+                self.of_peer(peer, What::Refused, 0);
+                self.later(self.now + round_trip.half(), Class::Arrival, peer, Step::Reset { connection });
+                return;
+            }
+            Life::Dumping { completed } if *completed < self.plan.front_ends[front_end].backlog => *completed += 1,
+            Life::Dumping { .. } | Life::Silent => {
+                self.connections[connection].stage = Stage::Gone;
+                self.of_peer(peer, What::Silence, 0);
+                return;
+            }
+        }
+        self.connections[connection].stage = Stage::Handshake;
+        let at = self.now + round_trip;
+        self.later(at, Class::Arrival, peer, Step::Message { connection, flights: 0 });
+    }
+
+    /// Rule 12: a message arrives, after so many flights of the server.
+    pub(super) fn message(&mut self, connection: usize, flights: usize) {
+        let of = &self.connections[connection];
+        let (peer, front_end) = (of.peer, of.front_end);
+        if !self.is_wanted(connection) || of.stage != Stage::Handshake {
+            return;
+        }
+        if self.front_ends[front_end].life != Life::Up {
+            self.of_peer(peer, What::Silence, 0);
+            return;
+        }
+        let accept = flights == 0 && self.plan.front_ends[front_end].accept.is_some();
+        let kind = if accept { Kind::Accept } else { self.kind_of_message(connection, flights) };
+        let job = self.job(kind, connection);
+        self.enter(front_end, job);
+        self.take_jobs(front_end);
+    }
+
+    /// What a message that came after `flights` flights asks for.
+    pub(super) fn kind_of_message(&self, connection: usize, flights: usize) -> Kind {
+        let group = self.group(self.connections[connection].peer);
+        let all = if group.transport == Transport::Tls { group.flights.len() } else { 0 };
+        if flights < all { Kind::Flight(flights) } else { Kind::Validate }
+    }
+
+    pub(super) fn job(&self, kind: Kind, connection: usize) -> Job {
+        let of = &self.connections[connection];
+        Job { kind, connection, arrived: self.now, cause: of.cause, when: of.when, in_place: false, in_run: false }
+    }
+
+    /// A flight of the server goes out: the peer computes and answers it.
+    pub(super) fn flight_sent(&mut self, connection: usize, flight: usize) {
+        let peer = self.connections[connection].peer;
+        let when = self.connections[connection].when;
+        let computes = self.group(peer).client_cpu.get(flight).map(|cpu| {
+            let bits = self.draw(peer, Purpose::ClientCpu, when, flight as u16);
+            cpu.sample(bits)
+        });
+        let at = self.now + self.peers[peer].round_trip + computes.unwrap_or_default();
+        self.later(at, Class::Arrival, peer, Step::Message { connection, flights: flight + 1 });
+    }
+
+    /// Rule 13: the verdict on a new connection is accept, and its peer still waits for it.
+    pub(super) fn accepted(&mut self, connection: usize) {
+        let (peer, syn) = (self.connections[connection].peer, self.connections[connection].syn);
+        let at = self.now + self.peers[peer].round_trip.half();
+        self.connections[connection].established = Some(at);
+        let too_late = self.group(peer).attempt_timeout.is_some_and(|limit| at > syn + limit);
+        if !too_late && at <= Time::ZERO + self.plan.horizon {
+            self.stamp_established(connection, at);
+        }
+        self.peers[peer].first_syn = None;
+        let gives_up = self.group(peer).attempt_timeout.map_or(Time::NEVER, |limit| syn + limit);
+        self.outage_ends(peer, at.min(gives_up));
+        self.valid(connection);
+    }
+
+    fn stamp_established(&mut self, connection: usize, at: Time) {
+        let of = &self.connections[connection];
+        let (cause, syn) = (of.cause, of.syn);
+        let peer = &self.peers[of.peer];
+        let (group, first, without) = (peer.group, peer.first_syn.unwrap_or(syn), peer.without_since);
+        self.books.sample(at, Metric::Attempt, group, cause, at.since(syn));
+        self.books.sample(at, Metric::Connect, group, cause, at.since(first));
+        self.books.sample(at, Metric::Outage, group, cause, at.since(without));
+    }
+
+    /// Rule 24: the verdict on a new connection is reject.
+    pub(super) fn rejected(&mut self, connection: usize) {
+        let peer = self.connections[connection].peer;
+        self.refresh_rejected(peer);
+        self.reset(connection);
+    }
+
+    /// The front end's end of a connection is gone; its peer hears of it.
+    pub(super) fn reset(&mut self, connection: usize) {
+        self.connections[connection].stage = Stage::Gone;
+        let peer = self.connections[connection].peer;
+        let at = self.now + self.peers[peer].round_trip.half();
+        self.later(at, Class::Arrival, peer, Step::Reset { connection });
+    }
+
+    /// A valid connection has ended unplanned, as the front end sees it. When its peer learns of that is the caller's.
+    pub(super) fn lose(&mut self, connection: usize, why: u8) {
+        self.connections[connection].stage = Stage::Gone;
+        let peer = self.connections[connection].peer;
+        self.books.count(self.peers[peer].group, Counter::Losses);
+        self.of_peer(peer, What::Lost, why);
+        self.leave_run(connection);
+        self.refresh_lost(connection);
+        let of = &mut self.peers[peer];
+        of.cause = Cause::Recovery;
+        of.when.attempt = 0;
+        of.when.episode += 1;
+    }
+
+    /// A peer hears that its try has failed, or its connection is lost; of one that it has given up it hears nothing.
+    pub(super) fn reset_heard(&mut self, connection: usize) {
+        let peer = self.connections[connection].peer;
+        if !self.is_wanted(connection) {
+            return;
+        }
+        if self.connections[connection].established.is_some() { self.loss_learnt(peer) } else { self.failed(peer) }
+    }
+
+    /// Rule 14: a try has taken too long, unless its peer is established in this very instant.
+    pub(super) fn time_out(&mut self, connection: usize) {
+        let of = &self.connections[connection];
+        let peer = of.peer;
+        if !self.is_wanted(connection) {
+            return;
+        }
+        match (of.established, of.stage) {
+            (None, _) => {
+                self.books.count(self.peers[peer].group, Counter::TimeOuts);
+                self.of_peer(peer, What::GaveUp, 0);
+                self.failed(peer);
+            }
+            (Some(at), Stage::Valid(_)) if at > self.now => {
+                self.books.count(self.peers[peer].group, Counter::TimeOuts);
+                self.of_peer(peer, What::GaveUp, 1);
+                self.lose(connection, BY_GIVING_UP);
+                self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    /// Rules 14 and 26: after a failure the next front end, after a whole round of them a wait.
+    fn failed(&mut self, peer: usize) {
+        let list = self.group(peer).front_ends.len();
+        let of = &mut self.peers[peer];
+        of.connection = None;
+        of.place = (of.place + 1) % list;
+        let attempt = of.when.attempt;
+        of.when.attempt += 1;
+        if list > 1 {
+            self.refresh_moves(peer);
+        }
+        if (attempt + 1).is_multiple_of(list as u32) {
+            let when = When { attempt, ..self.peers[peer].when };
+            let bits = self.draw(peer, Purpose::ReconnectDelay, when, 0);
+            let delay = self.group(peer).reconnect.delay.sample(bits);
+            self.wait(peer, delay);
+        } else {
+            self.attempt(peer);
+        }
+    }
+
+    /// Rule 14: a peer learns that its valid connection is lost.
+    fn loss_learnt(&mut self, peer: usize) {
+        let list = self.group(peer).front_ends.len();
+        let of = &mut self.peers[peer];
+        of.connection = None;
+        of.place = (of.place + 1) % list;
+        let when = of.when;
+        self.close_outage(peer, self.now);
+        let of = &mut self.peers[peer];
+        (of.without_since, of.first_syn) = (self.now, None);
+        let bits = self.draw(peer, Purpose::ReconnectDelay, when, 1);
+        let first = self.group(peer).reconnect.first.sample(bits);
+        self.wait(peer, first);
+    }
+
+    fn wait(&mut self, peer: usize, length: Span) {
+        if length.0 == 0 {
+            self.attempt(peer);
+            return;
+        }
+        let wait = self.fresh();
+        self.peers[peer].wait = wait;
+        self.later(self.now + length, Class::Deadline, peer, Step::WaitEnds { peer, wait });
+    }
+
+    pub(super) fn wait_ends(&mut self, peer: usize, wait: u64) {
+        if self.peers[peer].wait == wait {
+            self.attempt(peer);
+        }
+    }
+}

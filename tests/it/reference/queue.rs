@@ -1,0 +1,344 @@
+//! Jobs, the queue and its bound, workers and cores (rules 2, 3, 4), the accounts of all that (rule 30).
+
+use std::collections::BTreeSet;
+
+use refresh_sim::measure::{Cause, Counter, Metric, What};
+use refresh_sim::rng::{Purpose, When};
+use refresh_sim::scenario::plan::WhenFull;
+use refresh_sim::time::{Span, Time};
+use refresh_sim::validate::Answer;
+
+use super::agenda::{Class, Step};
+use super::connect::BY_FULL_QUEUE;
+use super::process::Life;
+use super::world::{Stage, World};
+
+/// What is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Accept,
+    /// The flight of this number, from 0.
+    Flight(usize),
+    Validate,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) kind: Kind,
+    pub(super) connection: usize,
+    pub(super) arrived: Time,
+    pub(super) cause: Cause,
+    pub(super) when: When,
+    /// A refresh in place.
+    pub(super) in_place: bool,
+    /// It came with all the others of its tick, as one run.
+    pub(super) in_run: bool,
+}
+
+/// A worker and the job that it holds.
+#[derive(Default)]
+pub(super) struct Worker {
+    pub(super) job: Option<Job>,
+    /// Which of its jobs.
+    pub(super) hold: u64,
+    taken: Time,
+    /// When it got a core.
+    started: Option<Time>,
+    cpu: Span,
+    /// When it began to wait for others.
+    blocked: Option<Time>,
+    wait: Span,
+    verdict: Option<Answer>,
+}
+
+impl World<'_> {
+    /// Rule 3: a job comes.
+    pub(super) fn enter(&mut self, front_end: usize, job: Job) {
+        let plan = &self.plan.front_ends[front_end];
+        let of = &mut self.front_ends[front_end];
+        of.account.arrivals += 1;
+        let waiting = (of.queue.len() + of.outside.len() + of.outside_accepts.len() + 1) as u64;
+        of.account.queue_max = of.account.queue_max.max(waiting);
+        if plan.queue_limit.is_none_or(|limit| of.queue.len() < limit as usize) {
+            of.queue.push_back(job);
+        } else {
+            match plan.when_full {
+                WhenFull::BackPressure if job.kind == Kind::Accept => of.outside_accepts.push_back(job),
+                WhenFull::BackPressure => of.outside.push_back(job),
+                WhenFull::Close => self.turn_away(front_end, &job),
+                WhenFull::DropOldest => {
+                    let oldest = of.queue.pop_front();
+                    of.queue.push_back(job);
+                    if let Some(oldest) = oldest {
+                        self.turn_away(front_end, &oldest);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rule 3: the connection of a job that found no room is reset.
+    fn turn_away(&mut self, front_end: usize, job: &Job) {
+        self.front_ends[front_end].account.dropped += 1;
+        let connection = job.connection;
+        let peer = self.connections[connection].peer;
+        let kind = match job.kind {
+            Kind::Accept => 0,
+            Kind::Flight(_) => 1,
+            Kind::Validate if !job.in_place => 2,
+            Kind::Validate => 3,
+        };
+        self.of_peer_at(peer, What::Dropped, kind, front_end as u16);
+        if !self.is_wanted(connection) || !self.has_socket(connection) {
+            return;
+        }
+        if job.in_place {
+            self.refresh_dropped(peer);
+            self.lose(connection, BY_FULL_QUEUE);
+        }
+        self.reset(connection);
+    }
+
+    /// Idle workers take what waits.
+    pub(super) fn take_jobs(&mut self, front_end: usize) {
+        loop {
+            self.let_in(front_end);
+            let of = &mut self.front_ends[front_end];
+            if of.idle.is_empty() {
+                return;
+            }
+            let Some(job) = of.queue.pop_front() else { return };
+            if job.in_place && !self.is_valid_still(job.connection) {
+                // Rule 17: lost before a worker has taken its job.
+                self.front_ends[front_end].account.dropped += 1;
+                continue;
+            }
+            let of = &mut self.front_ends[front_end];
+            let Some(worker) = of.idle.pop() else { return };
+            self.take(front_end, worker, job);
+            if self.front_ends[front_end].life != Life::Up {
+                return;
+            }
+        }
+    }
+
+    /// Rule 3, back-pressure: as room appears, others enter before accepts.
+    fn let_in(&mut self, front_end: usize) {
+        let Some(limit) = self.plan.front_ends[front_end].queue_limit else { return };
+        let of = &mut self.front_ends[front_end];
+        while of.queue.len() < limit as usize {
+            let Some(job) = of.outside.pop_front().or_else(|| of.outside_accepts.pop_front()) else { return };
+            of.queue.push_back(job);
+        }
+    }
+
+    fn take(&mut self, front_end: usize, worker: usize, job: Job) {
+        let hold = self.fresh();
+        let group = self.peers[self.connections[job.connection].peer].group;
+        self.books.sample(self.now, Metric::Queue, group, job.cause, self.now.since(job.arrived));
+        self.stamp_lateness(&job);
+        let now = self.now;
+        let of = &mut self.front_ends[front_end];
+        of.workers[worker] = Worker { job: Some(job), hold, taken: now, ..Worker::default() };
+        let computing = of.workers.iter().filter(|worker| worker.started.is_some() && worker.blocked.is_none()).count();
+        if computing < self.plan.front_ends[front_end].cores as usize {
+            self.start(front_end, worker);
+        } else {
+            of.want_core.push_back(worker);
+        }
+    }
+
+    /// A worker has a core: the question, if any, is put, and the job computes.
+    fn start(&mut self, front_end: usize, worker: usize) {
+        let now = self.now;
+        let of = &mut self.front_ends[front_end].workers[worker];
+        of.started = Some(now);
+        let (hold, taken) = (of.hold, of.taken);
+        let job = of.job.clone().expect("it holds one");
+        self.front_ends[front_end].account.waiting += u128::from(now.since(taken).0);
+        let mut cpu = self.demand(front_end, &job);
+        if job.kind == Kind::Validate {
+            let verdict = self.ask(front_end, &job);
+            cpu = verdict.cost.unwrap_or(cpu);
+            let of = &mut self.front_ends[front_end].workers[worker];
+            (of.verdict, of.wait) = (Some(verdict.answer), verdict.wait);
+            if matches!(verdict.answer, Answer::Fault(_)) {
+                self.crash(front_end, worker);
+                return;
+            }
+        }
+        let of = &mut self.front_ends[front_end];
+        of.workers[worker].cpu = Span(cpu.0.max(1));
+        let entity = (of.first_worker + worker) as u32;
+        let at = now + of.workers[worker].cpu;
+        self.agenda.add(at, Class::Completion, entity, Step::Computed { front_end, worker, hold });
+    }
+
+    /// Rule 3: CPU by the peer's identity and place in its life.
+    fn demand(&self, front_end: usize, job: &Job) -> Span {
+        let peer = self.connections[job.connection].peer;
+        let group = self.group(peer);
+        let (dist, purpose, index) = match job.kind {
+            Kind::Accept => (self.plan.front_ends[front_end].accept.as_ref(), Purpose::AcceptCpu, 0),
+            Kind::Flight(flight) => (group.flights.get(flight), Purpose::FlightCpu, flight as u16),
+            Kind::Validate if job.in_place => (Some(&group.validate_refresh), Purpose::ValidateCpu, 1),
+            Kind::Validate => (Some(&group.validate_accept), Purpose::ValidateCpu, 0),
+        };
+        dist.expect("there is such a job").sample(self.draw(peer, purpose, job.when, index))
+    }
+
+    pub(super) fn computed(&mut self, front_end: usize, worker: usize, hold: u64) {
+        let of = &mut self.front_ends[front_end].workers[worker];
+        if of.hold != hold || of.job.is_none() {
+            return;
+        }
+        if of.wait.0 == 0 {
+            self.job_ends(front_end, worker);
+            return;
+        }
+        of.blocked = Some(self.now);
+        let at = self.now + of.wait;
+        let entity = (self.front_ends[front_end].first_worker + worker) as u32;
+        self.agenda.add(at, Class::Completion, entity, Step::WaitOver { front_end, worker, hold });
+        self.core_is_free(front_end);
+    }
+
+    pub(super) fn wait_over(&mut self, front_end: usize, worker: usize, hold: u64) {
+        let of = &self.front_ends[front_end].workers[worker];
+        if of.hold == hold && of.job.is_some() {
+            self.job_ends(front_end, worker);
+        }
+    }
+
+    /// Rule 2: first the effect, then the core, then the queue.
+    fn job_ends(&mut self, front_end: usize, worker: usize) {
+        let of = std::mem::take(&mut self.front_ends[front_end].workers[worker]);
+        let job = of.job.as_ref().expect("it holds one");
+        let useful = self.is_wanted(job.connection) && self.has_socket(job.connection);
+        let account = &mut self.front_ends[front_end].account;
+        account.served += 1;
+        account.held += u128::from(self.now.since(of.taken).0);
+        *(if useful { &mut account.useful } else { &mut account.wasted }) += u128::from(of.cpu.0);
+        let group = self.peers[self.connections[job.connection].peer].group;
+        let service = self.now.since(of.taken);
+        self.books.sample(self.now, Metric::Service, group, job.cause, service);
+        if job.kind == Kind::Validate {
+            self.books.sample(self.now, Metric::Validation, group, job.cause, service);
+        }
+        if let Some(blocked) = of.blocked {
+            self.front_ends[front_end].account.blocked += u128::from(self.now.since(blocked).0);
+        }
+        self.front_ends[front_end].idle.push(worker);
+        if useful {
+            self.take_effect(front_end, job, of.verdict);
+        }
+        if of.blocked.is_none() {
+            self.core_is_free(front_end);
+        }
+        if self.front_ends[front_end].life == Life::Up {
+            self.take_jobs(front_end);
+        }
+    }
+
+    fn is_valid_still(&self, connection: usize) -> bool {
+        self.is_wanted(connection) && matches!(self.connections[connection].stage, Stage::Valid(_))
+    }
+
+    pub(super) fn has_socket(&self, connection: usize) -> bool {
+        matches!(self.connections[connection].stage, Stage::Handshake | Stage::Valid(_))
+    }
+
+    fn take_effect(&mut self, front_end: usize, job: &Job, verdict: Option<Answer>) {
+        match (job.kind, verdict) {
+            (Kind::Accept, _) => {
+                let next = self.job(self.kind_of_message(job.connection, 0), job.connection);
+                self.enter(front_end, next);
+            }
+            (Kind::Flight(flight), _) => self.flight_sent(job.connection, flight),
+            (Kind::Validate, Some(Answer::Accept)) if job.in_place => self.valid_in_place(job.connection),
+            (Kind::Validate, Some(Answer::Accept)) => self.accepted(job.connection),
+            (Kind::Validate, Some(Answer::Reject(_))) => {
+                let peer = self.connections[job.connection].peer;
+                self.books.count(self.peers[peer].group, Counter::Rejections);
+                if job.in_place { self.rejected_in_place(job.connection) } else { self.rejected(job.connection) }
+            }
+            (Kind::Validate, Some(Answer::Fault(_)) | None) => {}
+        }
+    }
+
+    fn core_is_free(&mut self, front_end: usize) {
+        if let Some(worker) = self.front_ends[front_end].want_core.pop_front() {
+            self.start(front_end, worker);
+        }
+    }
+
+    /// Rule 17: a connection ends while the job of its refresh waits in its tick's run. The job leaves at once, and that
+    /// the refresh was due is recorded now.
+    pub(super) fn leave_run(&mut self, connection: usize) {
+        let front_end = self.connections[connection].front_end;
+        let of = &mut self.front_ends[front_end];
+        let before = of.queue.len() + of.outside.len();
+        of.queue.retain(|job| !(job.in_run && job.connection == connection));
+        of.outside.retain(|job| !(job.in_run && job.connection == connection));
+        if of.queue.len() + of.outside.len() == before {
+            return;
+        }
+        of.account.dropped += 1;
+        let peer = self.connections[connection].peer;
+        self.of_peer(peer, What::Due, 1);
+        self.let_in(front_end);
+    }
+
+    /// Rule 6: a crash takes all jobs; what was decided on them is void.
+    pub(super) fn lose_jobs(&mut self, front_end: usize, asking: usize) {
+        let now = self.now;
+        for worker in 0..self.front_ends[front_end].workers.len() {
+            let of = std::mem::take(&mut self.front_ends[front_end].workers[worker]);
+            let Some(job) = &of.job else { continue };
+            self.front_ends[front_end].account.lost_in_crash += 1;
+            self.front_ends[front_end].account.cut(&of, now);
+            if of.verdict.is_some() && worker != asking {
+                let peer = self.connections[job.connection].peer;
+                self.of_peer_at(peer, What::NoEffect, 0, front_end as u16);
+            }
+        }
+        let of = &mut self.front_ends[front_end];
+        of.idle = (0..of.workers.len()).rev().collect();
+        of.want_core.clear();
+        let mut lost: Vec<Job> = of.queue.drain(..).collect();
+        lost.extend(of.outside.drain(..));
+        lost.extend(of.outside_accepts.drain(..));
+        of.account.lost_in_crash += lost.len() as u64;
+        let in_runs = lost.iter().filter(|job| job.in_run).map(|job| self.connections[job.connection].peer);
+        let in_runs: BTreeSet<usize> = in_runs.collect();
+        for peer in in_runs {
+            self.of_peer(peer, What::Due, 1);
+        }
+    }
+
+    /// The end of the run: what is in the system stays there, and is booked up to now.
+    pub(super) fn close_account(&mut self, front_end: usize) {
+        let now = self.now;
+        let of = &mut self.front_ends[front_end];
+        of.account.present = (of.queue.len() + of.outside.len() + of.outside_accepts.len()) as u64;
+        for worker in of.workers.iter().filter(|worker| worker.job.is_some()) {
+            of.account.present += 1;
+            of.account.cut(worker, now);
+        }
+    }
+}
+
+impl super::books::Account {
+    /// A worker is cut off from its job.
+    fn cut(&mut self, worker: &Worker, now: Time) {
+        self.held += u128::from(now.since(worker.taken).0);
+        match (worker.started, worker.blocked) {
+            (None, _) => self.waiting += u128::from(now.since(worker.taken).0),
+            (Some(started), None) => self.cut_off += u128::from(now.since(started).0),
+            (Some(_), Some(blocked)) => {
+                self.cut_off += u128::from(worker.cpu.0);
+                self.blocked += u128::from(now.since(blocked).0);
+            }
+        }
+    }
+}

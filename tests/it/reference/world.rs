@@ -1,0 +1,280 @@
+//! Peers, connections, front ends as plain structs, and the loop that takes one step after another.
+
+use refresh_sim::id::Identity;
+use refresh_sim::measure::{Cause, Counter, Decision, What};
+use refresh_sim::rng::{Draws, Purpose, Shuffle, When};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, TieOrder};
+use refresh_sim::time::{Span, Time};
+use refresh_sim::validate::ValidatorMaker;
+
+use super::agenda::{Agenda, Class, Step};
+use super::books::Books;
+use super::measures::Outage;
+use super::process::FrontEnd;
+use super::refresh::{Obligation, Sweep, Taken};
+
+/// One peer, from its own point of view but for what it owes.
+pub(super) struct Peer {
+    pub(super) group: usize,
+    pub(super) index: u32,
+    pub(super) identity: Identity,
+    pub(super) round_trip: Span,
+    pub(super) present: bool,
+    /// Whether it becomes valid without asking, at the first service start of its first front end.
+    pub(super) starts_valid: bool,
+    /// Where it stands in its list of front ends.
+    pub(super) place: usize,
+    /// The connection that it has, or hopes for.
+    pub(super) connection: Option<usize>,
+    /// Why it is connecting.
+    pub(super) cause: Cause,
+    pub(super) when: When,
+    /// Its first SYN since it has been without a connection.
+    pub(super) first_syn: Option<Time>,
+    /// Since when it knows that it has none.
+    pub(super) without_since: Time,
+    pub(super) outage: Outage,
+    /// Which of its waits is the one that counts.
+    pub(super) wait: u64,
+    /// A refresh that is going to fall due.
+    pub(super) taken: Option<Taken>,
+    /// A refresh that is due.
+    pub(super) open: Option<Obligation>,
+}
+
+/// How far a connection has come, as the front end and its host see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// Its SYN is on its way.
+    Sent,
+    /// The host has answered; no verdict yet.
+    Handshake,
+    /// Valid since then.
+    Valid(Time),
+    /// Was at a process that has crashed and is being dumped: no answer until the socket is reset.
+    Silenced,
+    /// No socket (any more).
+    Gone,
+}
+
+/// One connection, from its SYN on.
+pub(super) struct Connection {
+    pub(super) peer: usize,
+    pub(super) front_end: usize,
+    pub(super) cause: Cause,
+    pub(super) when: When,
+    pub(super) syn: Time,
+    pub(super) stage: Stage,
+    /// When its peer learns, or has learnt, that it is valid; it stays when the connection is lost.
+    pub(super) established: Option<Time>,
+}
+
+/// Numbers of entities, and so what shuffles them, have so many bits.
+const ENTITY_BITS: u32 = 25;
+
+pub(super) struct World<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) maker: &'a dyn ValidatorMaker,
+    pub(super) draws: Draws,
+    pub(super) now: Time,
+    pub(super) agenda: Agenda,
+    pub(super) peers: Vec<Peer>,
+    pub(super) connections: Vec<Connection>,
+    pub(super) front_ends: Vec<FrontEnd>,
+    pub(super) sweeps: Vec<Sweep>,
+    pub(super) books: Books,
+    /// Distinguishes waits, jobs and takings.
+    pub(super) serial: u64,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(plan: &'a Plan, maker: &'a dyn ValidatorMaker) -> World<'a> {
+        let draws = Draws::new(plan.seed, plan.replication);
+        let shuffle = (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, ENTITY_BITS));
+        let mut peers = Vec::new();
+        for (group, of) in plan.groups.iter().enumerate() {
+            for nth in 0..of.peers() {
+                let identity = Identity::of(&of.name).member(of.index(nth));
+                let bits = draws.draw(identity, Purpose::RoundTrip, When::default(), 0);
+                peers.push(Peer::new(group, of.index(nth), identity, of.rtt.sample(bits)));
+            }
+        }
+        let mut worker = peers.len();
+        let mut front_ends = Vec::new();
+        for of in &plan.front_ends {
+            front_ends.push(FrontEnd::new(of, worker));
+            worker += of.workers as usize;
+        }
+        World {
+            plan,
+            maker,
+            draws,
+            now: Time::ZERO,
+            agenda: Agenda::new(shuffle),
+            peers,
+            connections: Vec::new(),
+            front_ends,
+            sweeps: Vec::new(),
+            books: Books::new(plan.groups.len(), plan.measure.from),
+            serial: 0,
+        }
+    }
+
+    /// Goes through the whole run.
+    pub(super) fn run(&mut self) {
+        for front_end in 0..self.front_ends.len() {
+            let at = self.plan.front_ends[front_end].starts;
+            self.later_at_front_end(at, front_end, Step::ProcessStarts { front_end });
+        }
+        for (entry, of) in self.plan.timeline.iter().enumerate() {
+            self.agenda.add(of.at, Class::Timeline, 0, Step::Entry { entry });
+        }
+        for peer in 0..self.peers.len() {
+            if self.group(peer).present {
+                self.join(peer);
+            }
+        }
+        let end = Time::ZERO + self.plan.horizon;
+        while let Some((at, step)) = self.agenda.next(end) {
+            self.now = at;
+            self.step(step);
+        }
+        self.now = end;
+        self.finish();
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Entry { entry } => self.entry(entry),
+            Step::Computed { front_end, worker, hold } => self.computed(front_end, worker, hold),
+            Step::WaitOver { front_end, worker, hold } => self.wait_over(front_end, worker, hold),
+            Step::TimeOut { connection } => self.time_out(connection),
+            Step::WaitEnds { peer, wait } => self.wait_ends(peer, wait),
+            Step::DumpEnds { front_end } => self.dump_ends(front_end),
+            Step::GoesSilent { front_end } => self.goes_silent(front_end),
+            Step::ProcessStarts { front_end } => self.process_starts(front_end),
+            Step::ServiceStarts { front_end } => self.service_starts(front_end),
+            Step::Syn { connection } => self.syn(connection),
+            Step::Message { connection, flights } => self.message(connection, flights),
+            Step::Reset { connection } => self.reset_heard(connection),
+            Step::Tick { front_end, incarnation } => self.tick(front_end, incarnation),
+            Step::Due { peer, taking } => self.due(peer, taking),
+        }
+    }
+
+    /// Rule 15: an entry of the timeline, its peers in the order of the scenario.
+    fn entry(&mut self, entry: usize) {
+        let of = &self.plan.timeline[entry];
+        for peer in 0..self.peers.len() {
+            let listed = of.indices.as_ref().is_none_or(|indices| indices.contains(&self.peers[peer].index));
+            if self.peers[peer].group != usize::from(of.group) || !listed {
+                continue;
+            }
+            match of.change {
+                Change::Join if !self.peers[peer].present => self.join(peer),
+                Change::Leave if self.peers[peer].present => self.leave(peer),
+                Change::Join | Change::Leave => {}
+            }
+        }
+    }
+
+    /// What is open at the end, and the accounts of what is still in the system.
+    fn finish(&mut self) {
+        for peer in 0..self.peers.len() {
+            let group = self.peers[peer].group;
+            if self.peers[peer].open.is_some() {
+                self.books.count(group, Counter::Unfinished);
+            }
+            if self.peers[peer].present && !self.is_valid(peer) {
+                self.books.count(group, Counter::UnfinishedConnects);
+            }
+            if self.peers[peer].present {
+                self.close_outage(peer, self.now);
+            }
+        }
+        for front_end in 0..self.front_ends.len() {
+            self.close_account(front_end);
+        }
+    }
+
+    pub(super) fn group(&self, peer: usize) -> &'a GroupPlan {
+        &self.plan.groups[self.peers[peer].group]
+    }
+
+    /// Whether the peer has a valid connection, as the front end sees it.
+    pub(super) fn is_valid(&self, peer: usize) -> bool {
+        let connection = self.peers[peer].connection;
+        connection.is_some_and(|connection| matches!(self.connections[connection].stage, Stage::Valid(_)))
+    }
+
+    /// Whether the peer of a connection still waits for what comes of it, or has it.
+    pub(super) fn is_wanted(&self, connection: usize) -> bool {
+        self.peers[self.connections[connection].peer].connection == Some(connection)
+    }
+
+    pub(super) fn draw(&self, peer: usize, purpose: Purpose, when: When, index: u16) -> u64 {
+        self.draws.draw(self.peers[peer].identity, purpose, when, index)
+    }
+
+    /// One that was not there before.
+    pub(super) fn fresh(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// The front end that a peer has or hopes for.
+    pub(super) fn front_end_of(&self, peer: usize) -> usize {
+        usize::from(self.group(peer).front_ends[self.peers[peer].place])
+    }
+
+    pub(super) fn of_peer(&mut self, peer: usize, what: What, detail: u8) {
+        let extra = self.front_end_of(peer) as u16;
+        self.of_peer_at(peer, what, detail, extra);
+    }
+
+    /// A decision that a front end makes about a peer that may have turned to another meanwhile.
+    pub(super) fn of_peer_at(&mut self, peer: usize, what: What, detail: u8, extra: u16) {
+        self.books.decisions.push(Decision { at: self.now, who: peer as u32, what, detail, extra });
+    }
+
+    pub(super) fn of_front_end(&mut self, front_end: usize, what: What, extra: u32) {
+        let extra = extra.min(u32::from(u16::MAX)) as u16;
+        self.books.decisions.push(Decision { at: self.now, who: front_end as u32, what, detail: 0, extra });
+    }
+
+    /// Something is going to happen to a peer or its connection.
+    pub(super) fn later(&mut self, at: Time, class: Class, peer: usize, step: Step) {
+        self.agenda.add(at, class, peer as u32, step);
+    }
+
+    /// Something is going to happen to a front end's process.
+    pub(super) fn later_at_front_end(&mut self, at: Time, front_end: usize, step: Step) {
+        let workers: usize = self.plan.front_ends.iter().map(|of| of.workers as usize).sum();
+        let entity = self.peers.len() + workers + front_end;
+        let class = if matches!(step, Step::Tick { .. }) { Class::RefreshTick } else { Class::Deadline };
+        self.agenda.add(at, class, entity as u32, step);
+    }
+}
+
+impl Peer {
+    fn new(group: usize, index: u32, identity: Identity, round_trip: Span) -> Peer {
+        Peer {
+            group,
+            index,
+            identity,
+            round_trip,
+            present: false,
+            starts_valid: false,
+            place: 0,
+            connection: None,
+            cause: Cause::Initial,
+            when: When::default(),
+            first_syn: None,
+            without_since: Time::ZERO,
+            outage: Outage::default(),
+            wait: 0,
+            taken: None,
+            open: None,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Rules 16 to 20: what a tick takes, when it is due, how it ends.
+
+use refresh_sim::dist::Dist;
+use refresh_sim::measure::{Cause, Counter, Metric, What};
+use refresh_sim::policy::{Act, Action, Initiator, Order, Recovery, Refresh};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
+use refresh_sim::scenario::refresh_in_place;
+use refresh_sim::time::Span;
+use refresh_sim::validate::{Answer, Phase, Transport};
+
+use super::{By, accepts, at_second, faults, seconds, told, whom};
+use crate::random_plans::{at, every, seen, story, total};
+
+/// One worker, everybody valid from the start, a refresh every 10 s that takes `validation`.
+fn one_worker(peers: u32, horizon: Span, validation: Span) -> Plan {
+    let mut plan = story(peers, horizon);
+    plan.start = Start::Established;
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (1, 1);
+    plan.groups[0].validate_refresh = Dist::Constant(validation);
+    every(&mut plan, seconds(10));
+    plan
+}
+
+#[test]
+fn rule_17_a_connection_that_ends_while_its_job_waits_is_recorded_and_not_asked_about() {
+    let mut plan = one_worker(3, seconds(19), seconds(2));
+    plan.timeline = vec![at_second(11, Change::Leave, &[1])];
+    let (outcome, seen) = seen(&plan);
+    assert_eq!(whom(&seen, What::Asked), [0, 2]);
+    let due: Vec<_> = seen.iter().filter(|d| d.what == What::Due).map(|d| (d.who, d.detail)).collect();
+    assert_eq!(due, [(1, 1)]);
+    assert_eq!(at(&seen, What::Asked), [10_000, 12_000], "its job has left the queue");
+    assert_eq!((outcome.front_ends[0].account.dropped, total(&outcome, Counter::Departed)), (1, 1));
+}
+
+#[test]
+fn rule_17_one_that_becomes_valid_after_the_tick_is_not_in_it() {
+    let mut plan = one_worker(2, seconds(19), Span::SECOND);
+    // Its SYN is sent at 9 s: it is valid at 10.6 s, after the tick at 10 s.
+    plan.timeline = vec![at_second(1, Change::Leave, &[1]), at_second(9, Change::Join, &[1])];
+    let (outcome, seen) = seen(&plan);
+    assert!(at(&seen, What::Valid).contains(&11_100), "{:?}", at(&seen, What::Valid));
+    assert_eq!(total(&outcome, Counter::Dues), 1);
+}
+
+#[test]
+fn rule_17_accepted_takes_the_oldest_first_and_topology_the_first_of_the_scenario() {
+    let asked = |order| {
+        let mut plan = story(2, seconds(12));
+        plan.groups[0].rtt = Dist::Constant(seconds(2));
+        plan =
+            plan.with_group(GroupPlan { rtt: Dist::Constant(Span::SECOND), ..GroupPlan::new("q", Transport::Tcp, 2) });
+        plan.refresh = Some(Refresh { order, ..refresh_in_place(seconds(10)) });
+        let (_, seen) = seen(&plan);
+        let refreshes = seen.iter().filter(|d| d.what == What::Asked && d.at.0 == seconds(10).0);
+        refreshes.map(|d| d.who).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(Order::Topology), [0, 1, 2, 3]);
+    assert_eq!(asked(Order::Accepted), [2, 3, 0, 1]);
+}
+
+#[test]
+fn rule_18_a_sweep_that_outlasts_the_next_tick_is_one_sample_all_the_same() {
+    // The tick at 10 s is through at 22 s. That at 20 s takes the first peer alone, and is through at 28 s. And again.
+    let (outcome, _) = seen(&one_worker(2, seconds(49), seconds(6)));
+    let sweeps = outcome.meters.histogram(Metric::Sweep, 0, Cause::Refresh).expect("some");
+    assert_eq!((sweeps.len(), total(&outcome, Counter::Missed)), (4, 2));
+    assert!(sweeps.equivalent(sweeps.min(), seconds(8).0) && sweeps.equivalent(sweeps.max(), seconds(12).0));
+}
+
+#[test]
+fn rule_19_a_reconnect_by_the_front_end_takes_half_a_round_trip_more() {
+    let lasts = |initiator| {
+        let mut plan = story(1, seconds(15));
+        plan.refresh = Some(Refresh { act: Act::Reconnect(initiator), ..refresh_in_place(seconds(10)) });
+        let (outcome, seen) = seen(&plan);
+        assert_eq!(total(&outcome, Counter::ValidByReconnect), 1);
+        assert_eq!(total(&outcome, Counter::Losses), 0, "nothing is lost that was meant to end");
+        at(&seen, What::Valid)
+    };
+    assert_eq!(lasts(Initiator::Peer), [1_600, 11_600]);
+    assert_eq!(lasts(Initiator::FrontEnd), [1_600, 12_100]);
+}
+
+#[test]
+fn rule_20_who_leaves_with_a_refresh_open_has_departed() {
+    let mut plan = one_worker(3, seconds(19), seconds(2));
+    plan.timeline = vec![at_second(11, Change::Leave, &[0, 1, 2])];
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((total(&outcome, Counter::Dues), total(&outcome, Counter::Departed)), (3, 3));
+    assert_eq!(whom(&seen, What::Asked), [0], "and of the others nobody is asked about");
+}
+
+#[test]
+fn rule_20_a_lost_refresh_is_recovered_and_its_clock_has_run_on() {
+    let mut plan = one_worker(3, seconds(19), seconds(2));
+    plan.recovery = Recovery { actions: vec![Action::Restart(Span::ZERO)], reset_period: None, dump: Span::ZERO };
+    let second_faults =
+        By(
+            |question| {
+                if question.phase == Phase::Refresh && question.name.index == Some(1) { faults() } else { accepts() }
+            },
+        );
+    let (outcome, seen) = told(&plan, &second_faults);
+    assert_eq!(at(&seen, What::Crash), [12_000]);
+    let counts = [Counter::ValidInPlace, Counter::Recovered].map(|counter| total(&outcome, counter));
+    assert_eq!(counts, [1, 2]);
+    // All learn at 12.5 s, send their SYNs, and are valid again at 14.1 s, 14.2 s and 14.3 s.
+    let refresh = outcome.meters.histogram(Metric::Refresh, 0, Cause::Refresh).expect("three");
+    assert!(refresh.equivalent(refresh.max(), Span::MILLISECOND.times(4_300).0), "{}", refresh.max());
+}
+
+#[test]
+fn rule_20_a_rejected_refresh_closes_its_connection() {
+    let plan = one_worker(1, seconds(14), Span::SECOND);
+    let rejects = By(|question| match question.phase {
+        Phase::Accept => accepts(),
+        Phase::Refresh => Answer::Reject(refresh_sim::validate::Rejection::Other).into(),
+    });
+    let (outcome, seen) = told(&plan, &rejects);
+    assert_eq!((at(&seen, What::Lost), total(&outcome, Counter::Rejected)), (vec![11_000], 1));
+    assert_eq!(at(&seen, What::Valid), [0, 13_100], "its peer comes back as after any loss");
+}
+
+#[test]
+fn rule_20_missed_dues_have_their_numbers_also_when_the_connection_goes() {
+    let mut plan = one_worker(1, seconds(70), seconds(25));
+    // Taken at 10 s, missed at 20 s and 30 s; gone at 32 s, back at 35.6 s, taken at 40 s: its fourth.
+    plan.timeline = vec![at_second(32, Change::Leave, &[0]), at_second(33, Change::Join, &[0])];
+    plan.measure.cycles = (1..9).collect();
+    let (outcome, _) = seen(&plan);
+    assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::Departed)), (4, 1));
+    let refreshes = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Refresh);
+    assert_eq!(refreshes.map(|c| c.cycle).collect::<Vec<_>>(), [4]);
+}
