@@ -10,10 +10,12 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
-use refresh_sim::scenario::plan::{Plan, SEMANTICS};
+use refresh_sim::policy::Action;
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
-use refresh_sim::validate::{Builtin, Validator, ValidatorMaker};
+use refresh_sim::time::Span;
+use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
 
 use super::books::COUNTERS;
 use super::measures;
@@ -70,19 +72,41 @@ fn kinds(what: What) -> Vec<u8> {
         What::Lost => vec![0, 1, 2, 3],      // crash, rejection, full queue, given up
         What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
         What::Dropped => vec![0, 1, 2, 3],   // accept, flight, validation of a new connection, in place
-        What::Handshake => vec![],           // of resumption, which the reference does not know yet
+        // Of what the reference does not know yet.
+        What::Handshake | What::Silence | What::DumpEnd | What::AckIgnored | What::NoPort => vec![],
         _ => vec![0],
     }
 }
 
-/// Whether a plan has nothing in it that the reference does not know yet: TLS settings (rule 12).
+/// Whether a plan has nothing in it that the reference does not know yet.
 fn is_known(plan: &Plan) -> bool {
-    plan.groups.iter().all(|group| group.tls.is_none())
+    let mut known = known(plan.clone());
+    for (front_end, as_it_is) in known.front_ends.iter_mut().zip(&plan.front_ends) {
+        // A queue of usual length is never full where a dedicated acceptor empties it.
+        front_end.listen = as_it_is.listen;
+    }
+    known == *plan && plan.front_ends.iter().all(|front_end| front_end.accept.is_none())
 }
 
-/// The plan without what the reference does not know yet.
+/// The plan without what the reference does not know yet: TLS settings (rule 12), the listening queue and whatever makes
+/// a SYN go unanswered (rules 9 to 11; so no dump and no reboot either).
 fn known(mut plan: Plan) -> Plan {
-    plan.groups.iter_mut().for_each(|group| group.tls = None);
+    let plain = GroupPlan::new("plain", Transport::Tcp, 1);
+    for group in &mut plan.groups {
+        group.tls = None;
+        (group.path, group.tcp) = (plain.path.clone(), plain.tcp.clone());
+    }
+    for front_end in &mut plan.front_ends {
+        let listen = &mut front_end.listen;
+        (listen.backlog, listen.somaxconn, listen.syn_backlog) = (u32::MAX, u32::MAX, None);
+    }
+    plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
+    plan.recovery.dump = Span::ZERO;
+    for action in &mut plan.recovery.actions {
+        if let Action::Reboot { delay, .. } = *action {
+            *action = Action::Restart(delay);
+        }
+    }
     plan
 }
 
@@ -230,7 +254,7 @@ fn random(cases: u32, seed: RngSeed) -> Seen {
 
 #[test]
 fn random_plans_go_the_same_way_and_reach_every_decision() {
-    let seen = random(1_200, RngSeed::Fixed(3));
+    let seen = random(1_200, RngSeed::Fixed(1));
     println!("{seen:?}");
     for (what, kind) in What::ALL.into_iter().flat_map(|what| kinds(what).into_iter().map(move |kind| (what, kind))) {
         assert!(seen.contains_key(&(what, kind)), "no plan of these reaches {what:?} of kind {kind}: {seen:?}");
