@@ -94,7 +94,7 @@ impl GroupPlan {
             validate_accept: micros(1_000),
             validate_refresh: micros(1_000),
             attempt_timeout: Some(Span::SECOND.times(30)),
-            reconnect: Reconnect { first: Dist::Constant(Span::ZERO), delay: Dist::Constant(Span::SECOND.times(5)) },
+            reconnect: Reconnect::plain(Dist::Constant(Span::ZERO), Dist::Constant(Span::SECOND.times(5))),
             front_ends: Vec::new(),
             present: true,
         }

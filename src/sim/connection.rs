@@ -338,8 +338,8 @@ impl Run<'_> {
         let of = &self.groups[group];
         let row = &mut self.rows[who as usize];
         let when = row.when();
-        let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 0);
-        let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, bits);
+        let wait = || of.sample(&of.reconnect.delay, &self.world.draws, who, Purpose::ReconnectDelay, when, 0);
+        let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, wait);
         row.attempt = row.attempt.saturating_add(1);
         let from = row.place();
         row.set_place(of.next_front_end(from));

@@ -294,7 +294,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         if let Some(table) = table {
             table.finish();
         }
-        Reconnect { first, delay }
+        Reconnect::plain(first, delay)
     }
 
     fn front_ends(&self, item: &Item<'_, '_>) -> Option<Vec<u16>> {
