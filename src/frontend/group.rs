@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::dist::Dist;
 use crate::id::Identity;
-use crate::policy::Reconnect;
+use crate::policy::{Reconnect, Timeouts};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
@@ -52,6 +52,8 @@ pub struct Group {
     pub validate_refresh: Dist,
     /// A try that takes longer is given up.
     pub attempt_timeout: Option<Span>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Timeouts,
     /// How its peers come back.
     pub reconnect: Reconnect,
     /// Positions of the front ends in the order in which they are tried.

@@ -28,9 +28,11 @@ pub enum What {
     Refused = 19,
     /// A SYN or a flight gets no answer.
     Silence = 20,
-    /// A peer gives its try up.
+    /// A peer gives its try up; detail: 0 the attempt took too long, 1 the same while the acceptance was on its way,
+    /// 2 the answer to its SYN did, 3 the answer to a flight, 4 the verdict.
     GaveUp = 21,
-    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once.
+    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once unless
+    /// the peer's attempts are rationed or its front end has limits of its own.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -45,11 +47,21 @@ pub enum What {
     Closed = 27,
     /// A job found the queue full; detail: kind of job.
     Dropped = 28,
+    /// A peer stops trying for good.
+    Stops = 40,
+    /// A retry is not made, for the budget is used up.
+    Withheld = 41,
+    /// An attempt waits for others; detail: 0 for its turn in the pace, 1 for one of those in flight to end.
+    Held = 42,
+    /// A worker skips a job whose peer has closed its connection; detail: kind of job.
+    Skipped = 43,
+    /// A front end's own limit ends a connection; detail: 0 handshake, 1 no valid message, 2 too many connections.
+    Limit = 44,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 19] = [
+    pub const ALL: [What; 24] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -69,6 +81,11 @@ impl What {
         What::Lost,
         What::Closed,
         What::Dropped,
+        What::Stops,
+        What::Withheld,
+        What::Held,
+        What::Skipped,
+        What::Limit,
     ];
 
     /// The decision with this number.
@@ -98,6 +115,11 @@ impl What {
             What::Lost => "lost",
             What::Closed => "closed",
             What::Dropped => "dropped",
+            What::Stops => "stops trying",
+            What::Withheld => "withheld",
+            What::Held => "held",
+            What::Skipped => "skipped",
+            What::Limit => "limit reached",
         }
     }
 

@@ -126,6 +126,16 @@ figures! {
     Attempts = "attempts", Shape::Count, "attempts to connect (tags: group, transport)";
     /// Tries given up.
     TimeOuts = "timeouts", Shape::Count, "attempts that the peer gave up (tags: group, transport)";
+    /// Peers that gave up for good.
+    Stopped = "stopped", Shape::Count, "peers that stopped trying for good (tags: group, transport)";
+    /// Retries that the budget did not grant.
+    Withheld = "withheld", Shape::Count, "retries that a retry budget did not grant (tags: group, transport)";
+    /// Attempts that waited for others.
+    Held = "held", Shape::Count, "times that an attempt waited for a connect limit (tags: group, transport)";
+    /// Jobs skipped.
+    Skipped = "skipped", Shape::Count, "jobs that a front end skipped, for it noticed that their peer had given up (tags: group, transport)";
+    /// Closed by the front end's limits.
+    Limited = "limited", Shape::Count, "connections that a front end's own limits ended or refused (tags: group, transport)";
     /// Established share of peer time.
     Availability = "availability", Shape::Share, "share of the peers' time with an established connection (tags: group, transport)";
     /// Peer time without.

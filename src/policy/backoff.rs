@@ -419,10 +419,16 @@ mod tests {
                 Growth::Exponential(FACTOR_MAX),
                 Growth::Decorrelated,
             ] {
-                for (jitter, jitter_at) in jitters.into_iter().zip([JitterAt::BeforeCap, JitterAt::AfterCap].repeat(3)) {
+                for (jitter, jitter_at) in jitters.into_iter().zip([JitterAt::BeforeCap, JitterAt::AfterCap].repeat(3))
+                {
                     for cap in [None, Some(Span::ZERO), Some(dist::MAX)] {
-                        let policy =
-                            Backoff { growth: growth.clone(), cap, jitter, jitter_at, ..Backoff::fixed(Dist::Constant(base)) };
+                        let policy = Backoff {
+                            growth: growth.clone(),
+                            cap,
+                            jitter,
+                            jitter_at,
+                            ..Backoff::fixed(Dist::Constant(base))
+                        };
                         for n in [0, 1, 100, u16::MAX] {
                             for bits in [0, u64::MAX] {
                                 policy.wait(n, || 0, |_| bits);

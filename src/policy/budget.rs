@@ -135,8 +135,7 @@ mod tests {
     #[test]
     fn rule_14_a_budget_grants_a_share_of_first_attempts_and_a_floor() {
         let window = Span::SECOND.times(10);
-        let finagle =
-            Budget { share: Ratio::percent(20), floor: Rate::per_second(10), window, scope: Scope::Group };
+        let finagle = Budget { share: Ratio::percent(20), floor: Rate::per_second(10), window, scope: Scope::Group };
         let mut tokens = Tokens::default();
         assert_eq!(granted(&mut tokens, &finagle, 0, 1_000), 100, "10/s over 10 s");
         (0..1_000).for_each(|_| tokens.first(&finagle, at(500)));

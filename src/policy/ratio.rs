@@ -87,14 +87,17 @@ const fn gcd(a: u32, b: u32) -> u32 {
     if a == 0 { 1 } else { a }
 }
 
-/// As a share: `20%` where that is exact, else `1/97`.
+/// Longest percentage: nine digits and a point, as many as are read.
+const PERCENT_MAX: usize = 10;
+
+/// As a share: `20%` where that is exact and short, else `1/97`.
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let divisor = gcd(100, self.den);
         let hundredfold = self.num.checked_mul(100 / divisor).map(|num| Ratio::new(num, self.den / divisor));
         match hundredfold.and_then(Ratio::decimal) {
-            Some(percent) => write!(f, "{percent}%"),
-            None => write!(f, "{}/{}", self.num, self.den),
+            Some(percent) if percent.len() <= PERCENT_MAX => write!(f, "{percent}%"),
+            Some(_) | None => write!(f, "{}/{}", self.num, self.den),
         }
     }
 }
@@ -149,6 +152,7 @@ mod tests {
             (Ratio::new(3, 2), "150%"),
             (Ratio::new(1, u32::MAX), "1/4294967295"),
             (Ratio::new(u32::MAX, 1), "4294967295/1"),
+            (Ratio::new(1, 4096), "1/4096"),
         ] {
             assert_eq!(ratio.to_string(), text);
         }

@@ -4,6 +4,7 @@
 //! as what its caller wants. Knows types, words and ranges; what belongs together is `resolve`'s.
 
 pub(super) mod dist;
+pub(super) mod number;
 pub(super) mod setting;
 pub(super) mod size;
 pub(super) mod span;

@@ -11,7 +11,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::policy::{Initiator, Order};
+use crate::policy::{CountedFrom, Initiator, JitterAt, Order, PRESETS, Scope};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 use super::plan::{Change, Start, TieOrder, WhenFull};
@@ -133,6 +133,24 @@ pub struct FrontEnd {
     /// Connections that the kernel completes while the process is being dumped.
     #[schemars(range(min = 0, max = 1000000), extend("default" = 200))]
     pub backlog: Option<u64>,
+    /// Whether a worker skips a job whose peer has closed its connection.
+    #[schemars(extend("default" = false))]
+    pub notices: Option<bool>,
+    /// The front ends' own limits on connections.
+    pub limits: Option<Limits>,
+}
+
+/// The front ends' own limits on connections.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Limits {
+    /// A TLS handshake that takes longer, counted from the arrival of the SYN, ends in a reset; or `never`, the default.
+    pub handshake: Option<LengthOrNever>,
+    /// A connection that is not valid so long after the arrival of its SYN is reset; or `never`, the default.
+    pub first_message: Option<LengthOrNever>,
+    /// Most connections at once; a SYN beyond it is refused; default no bound.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub max_connections: Option<u64>,
 }
 
 /// One front end.
@@ -241,6 +259,8 @@ pub struct Group {
     pub client_cpu: Option<Vec<Distribution>>,
     /// A try that takes longer is given up; or `never`; default 30s.
     pub attempt_timeout: Option<LengthOrNever>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Option<Timeouts>,
     /// How they come back after a loss.
     pub reconnect: Option<Reconnect>,
     /// Names of the front ends that they try, in order; default all in the order of `front_end.nodes`.
@@ -251,14 +271,92 @@ pub struct Group {
     pub present: Option<bool>,
 }
 
+/// How long peers wait for each step of a try, beside the time-out of all of it.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Timeouts {
+    /// From the SYN to its answer; or `never`, the default.
+    pub connect: Option<LengthOrNever>,
+    /// From each TLS flight of the peer to its answer; or `never`, the default.
+    pub flight: Option<LengthOrNever>,
+    /// From the message that the peer is judged by to the verdict; or `never`, the default.
+    pub answer: Option<LengthOrNever>,
+}
+
 /// How peers come back after a loss.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Reconnect {
     /// Wait before the first attempt after a loss; default 0s.
     pub first: Option<Distribution>,
-    /// Wait after an attempt at every front end of the list has failed; default 5s.
+    /// Wait after an attempt at every front end of the list has failed; default 5s. Not with a back-off.
     pub delay: Option<Distribution>,
+    /// A policy of the field; other keys change single settings of it.
+    pub preset: Option<OneOf<PresetWord>>,
+    /// How waits grow from failure to failure.
+    #[schemars(extend("default" = "fixed"))]
+    pub growth: Option<OneOf<GrowthWord>>,
+    /// The first wait of a back-off, one draw for each peer.
+    pub base: Option<Distribution>,
+    /// How much longer each wait is; only with `growth = "linear"`.
+    pub step: Option<Length>,
+    /// How many times longer each wait is; only with `growth = "exponential"`.
+    #[schemars(range(min = 1.01, max = 1000.0), extend("default" = 2))]
+    pub factor: Option<f64>,
+    /// Waits one after the other, the last one repeats; not with `growth` or `base`.
+    #[schemars(length(min = 1, max = 1000))]
+    pub waits: Option<Vec<Length>>,
+    /// The longest wait; or `never`, the default.
+    pub cap: Option<LengthOrNever>,
+    /// What chance does to each wait of a back-off.
+    #[schemars(extend("default" = "none"))]
+    pub jitter: Option<OneOf<JitterWord>>,
+    /// How much of the wait; only with `jitter = "two-sided"`, `"later"` or `"earlier"`, which need it; at most 100%.
+    pub jitter_share: Option<Share>,
+    /// Whether jitter comes before the cap, which then clips it, or after it.
+    #[schemars(extend("default" = "after-cap"))]
+    pub jitter_at: Option<OneOf<JitterAt>>,
+    /// Whether the first wait has jitter too.
+    #[schemars(extend("default" = true))]
+    pub jitter_first: Option<bool>,
+    /// Only so many waits have jitter, counted from the first; default all.
+    #[schemars(range(min = 1, max = 65535))]
+    pub jitter_tries: Option<u64>,
+    /// What waits are counted from.
+    #[schemars(extend("default" = "failure"))]
+    pub counted_from: Option<OneOf<CountedFrom>>,
+    /// A connection lost before it was valid for this long counts as one more failure; default 0s.
+    pub reset_after: Option<Length>,
+    /// So many attempts after a loss, then no more; default for ever.
+    #[schemars(range(min = 1, max = 65535))]
+    pub give_up_attempts: Option<u64>,
+    /// No attempt later than this after a loss; or `never`, the default.
+    pub give_up_after: Option<LengthOrNever>,
+    /// Whether an attempt may take at least as long as the wait after it would.
+    #[schemars(extend("default" = false))]
+    pub stretch_attempt: Option<bool>,
+    /// Most attempts of the group at one front end in a stretch of time, evenly spaced; default no bound.
+    pub connect_rate: Option<RateText>,
+    /// Most attempts of the group at one front end that are under way at once; default no bound.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub connects_in_flight: Option<u64>,
+    /// A bound on retries that the group shares.
+    pub budget: Option<Budget>,
+}
+
+/// A retry budget: within any window, retries are at most a share of the first attempts, plus a floor.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Budget {
+    /// Retries for each first attempt after a loss; at most 1000%; default 20%.
+    pub share: Option<Share>,
+    /// Retries that are always granted; default 10/s.
+    pub floor: Option<RateText>,
+    /// How long attempts count, 1s to 1d; default 10s.
+    pub window: Option<Length>,
+    /// Who shares it.
+    #[schemars(extend("default" = "group"))]
+    pub per: Option<OneOf<Scope>>,
 }
 
 /// One change during the run.
@@ -375,6 +473,52 @@ pub enum Handshake {
     Tls12,
 }
 
+/// `group.reconnect.preset`: a position in the table of presets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PresetWord(pub usize);
+
+impl Word for PresetWord {
+    const WORDS: &'static [(&'static str, PresetWord)] = &{
+        let mut words = [("", PresetWord(0)); PRESETS.len()];
+        let mut nth = 0;
+        while nth < PRESETS.len() {
+            words[nth] = (PRESETS[nth].name, PresetWord(nth));
+            nth += 1;
+        }
+        words
+    };
+}
+
+/// `group.reconnect.growth`: [`crate::policy::Growth`] without its numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GrowthWord {
+    /// Not at all.
+    Fixed,
+    /// By a step.
+    Linear,
+    /// By a factor.
+    Exponential,
+}
+
+/// `group.reconnect.jitter`: [`crate::policy::Jitter`] without its share; or a growth by chance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JitterWord {
+    /// None.
+    None,
+    /// From nothing to the wait.
+    Full,
+    /// From half of the wait to the wait.
+    Equal,
+    /// Around the wait.
+    TwoSided,
+    /// More than the wait.
+    Later,
+    /// Less than the wait.
+    Earlier,
+    /// Up to three times the wait before.
+    Decorrelated,
+}
+
 /// Connects a type to its words.
 macro_rules! words {
     ($($type:ty { $($word:literal = $value:expr),* $(,)? })*) => {
@@ -408,6 +552,17 @@ words! {
         "untrusted" = CertificateWord(Some(CertificateState::Untrusted)),
     }
     Handshake { "tls1.3" = Handshake::Tls13, "tls1.2" = Handshake::Tls12 }
+    GrowthWord {
+        "fixed" = GrowthWord::Fixed, "linear" = GrowthWord::Linear, "exponential" = GrowthWord::Exponential,
+    }
+    JitterWord {
+        "none" = JitterWord::None, "full" = JitterWord::Full, "equal" = JitterWord::Equal,
+        "two-sided" = JitterWord::TwoSided, "later" = JitterWord::Later, "earlier" = JitterWord::Earlier,
+        "decorrelated" = JitterWord::Decorrelated,
+    }
+    JitterAt { "before-cap" = JitterAt::BeforeCap, "after-cap" = JitterAt::AfterCap }
+    CountedFrom { "failure" = CountedFrom::Failure, "start" = CountedFrom::Start }
+    Scope { "group" = Scope::Group, "front-end" = Scope::FrontEnd }
     Change { "join" = Change::Join, "leave" = Change::Leave }
 }
 
@@ -458,6 +613,12 @@ texts! {
     /// A length of time, or `never`.
     LengthOrNever: "A length of time with its unit, or `never`.",
         _generator => json_schema!({ "type": "string", "pattern": format!("^(never|{LENGTH})$") });
+    /// A share.
+    Share: "A share with its unit, e.g. `20%`, or a fraction, e.g. `1/97`.",
+        _generator => json_schema!({ "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$|^\s*[0-9]+\s*/\s*[0-9]+\s*$" });
+    /// A rate.
+    RateText: "So many in a stretch of time of at most a day, e.g. `50/s` or `3/10m`.",
+        _generator => json_schema!({ "type": "string", "pattern": r"^\s*[0-9]+\s*/.*[a-zµμ]\s*$" });
     /// An IP address.
     Address: "An IPv4 or IPv6 address.",
         _generator => json_schema!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] });

@@ -6,6 +6,7 @@
 mod date;
 mod front_end;
 mod group;
+mod reconnect;
 mod timeline;
 
 use toml::de::DeTable;

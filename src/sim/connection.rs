@@ -3,7 +3,6 @@
 use crate::frontend::{Arrival, Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Wake};
 use crate::frontend::{Port, Row};
 use crate::measure::{Cause, Counter, Decision, Metric, RecordKind, What};
-use crate::policy::Next;
 use crate::rng::{Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Rejection};
@@ -38,6 +37,9 @@ impl Run<'_> {
     /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
     #[inline]
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
+        if self.groups[group].reconnect.is_rationed() && !self.may_try(sent, who, group) {
+            return;
+        }
         let cause = self.send_syn(sent, who, group);
         self.decide(sent, who, What::Attempt, cause as u8);
     }
@@ -46,12 +48,14 @@ impl Run<'_> {
     #[inline]
     fn send_syn(&mut self, sent: Time, who: u32, group: usize) -> Cause {
         let place = usize::from(self.rows[who as usize].place());
-        if self.front_ends[place].life == Life::Up {
+        if self.front_ends[place].life == Life::Up && !self.front_ends[place].watches_arrivals() {
             self.front_ends[place].members.add(who);
             return self.syn_to_own_front_end(sent, who, group);
         }
         let rtt = self.rtt(who, group);
-        self.begin_attempt(sent, who, group, Step::SynSent, sent + rtt.half())
+        let cause = self.begin_attempt(sent, who, group, Step::SynSent, sent + rtt.half());
+        self.aside_of_syn(sent, who, group, None);
+        cause
     }
 
     /// A SYN to a front end that serves and counts the peer among its own. Only a crash can keep it from being answered,
@@ -59,7 +63,9 @@ impl Run<'_> {
     #[inline]
     pub(super) fn syn_to_own_front_end(&mut self, sent: Time, who: u32, group: usize) -> Cause {
         let rtt = self.rtt(who, group);
-        self.begin_attempt(sent, who, group, Step::FlightSent, sent + rtt.half() + rtt)
+        let cause = self.begin_attempt(sent, who, group, Step::FlightSent, sent + rtt.half() + rtt);
+        self.aside_of_syn(sent, who, group, Some(sent + rtt));
+        cause
     }
 
     #[inline]
@@ -72,7 +78,9 @@ impl Run<'_> {
         row.next = next;
         let cause = row.cause();
         self.world.wake(next, who, Wake::Message);
-        if let Some(timeout) = self.groups[group].attempt_timeout {
+        if let Some(timeout) = self.groups[group].attempt_timeout
+            && !self.groups[group].reconnect.stretch_attempt
+        {
             self.world.wake(sent + timeout, who, Wake::AttemptTimer);
         }
         self.world.count(self.groups[group].cell, Counter::Attempts, 1);
@@ -103,17 +111,25 @@ impl Run<'_> {
         let group = self.group_of(who);
         let rtt = self.rtt(who, group);
         let row = &mut self.rows[who as usize];
-        match self.front_ends[usize::from(row.place())].admit(who) {
+        let front_end = &mut self.front_ends[usize::from(row.place())];
+        let full = front_end.is_full(now);
+        match if full { Arrival::Reset } else { front_end.admit(who) } {
             Arrival::Taken => {
                 row.set_step(Step::FlightSent);
                 row.next = now + rtt;
                 self.world.wake(row.next, who, Wake::Message);
+                self.syn_answered(now + rtt.half(), who, group);
+                self.limits_start(now, who, group);
             }
             Arrival::Reset => {
                 row.set_step(Step::RefusalSent);
                 row.next = now + rtt.half();
                 self.world.wake(row.next, who, Wake::Message);
-                self.decide(now, who, What::Refused, 0);
+                if full {
+                    self.limit_reached(now, who, group, 2);
+                } else {
+                    self.decide(now, who, What::Refused, 0);
+                }
             }
             Arrival::Silence => self.fall_silent(now, who),
         }
@@ -158,16 +174,17 @@ impl Run<'_> {
             job.cause = Cause::Refresh;
         }
         if let Some(refused) = self.front_ends[place].enqueue(now, job) {
-            self.no_room(now, refused);
+            self.no_room(now, place, refused);
         }
     }
 
     /// The connection of a job that found the queue full is reset (rule 3).
-    fn no_room(&mut self, now: Time, job: Job) {
+    fn no_room(&mut self, now: Time, place: usize, job: Job) {
         let group = self.group_of(job.row);
         self.decide(now, job.row, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
         if row.generation != job.generation {
+            self.front_ends[place].abandoned.is_known(&job, now);
             return;
         }
         match (job.kind, row.step()) {
@@ -182,7 +199,7 @@ impl Run<'_> {
     }
 
     /// The front end ends a handshake: the peer hears of it half a round trip later.
-    fn refuse(&mut self, now: Time, who: u32, group: usize) {
+    pub(super) fn refuse(&mut self, now: Time, who: u32, group: usize) {
         let rtt = self.rtt(who, group);
         let row = &mut self.rows[who as usize];
         self.front_ends[usize::from(row.place())].members.remove(who);
@@ -196,6 +213,7 @@ impl Run<'_> {
     #[inline]
     pub(super) fn job_ended(&mut self, now: Time, place: usize, ended: Ended) {
         if !ended.useful {
+            self.front_ends[place].abandoned.is_known(&ended.job, now);
             return;
         }
         let who = ended.job.row;
@@ -242,6 +260,8 @@ impl Run<'_> {
         row.set_step(Step::FlightSent);
         row.next = now + rtt + thinks;
         self.world.wake(row.next, who, Wake::Message);
+        let received = now + rtt.half();
+        self.answer_reaches_peer(received, received + thinks, who, group);
     }
 
     fn rejected(&mut self, now: Time, who: u32, group: usize, place: usize, phase: Phase, reason: Rejection) {
@@ -257,7 +277,7 @@ impl Run<'_> {
         let of = &self.groups[group];
         let row = &self.rows[who as usize];
         let (cause, since, started) = (row.cause(), row.since, row.started);
-        let deadline = of.attempt_timeout.map_or(Time::NEVER, |timeout| started + timeout);
+        let deadline = self.peer_deadline(who, group);
         let cell = of.cell;
         // The outage ends when the peer learns of it, or goes over into the next one when it has given up before.
         self.figures[usize::from(cell)].lost += u128::from(established.min(deadline).min(self.end).since(since).0);
@@ -283,7 +303,7 @@ impl Run<'_> {
         if learned == Time::NEVER {
             return;
         }
-        let deadline = self.groups[group].attempt_timeout.map_or(Time::NEVER, |timeout| row.started + timeout);
+        let deadline = self.peer_deadline(who, group);
         let ahead = u128::from(learned.min(deadline).min(self.end).since(now).0);
         self.figures[usize::from(self.groups[group].cell)].lost -= ahead;
     }
@@ -294,6 +314,9 @@ impl Run<'_> {
         let row = &self.rows[who as usize];
         if row.attempt == 0 {
             return row.started;
+        }
+        if let Some(aside) = self.asides.get(who as usize) {
+            return aside.first_syn;
         }
         row.since + self.first_wait(who, group, row)
     }
@@ -317,6 +340,7 @@ impl Run<'_> {
         row.set_step(Step::Valid);
         row.next = Time::NEVER;
         row.since = now;
+        self.aside_of_valid(now, who, group);
         self.front_ends[place].valid += 1;
         self.world.disconnected -= 1;
         self.world.cut_off -= u64::from(cause != Cause::Initial);
@@ -335,11 +359,15 @@ impl Run<'_> {
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
     pub(super) fn attempt_failed(&mut self, now: Time, who: u32, group: usize) {
+        self.attempt_over(now, who, group);
+        self.go_on_after_failure(now, who, group, Span::ZERO);
+    }
+
+    /// After an attempt that has failed or was not made: on, after a wait of `at_least` so long.
+    pub(super) fn go_on_after_failure(&mut self, now: Time, who: u32, group: usize, at_least: Span) {
+        let wait = self.wait_after_failure(now, who, group, at_least);
         let of = &self.groups[group];
         let row = &mut self.rows[who as usize];
-        let when = row.when();
-        let wait = || of.sample(&of.reconnect.delay, &self.world.draws, who, Purpose::ReconnectDelay, when, 0);
-        let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, wait);
         row.attempt = row.attempt.saturating_add(1);
         let from = row.place();
         row.set_place(of.next_front_end(from));
@@ -349,14 +377,13 @@ impl Run<'_> {
             let due = row.due;
             self.leave_sweep(now, usize::from(from), due, false);
         }
-        let wait = match next {
-            Next::AtOnce => Span::ZERO,
-            Next::After(span) => span,
-        };
-        self.attempt_after(now, who, group, wait);
+        match wait {
+            Some(wait) => self.attempt_after(now, who, group, wait),
+            None => self.stop_trying(now, who, group),
+        }
     }
 
-    fn attempt_after(&mut self, now: Time, who: u32, group: usize, wait: Span) {
+    pub(super) fn attempt_after(&mut self, now: Time, who: u32, group: usize, wait: Span) {
         if wait == Span::ZERO {
             return self.attempt(now, who, group);
         }
@@ -380,7 +407,8 @@ impl Run<'_> {
         let group = self.group_of(who);
         let row = &mut self.rows[who as usize];
         row.set_place(self.groups[group].next_front_end(row.place()));
-        let wait = self.first_wait(who, group, &self.rows[who as usize]);
+        let early = self.wait_after_early_loss(who, group);
+        let wait = early.unwrap_or_else(|| self.first_wait(who, group, &self.rows[who as usize]));
         self.attempt_after(now, who, group, wait);
     }
 
@@ -392,9 +420,8 @@ impl Run<'_> {
             return;
         }
         let group = self.group_of(who);
-        let Some(timeout) = self.groups[group].attempt_timeout else { return };
-        if row.started + timeout != now {
-            return;
+        if self.peer_deadline(who, group) != now {
+            return self.front_end_limit(now, who, group);
         }
         if row.step() != Step::Valid {
             self.give_up(now, who, group);
@@ -408,9 +435,12 @@ impl Run<'_> {
 
     fn give_up(&mut self, now: Time, who: u32, group: usize) {
         self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
-        self.decide(now, who, What::GaveUp, 0);
+        self.decide(now, who, What::GaveUp, self.timed_out(now, who));
+        let row = self.rows[who as usize];
+        if self.front_ends[usize::from(row.place())].members.remove(who) {
+            self.abandon(now, who, group, row.step() == Step::InJob);
+        }
         let row = &mut self.rows[who as usize];
-        self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
         self.attempt_failed(now, who, group);
     }
@@ -430,6 +460,7 @@ impl Run<'_> {
         row.set_step(Step::ResetSent);
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
+        self.aside_of_end(now, who, group, false);
     }
 
     /// A valid connection is no more at its front end.
@@ -463,6 +494,7 @@ impl Run<'_> {
             row.set_cause(Cause::Initial);
             row.owe(Obligation::None);
             row.attempt = 0;
+            self.aside_of_arrival(who);
             self.world.disconnected += 1;
             self.decide(now, who, What::Join, 0);
             if promised {
@@ -489,6 +521,7 @@ impl Run<'_> {
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {
         self.decide(now, who, What::Leave, 0);
+        self.attempt_over(now, who, group);
         if self.rows[who as usize].step() == Step::Valid {
             self.news_is_void(now, who, group);
             // Gone, not cut off: it counts nowhere as disconnected.

@@ -15,6 +15,7 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::retry::{self, Aside, Rations};
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
 
@@ -37,6 +38,9 @@ pub(super) struct Run<'a> {
     pub(super) cells: Cells,
     pub(super) groups: Vec<Group>,
     pub(super) rows: Vec<Row>,
+    /// One a row if any policy needs it, else none.
+    pub(super) asides: Vec<Aside>,
+    pub(super) rations: Rations,
     pub(super) front_ends: Vec<FrontEnd>,
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
@@ -99,6 +103,8 @@ impl<'a> Run<'a> {
             cells,
             groups,
             rows,
+            asides: retry::asides(plan),
+            rations: Rations::new(),
             front_ends,
             world,
             now: Time::ZERO,
@@ -291,9 +297,7 @@ impl<'a> Run<'a> {
             };
             self.touch_queue(place);
             let group = self.group_of(job.row);
-            if job.kind == JobKind::ValidateRefresh && self.rows[job.row as usize].generation != job.generation {
-                // Lost before service: recorded then, not asked now (rule 17).
-                self.front_ends[place].account.drop_waiting(now, job.arrived);
+            if self.skips(now, place, &job) {
                 continue;
             }
             self.lateness(now, &job, group);

@@ -10,6 +10,7 @@ mod engine;
 mod finish;
 mod lookup;
 mod refresh;
+mod retry;
 mod world;
 
 use std::ops::ControlFlow;

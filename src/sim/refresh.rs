@@ -226,7 +226,22 @@ impl Run<'_> {
         front_end.owing -= 1;
         row.since = learned;
         row.set_cause(Cause::Refresh);
+        let watches = front_end.watches_arrivals();
+        self.aside_of_end(now, who, group, true);
+        if watches || self.groups[group].reconnect.is_rationed() {
+            return self.break_and_ask(now, learned, who, group, initiator);
+        }
         self.syn_to_own_front_end(learned, who, group);
+    }
+
+    /// The same where the SYN to come may have to wait, or may be refused: it is a step of its own.
+    fn break_and_ask(&mut self, now: Time, learned: Time, who: u32, group: usize, initiator: Initiator) {
+        let place = usize::from(self.rows[who as usize].place());
+        self.front_ends[place].members.remove(who);
+        if initiator == Initiator::Peer {
+            self.abandon(now, who, group, false);
+        }
+        self.attempt_after(now, who, group, learned.since(now));
     }
 
     /// Pulls a row from the run of a tick; says whether it is in it.

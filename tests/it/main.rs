@@ -5,6 +5,7 @@ mod docs;
 mod incident;
 mod layers;
 mod random_plans;
+mod reconnect;
 mod report;
 mod scenario_errors;
 mod scenario_files;

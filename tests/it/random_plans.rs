@@ -11,7 +11,10 @@ use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Metric, Outcome, What};
-use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
+use refresh_sim::policy::{
+    Act, Action, Anchor, Backoff, Budget, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter, JitterAt,
+    Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
+};
 use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Plan, Start, TieOrder, TimelineEntry, WhenFull};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
@@ -89,8 +92,17 @@ fn front_end(of: &mut Choices<'_>, number: u64, horizon: Span) -> FrontEndPlan {
         when_full: of.one_of(&[WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest]),
         accept: if of.yes() { Some(of.cost()) } else { None },
         backlog: of.below(4) as u32,
+        notices: of.yes(),
+        limits: limits(of, horizon),
         ..FrontEndPlan::new(&format!("fe{number}"))
     }
+}
+
+fn limits(of: &mut Choices<'_>, horizon: Span) -> Limits {
+    let mut limit = || if of.below(4) == 3 { Some(of.span(Span(1), Span(horizon.0 / 20))) } else { None };
+    let (handshake, first_message) = (limit(), limit());
+    let max_connections = if of.below(4) == 3 { Some(1 + of.below(20) as u32) } else { None };
+    Limits { handshake, first_message, max_connections }
 }
 
 fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
@@ -140,6 +152,79 @@ fn recovery(of: &mut Choices<'_>, horizon: Span) -> Recovery {
     }
 }
 
+/// A policy whose every loop has a wait: of `least`, but for a few that jitter makes shorter.
+fn reconnect(of: &mut Choices<'_>, short: bool, least: Span, horizon: Span) -> Reconnect {
+    let plain = Reconnect::plain(
+        if short { Dist::Constant(of.span(least, horizon)) } else { of.dist(Span::ZERO, Span::SECOND) },
+        of.dist(least, horizon),
+    );
+    let backoff = if of.yes() { Some(backoff(of, least, horizon)) } else { None };
+    if of.below(3) != 2 {
+        return Reconnect { backoff, ..plain };
+    }
+    let window = of.span(least.max(Span::SECOND), horizon.max(Span::SECOND));
+    Reconnect {
+        backoff,
+        counted_from: of.one_of(&[CountedFrom::Failure, CountedFrom::Start]),
+        reset_after: if of.yes() { of.span(Span(1), horizon) } else { Span::ZERO },
+        give_up: GiveUp {
+            attempts: if of.below(3) == 2 { Some(1 + of.below(20) as u16) } else { None },
+            after: if of.below(3) == 2 { Some(of.span(Span::ZERO, horizon)) } else { None },
+        },
+        stretch_attempt: of.yes(),
+        budget: if of.yes() {
+            let floor = Rate { count: of.below(4) as u32, per: window };
+            let share = Ratio::percent(of.below(200) as u32);
+            Some(Budget { share, floor, window, scope: of.one_of(&[Scope::Group, Scope::FrontEnd]) })
+        } else {
+            None
+        },
+        limit: ConnectLimit {
+            rate: if of.yes() {
+                Some(Rate { count: 1 + of.below(50) as u32, per: of.span(Span::MILLISECOND, Span(horizon.0 / 10)) })
+            } else {
+                None
+            },
+            in_flight: if of.yes() { Some(1 + of.below(5) as u32) } else { None },
+        },
+        ..plain
+    }
+}
+
+fn backoff(of: &mut Choices<'_>, least: Span, horizon: Span) -> Backoff {
+    let step = of.span(Span::ZERO, horizon);
+    let factor = Ratio::percent(101 + of.below(1_000) as u32);
+    let share = Ratio::percent(of.below(101) as u32);
+    let growth = match of.below(5) {
+        0 => Growth::Fixed,
+        1 => Growth::Linear(step),
+        2 => Growth::Exponential(factor),
+        3 => Growth::List(vec![Span::ZERO, step, least.max(Span(1))].into()),
+        _ => Growth::Decorrelated,
+    };
+    Backoff {
+        base: of.dist(least.max(Span(1)), horizon),
+        growth,
+        cap: if of.yes() { Some(of.span(least.max(Span(1)), horizon)) } else { None },
+        jitter: of.one_of(&[
+            Jitter::None,
+            Jitter::Full,
+            Jitter::Equal,
+            Jitter::TwoSided(share),
+            Jitter::Later(share),
+            Jitter::Earlier(share),
+        ]),
+        jitter_at: of.one_of(&[JitterAt::BeforeCap, JitterAt::AfterCap]),
+        jitter_first: of.yes(),
+        jitter_tries: if of.below(3) == 2 { Some(of.below(4) as u16) } else { None },
+    }
+}
+
+fn timeouts(of: &mut Choices<'_>) -> Timeouts {
+    let mut timeout = || if of.yes() { Some(of.span(Span(1), Span::SECOND.times(20))) } else { None };
+    Timeouts { connect: timeout(), flight: timeout(), answer: timeout() }
+}
+
 fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> GroupPlan {
     let transport = of.one_of(&[Transport::Tcp, Transport::Tls]);
     let count = of.below(21) as u32;
@@ -174,10 +259,8 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
             _ if short => Some(of.span(Span(1), Span::SECOND.times(20))),
             _ => Some(of.span(least, horizon)),
         },
-        reconnect: Reconnect {
-            first: if short { Dist::Constant(of.span(least, horizon)) } else { of.dist(Span::ZERO, Span::SECOND) },
-            delay: of.dist(least, horizon),
-        },
+        timeouts: if short { timeouts(of) } else { Timeouts::default() },
+        reconnect: reconnect(of, short, least, horizon),
         front_ends: turned[..known].to_vec(),
         present: of.below(5) != 4,
         ..GroupPlan::new(&format!("g{number}"), transport, count)
@@ -323,10 +406,15 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
     assert!(seen.is_sorted_by_key(|d| d.at), "decisions go back in time");
     assert!(seen.last().is_none_or(|d| d.at <= end), "a decision after the horizon");
     let mut there = BTreeMap::new();
+    let mut stopped = std::collections::BTreeSet::new();
     for d in seen.iter().filter(|d| !d.what.is_of_front_end()) {
         let (present, valid) = there.entry(d.who).or_insert((false, false));
         match d.what {
-            What::Join => assert!(!std::mem::replace(present, true), "joined twice: {d:?}"),
+            What::Join => {
+                assert!(!std::mem::replace(present, true), "joined twice: {d:?}");
+                stopped.remove(&d.who);
+            }
+            What::Stops => assert!(stopped.insert(d.who), "stopped twice: {d:?}"),
             What::Leave => {
                 assert!(std::mem::replace(present, false), "left twice: {d:?}");
                 *valid = false;
@@ -338,8 +426,25 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
                 assert!(*valid || d.detail == 1, "due, but not valid: {d:?}");
                 *valid &= d.detail != 2;
             }
-            What::Attempt => assert!(*present && !*valid, "tries without need: {d:?}"),
+            What::Attempt => {
+                assert!(*present && !*valid, "tries without need: {d:?}");
+                assert!(!stopped.contains(&d.who), "tries though it has stopped: {d:?}");
+            }
             _ => {}
+        }
+    }
+}
+
+/// Where attempts have a pace, they keep it.
+fn check_paces(plan: &Plan, seen: &[Decision]) {
+    let mut last: BTreeMap<(usize, u16), Time> = BTreeMap::new();
+    for d in seen.iter().filter(|d| d.what == What::Attempt) {
+        let (group, _) = Names::new(plan).locate(d.who).expect("it is in a group");
+        let limit = plan.groups[group].reconnect.limit;
+        // An attempt that has had its turn may wait again for one in flight.
+        let Some(rate) = limit.rate.filter(|_| limit.in_flight.is_none()) else { continue };
+        if let Some(before) = last.insert((group, d.extra), d.at) {
+            assert!(d.at.since(before) >= rate.interval(), "{d:?} follows too soon");
         }
     }
 }
@@ -358,6 +463,7 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     check_obligations(&watched);
     check_crashes(&watched, &all.0);
     check_decisions(plan, &all.0);
+    check_paces(plan, &all.0);
 }
 
 /// Takes all contention out of a plan, so that peers cannot touch each other.
@@ -365,6 +471,10 @@ fn uncontended(mut plan: Plan) -> Plan {
     (plan.validator, plan.measure.from) = (Builtin::Sfb2015Cu2, Time::ZERO);
     for front_end in &mut plan.front_ends {
         (front_end.workers, front_end.cores, front_end.queue_limit) = (200, 200, None);
+        front_end.limits.max_connections = None;
+    }
+    for group in &mut plan.groups {
+        (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
     }
     plan
 }
@@ -451,7 +561,7 @@ proptest! {
 }
 
 /// One front end that serves from run time 0, `count` TCP peers a second of round trip away, a validation of 100 ms.
-fn story(count: u32, horizon: Span) -> Plan {
+pub(super) fn story(count: u32, horizon: Span) -> Plan {
     let mut plan = Plan::new(horizon, Builtin::Sfb2015Cu2);
     plan.front_ends[0].start_up = Dist::Constant(Span::ZERO);
     let group = GroupPlan {
@@ -464,17 +574,17 @@ fn story(count: u32, horizon: Span) -> Plan {
     plan
 }
 
-fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
+pub(super) fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
     let mut all = All::default();
     let outcome = run(plan, &mut all).expect("it runs");
     (outcome, all.0)
 }
 
-fn at(seen: &[Decision], what: What) -> Vec<u64> {
+pub(super) fn at(seen: &[Decision], what: What) -> Vec<u64> {
     seen.iter().filter(|d| d.what == what).map(|d| d.at.0 / 1_000_000).collect()
 }
 
-fn every(plan: &mut Plan, every: Span) {
+pub(super) fn every(plan: &mut Plan, every: Span) {
     plan.refresh = Some(refresh_in_place(every));
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::dist::Dist;
 use crate::frontend::FRONT_ENDS_MAX;
+use crate::policy::Limits;
 use crate::scenario::decode::{Context, Item, Table};
 use crate::scenario::defaults::{BACKLOG, START_UP, WORKERS};
 use crate::scenario::diagnose::quoted;
@@ -51,12 +52,27 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
         queue_limit: queue_limit.and_then(|item| item.whole32(1..=u32::MAX)),
         when_full: when_full.unwrap_or(WhenFull::BackPressure),
         accept: get("accept").and_then(|item| item.cpu()),
+        notices: get("notices").and_then(|item| item.boolean()).unwrap_or(false),
+        limits: get("limits").map(|item| limits(&item)).unwrap_or_default(),
         backlog: get("backlog").and_then(|item| item.whole32(0..=1_000_000)).unwrap_or(BACKLOG),
     };
     if let Some(table) = section {
         table.finish();
     }
     nodes.into_iter().map(|(name, starts)| FrontEndPlan { name, starts, ..front_end.clone() }).collect()
+}
+
+/// The front ends' own limits on connections.
+fn limits(item: &Item<'_, '_>) -> Limits {
+    let Some(table) = item.table("a table, e.g. { first_message = \"60s\" }") else { return Limits::default() };
+    let length = |key| table.get(key).and_then(|item| item.length_or_never()).flatten();
+    let limits = Limits {
+        handshake: length("handshake"),
+        first_message: length("first_message"),
+        max_connections: table.get("max_connections").and_then(|item| item.whole32(1..=u32::MAX)),
+    };
+    table.finish();
+    limits
 }
 
 fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
