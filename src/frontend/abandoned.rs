@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn rule_05_slots_become_free_in_order_of_time_and_jobs_are_known_from_their_time_on() {
         let mut abandoned = Abandoned::default();
-        [30, 10, 20].map(|at| abandoned.keep_slot(Time(at)));
+        [30, 10, 20].into_iter().for_each(|at| abandoned.keep_slot(Time(at)));
         assert_eq!([9, 10, 25, 30].map(|now| abandoned.slots(Time(now))), [3, 2, 1, 0]);
         let job = |row| Job {
             arrived: Time(0),

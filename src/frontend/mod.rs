@@ -169,6 +169,8 @@ pub struct FrontEnd {
     pub next_tick: Time,
     /// Connections that it has, valid or not yet.
     pub members: Members,
+    /// Whether the arrival of each SYN is a step of its own, for something is counted or timed from it (rule 5).
+    pub watches_arrivals: bool,
     /// Connections that their peers gave up, as far as it does not know of that yet.
     pub abandoned: Abandoned,
     /// Those that are valid.
@@ -237,6 +239,7 @@ impl FrontEnd {
             next_change: Time::NEVER,
             next_tick: Time::NEVER,
             members: Members::new(rows),
+            watches_arrivals: !setup.limits.is_none(),
             abandoned: Abandoned::default(),
             valid: 0,
             owing: 0,
@@ -366,12 +369,6 @@ impl FrontEnd {
             self.account.cut_off += u128::from(cpu.0);
         }
         self.account.close(end)
-    }
-
-    /// Whether the arrival of each SYN is a step of its own, for something is counted or timed from it (rule 5).
-    #[inline]
-    pub fn watches_arrivals(&self) -> bool {
-        !self.setup.limits.is_none()
     }
 
     /// Whether it serves and has as many connections as it may.

@@ -19,4 +19,4 @@ pub use ratio::{Rate, Ratio};
 pub use reconnect::{CountedFrom, GiveUp, Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};
 pub use refresh::{Act, Anchor, Initiator, Order, Refresh};
-pub use timeouts::{Limits, Timeouts};
+pub use timeouts::{ConnectGrowth, Limits, Timeouts};

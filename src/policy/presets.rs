@@ -5,6 +5,7 @@
 use super::backoff::{Backoff, Growth, Jitter, JitterAt};
 use super::ratio::Ratio;
 use super::reconnect::{CountedFrom, Reconnect};
+use super::timeouts::Timeouts;
 use crate::dist::Dist;
 use crate::time::Span;
 
@@ -38,6 +39,8 @@ pub struct Preset {
     pub source: &'static str,
     /// How long an attempt may take; `None`: the policy does not say.
     pub attempt_timeout: Option<Span>,
+    /// How long its steps may take.
+    pub timeouts: Timeouts,
     /// Its settings.
     pub settings: fn() -> Reconnect,
 }
@@ -49,6 +52,7 @@ pub const PRESETS: &[Preset] = &[
         evidence: Evidence::Secondary,
         source: "RFC 5626 4.5, all flows failed: base time 30 s, maximum 1800 s, 50 to 100 % of it",
         attempt_timeout: None,
+        timeouts: Timeouts::NONE,
         // The count of failures is 1 at the first wait, so that its base is twice the base time.
         settings: || {
             Reconnect::backing_off(
@@ -67,6 +71,7 @@ pub const PRESETS: &[Preset] = &[
         evidence: Evidence::Verified,
         source: "grpc-java ExponentialBackoffPolicy and InternalSubchannel, gRPC connection back-off protocol",
         attempt_timeout: Some(Span(20 * Span::SECOND.0)),
+        timeouts: Timeouts::NONE,
         settings: || Reconnect {
             counted_from: CountedFrom::Start,
             stretch_attempt: true,

@@ -277,6 +277,13 @@ pub struct Group {
 pub struct Timeouts {
     /// From the SYN to its answer; or `never`, the default.
     pub connect: Option<LengthOrNever>,
+    /// How many times longer that is after each failed round; needs `connect`; default it is always the same.
+    #[schemars(range(min = 1.01, max = 1000.0))]
+    pub connect_factor: Option<f64>,
+    /// The longest that it grows to; only with `connect_factor`; or `never`, the default.
+    pub connect_cap: Option<LengthOrNever>,
+    /// How much shorter or longer chance makes it, before the cap; only with `connect_factor`; at most 100%; default 0%.
+    pub connect_jitter: Option<Share>,
     /// From each TLS flight of the peer to its answer; or `never`, the default.
     pub flight: Option<LengthOrNever>,
     /// From the message that the peer is judged by to the verdict; or `never`, the default.

@@ -48,7 +48,7 @@ impl Run<'_> {
     #[inline]
     fn send_syn(&mut self, sent: Time, who: u32, group: usize) -> Cause {
         let place = usize::from(self.rows[who as usize].place());
-        if self.front_ends[place].life == Life::Up && !self.front_ends[place].watches_arrivals() {
+        if self.front_ends[place].life == Life::Up && !self.front_ends[place].watches_arrivals {
             self.front_ends[place].members.add(who);
             return self.syn_to_own_front_end(sent, who, group);
         }

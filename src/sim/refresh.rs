@@ -226,7 +226,7 @@ impl Run<'_> {
         front_end.owing -= 1;
         row.since = learned;
         row.set_cause(Cause::Refresh);
-        let watches = front_end.watches_arrivals();
+        let watches = front_end.watches_arrivals;
         self.aside_of_end(now, who, group, true);
         if watches || self.groups[group].reconnect.is_rationed() {
             return self.break_and_ask(now, learned, who, group, initiator);

@@ -126,8 +126,8 @@ impl Run<'_> {
         }
         let row = self.rows[who as usize];
         let stretched = self.stretched_timeout(who, group, &row);
-        let of = &self.groups[group];
-        let (timeouts, front_ends) = (of.timeouts, of.front_ends.len() as u16);
+        let connect = self.connect_timeout(who, group);
+        let front_ends = self.groups[group].front_ends.len() as u16;
         let Some(aside) = self.asides.get_mut(who as usize) else { return };
         if row.attempt == 0 {
             aside.first_syn = sent;
@@ -138,13 +138,20 @@ impl Run<'_> {
         aside.arrived = Time::NEVER;
         aside.attempt_deadline = stretched.map_or(Time::NEVER, |timeout| sent + timeout);
         let stretches = aside.attempt_deadline;
-        self.step_starts(sent, who, Waits::Connect, timeouts.connect);
+        self.step_starts(sent, who, Waits::Connect, connect);
         if let Some(answered) = answered {
             self.syn_answered(answered, who, group);
         }
         if stretches != Time::NEVER {
             self.world.wake(stretches, who, Wake::AttemptTimer);
         }
+    }
+
+    /// How long the peer waits for the answer to the SYN of its present attempt.
+    fn connect_timeout(&self, who: u32, group: usize) -> Option<Span> {
+        let (row, of) = (&self.rows[who as usize], &self.groups[group]);
+        let bits = || self.world.draws.draw(of.identity_of(who), Purpose::BackoffJitter, row.when(), 1);
+        of.timeouts.of_connect(self.failures(who, group, row), bits)
     }
 
     /// How long an attempt may take, where its group lets that grow with the waits.
@@ -186,7 +193,7 @@ impl Run<'_> {
     /// A SYN that the peer had reason to count on is still under way, and its front end is gone.
     pub(super) fn syn_unanswered(&mut self, who: u32, group: usize) {
         let started = self.rows[who as usize].started;
-        self.step_starts(started, who, Waits::Connect, self.groups[group].timeouts.connect);
+        self.step_starts(started, who, Waits::Connect, self.connect_timeout(who, group));
     }
 
     /// Which of the peer's time-outs is over at `now`: the detail of its decision to give up.
@@ -270,9 +277,8 @@ impl Run<'_> {
     /// The connection of a peer ends, at the peer by `planned` or unplanned: whether it was up long enough to forget
     /// earlier failures. The row has its new cycle and episode already.
     pub(super) fn aside_of_end(&mut self, now: Time, who: u32, group: usize, planned: bool) {
-        let row = self.rows[who as usize];
-        let reset_after = self.groups[group].reconnect.reset_after;
         let Some(aside) = self.asides.get_mut(who as usize) else { return };
+        let (row, reset_after) = (&self.rows[who as usize], self.groups[group].reconnect.reset_after);
         if reset_after == Span::ZERO {
             return;
         }
@@ -446,8 +452,9 @@ impl Run<'_> {
     /// Whether a worker skips `job`, which is next: its connection is gone, and the front end knows and cares.
     #[inline]
     pub(super) fn skips(&mut self, now: Time, place: usize, job: &Job) -> bool {
-        let gone = self.rows[job.row as usize].generation != job.generation;
-        if !gone || (job.kind != JobKind::ValidateRefresh && !self.front_ends[place].setup.notices) {
+        if job.kind != JobKind::ValidateRefresh && !self.front_ends[place].setup.notices
+            || self.rows[job.row as usize].generation == job.generation
+        {
             return false;
         }
         // A refresh whose connection was lost before service is recorded then, not asked now (rule 17).

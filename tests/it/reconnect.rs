@@ -6,7 +6,8 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Counter, Decision, Outcome, What};
 use refresh_sim::policy::{
-    Backoff, Budget, CountedFrom, GiveUp, Growth, Jitter, Limits, Rate, Ratio, Reconnect, Scope, Timeouts,
+    Backoff, Budget, ConnectGrowth, CountedFrom, GiveUp, Growth, Jitter, Limits, Rate, Ratio, Reconnect, Scope,
+    Timeouts,
 };
 use refresh_sim::scenario::plan::{Change, Plan, TimelineEntry};
 use refresh_sim::sim::{Unwatched, Watch, run_with};
@@ -250,7 +251,7 @@ fn rule_14_each_step_has_its_time_out() {
         let (_, seen) = seen(&plan);
         (at(&seen, What::GaveUp), details(&seen, What::GaveUp))
     };
-    let none = Timeouts::default();
+    let none = Timeouts::NONE;
     let connect = Timeouts { connect: Some(millis(999)), ..none };
     assert_eq!(gave_up(connect, None, millis(1)), (vec![999], vec![2]));
     assert_eq!(gave_up(Timeouts { connect: Some(seconds(1)), ..none }, None, millis(1)), (vec![], vec![]));
@@ -264,6 +265,17 @@ fn rule_14_each_step_has_its_time_out() {
     // Sent at 1 s, valid at 3.5 s, the news is there at 4 s, or a millisecond later.
     assert_eq!(gave_up(answer, None, seconds(2)), (vec![], vec![]));
     assert_eq!(gave_up(answer, None, millis(2_001)), (vec![4_000], vec![1]));
+}
+
+#[test]
+fn rule_14_the_time_for_a_connection_may_grow_with_failed_rounds() {
+    let mut plan = story(1, seconds(30));
+    let growth = ConnectGrowth { factor: Ratio::new(2, 1), cap: None, jitter: Ratio::percent(0) };
+    plan.groups[0].timeouts = Timeouts { connect: Some(millis(300)), connect_growth: Some(growth), ..Timeouts::NONE };
+    let (_, seen) = seen(&plan);
+    // The answer takes a second: 300 ms and 600 ms are too little, 1,200 ms is enough.
+    assert_eq!((at(&seen, What::Attempt), at(&seen, What::GaveUp)), (vec![0, 5_300, 10_900], vec![300, 5_900]));
+    assert_eq!(at(&seen, What::Valid), [12_500]);
 }
 
 #[test]
@@ -353,7 +365,7 @@ fn rule_14_settings_that_nobody_uses_change_no_digest() {
     let mut plan = story(5, Span::MINUTE);
     every(&mut plan, seconds(10));
     let plain = digest(&plan);
-    plan.groups[0].timeouts = Timeouts { connect: Some(Span::HOUR), flight: None, answer: Some(Span::HOUR) };
+    plan.groups[0].timeouts = Timeouts { connect: Some(Span::HOUR), answer: Some(Span::HOUR), ..Timeouts::NONE };
     plan.groups[0].reconnect.reset_after = Span(1);
     plan.groups[0].reconnect.limit.in_flight = Some(1_000);
     plan.front_ends[0].notices = true;

@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths have ranges that a schema cannot say.
-const LENGTH_RANGES: [(&str, &[&str]); 14] = [
+const LENGTH_RANGES: [(&str, &[&str]); 16] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -92,6 +92,8 @@ const LENGTH_RANGES: [(&str, &[&str]); 14] = [
     ("measure.sample", &["\"999ms\""]),
     ("front_end.accept", &["\"0s\""]),
     ("group.reconnect.factor", &["1", "1.009", "1000.1", "-2", "inf", "1.0000000001"]),
+    ("group.timeouts.connect_factor", &["1", "1000.1"]),
+    ("group.timeouts.connect_jitter", &["\"101%\""]),
     ("group.reconnect.jitter_share", &["\"101%\"", "\"3/2\""]),
     ("group.reconnect.connect_rate", &["\"0/s\"", "\"1/0s\"", "\"1/25h\"", "\"2000000000/s\""]),
     ("group.reconnect.budget.share", &["\"1001%\""]),
@@ -297,6 +299,11 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         (
             "cap order without jitter",
             add_to_waits("jitter_at = \"before-cap\"\njitter_first = false\njitter_tries = 3"),
+        ),
+        ("cap of what does not grow", value("group.timeouts.connect_factor", "2").replace("connect_factor = 2\n", "")),
+        (
+            "growth of what is not timed",
+            GOOD.replace("connect = \"10s\"\n", "").replace("connect_cap = \"30s\"\nconnect_jitter = \"20%\"\n", ""),
         ),
         ("jitter of a plain delay", value("group.reconnect.delay", "\"5s\"\njitter_first = false")),
         ("nothing to validate by", GOOD.replace("validator = \"sfb2015-rtm\"\n", "")),

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
 use refresh_sim::policy::{
-    Act, Action, Anchor, Backoff, Budget, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter, JitterAt,
-    Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
+    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter,
+    JitterAt, Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
 };
 use refresh_sim::scenario::{
     Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, Setting, Start, TieOrder,
@@ -358,11 +358,16 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
 }
 
 fn timeouts() -> impl Strategy<Value = Timeouts> {
-    (maybe_length(), maybe_length(), maybe_length()).prop_map(|(connect, flight, answer)| Timeouts {
-        connect,
-        flight,
-        answer,
-    })
+    let growth = (101u32..=100_000, maybe_length(), share()).prop_map(|(factor, cap, jitter)| {
+        let factor = Ratio::percent(factor);
+        ConnectGrowth { factor, cap, jitter }
+    });
+    (maybe_length(), prop::option::of(growth), maybe_length(), maybe_length()).prop_map(
+        |(connect, growth, flight, answer)| {
+            let connect_growth = growth.filter(|_| connect.is_some());
+            Timeouts { connect, connect_growth, flight, answer }
+        },
+    )
 }
 
 fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {

@@ -31,6 +31,11 @@ impl Pairs {
 pub(super) fn timeouts(timeouts: &Timeouts) -> String {
     let mut out = Pairs::default();
     out.add_some("connect", timeouts.connect.map(length));
+    if let Some(growth) = &timeouts.connect_growth {
+        out.add_some("connect_factor", growth.factor.decimal());
+        out.add_some("connect_cap", growth.cap.map(length));
+        out.add("connect_jitter", quoted(&growth.jitter));
+    }
     out.add_some("flight", timeouts.flight.map(length));
     out.add_some("answer", timeouts.answer.map(length));
     out.table()

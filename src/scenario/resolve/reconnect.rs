@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::dist::Dist;
 use crate::policy::{
-    Backoff, Budget, ConnectLimit, FACTOR_MAX, FACTOR_MIN, GiveUp, Growth, Jitter, JitterAt, PRESETS, Preset, Rate,
-    Ratio, Reconnect, Scope, Timeouts,
+    Backoff, Budget, ConnectGrowth, ConnectLimit, FACTOR_MAX, FACTOR_MIN, GiveUp, Growth, Jitter, JitterAt, PRESETS,
+    Preset, Rate, Ratio, Reconnect, Scope, Timeouts,
 };
 use crate::scenario::decode::{Item, Table};
 use crate::scenario::file::{GrowthWord, JitterWord, PresetWord};
@@ -31,19 +31,29 @@ const BACKOFF_KEYS: [&str; 10] =
 impl Reader<'_, '_, '_> {
     /// How long they wait for each step.
     pub(super) fn timeouts(&self) -> Timeouts {
+        let mut timeouts = self.preset().map_or(Timeouts::NONE, |preset| preset.timeouts);
         let item = self.table.get("timeouts");
         let Some(table) = item.and_then(|item| item.table("a table, e.g. { connect = \"5s\" }")) else {
-            return Timeouts::default();
+            return timeouts;
         };
-        let get = |key| table.get(key).and_then(|item| item.length_or_never()).flatten();
-        let timeouts = Timeouts { connect: get("connect"), flight: get("flight"), answer: get("answer") };
+        let Timeouts { connect, flight, answer, .. } = &mut timeouts;
+        for (key, step) in [("connect", connect), ("flight", flight), ("answer", answer)] {
+            if let Some(item) = table.get(key) {
+                *step = item.length_or_never().flatten();
+            }
+        }
+        connect_growth(&table, &mut timeouts);
         table.finish();
         timeouts
     }
 
+    fn preset(&self) -> Option<&'static Preset> {
+        preset(&self.table.get("reconnect")?.as_table()?)
+    }
+
     /// How long an attempt may take, if a preset of their waits says so.
     pub(super) fn preset_timeout(&self) -> Option<Span> {
-        preset(&self.table.get("reconnect")?.as_table()?)?.attempt_timeout
+        self.preset()?.attempt_timeout
     }
 
     /// How they come back.
@@ -115,6 +125,33 @@ impl Reader<'_, '_, '_> {
             reconnect.budget = budget(&item, reconnect.budget);
         }
     }
+}
+
+/// How the time-out of connecting grows.
+fn connect_growth(table: &Table<'_, '_>, timeouts: &mut Timeouts) {
+    let (factor, cap, jitter) = (table.get("connect_factor"), table.get("connect_cap"), table.get("connect_jitter"));
+    let mut growth = timeouts.connect_growth;
+    if let Some(item) = &factor {
+        if table.get("connect").is_none() && timeouts.connect.is_none() {
+            item.wrong("does nothing here", "only with `connect`");
+        }
+        let factor = item.factor(FACTOR_MIN, FACTOR_MAX).unwrap_or(FACTOR_MAX);
+        let nothing = ConnectGrowth { factor, cap: None, jitter: Ratio::percent(0) };
+        growth = Some(growth.map_or(nothing, |growth| ConnectGrowth { factor, ..growth }));
+    }
+    for item in [&cap, &jitter].into_iter().flatten().filter(|_| growth.is_none()) {
+        item.wrong("does nothing here", "only with `connect_factor`");
+    }
+    if let Some(growth) = &mut growth {
+        if let Some(item) = cap {
+            growth.cap = item.length_or_never().flatten();
+        }
+        if let Some(share) = jitter.and_then(|item| item.share(100)) {
+            growth.jitter = share;
+        }
+    }
+    // What never times out does not grow.
+    timeouts.connect_growth = growth.filter(|_| timeouts.connect.is_some());
 }
 
 /// The preset that is named.
