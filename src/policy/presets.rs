@@ -107,6 +107,73 @@ mod tests {
         assert_eq!(waits("grpc", u64::MAX), [1, 1, 3, 4, 7, 12, 20, 32]);
     }
 
+    /// Policies of the field that are no presets yet, with the ends of their first waits in ms.
+    #[test]
+    fn rule_14_the_general_form_covers_the_field_with_settings_alone() {
+        let ms = |n| Dist::Constant(Span::MILLISECOND.times(n));
+        let cap = |n| Some(Span::MILLISECOND.times(n));
+        let exponential = |base, factor, cap_ms, jitter| Backoff {
+            growth: Growth::Exponential(factor),
+            cap: cap(cap_ms),
+            jitter,
+            ..Backoff::fixed(ms(base))
+        };
+        let double = Ratio::new(2, 1);
+        let before_cap = |policy| Backoff { jitter_at: JitterAt::BeforeCap, ..policy };
+        let list = |waits: &'static [Span]| Backoff { growth: Growth::List(waits.into()), ..Backoff::fixed(ms(0)) };
+        const SIGNALR: [Span; 4] =
+            [Span::ZERO, Span(2 * Span::SECOND.0), Span(10 * Span::SECOND.0), Span(30 * Span::SECOND.0)];
+        let drawn = Dist::uniform(Span::SECOND, Span::SECOND.times(5)).expect("the parameters are in range");
+        for (name, policy, low, high) in [
+            (
+                "Kubernetes reflector",
+                exponential(800, double, 30_000, Jitter::Later(Ratio::ONE)),
+                [800, 1_600, 25_600, 30_000],
+                [1_600, 3_200, 51_200, 60_000],
+            ),
+            (
+                "Linkerd, outbound",
+                before_cap(exponential(100, double, 60_000, Jitter::Later(Ratio::percent(10)))),
+                [100, 200, 3_200, 60_000],
+                [110, 220, 3_520, 60_000],
+            ),
+            (
+                "socket.io",
+                before_cap(exponential(1_000, double, 5_000, Jitter::TwoSided(Ratio::percent(50)))),
+                [500, 1_000, 5_000, 5_000],
+                [1_500, 3_000, 5_000, 5_000],
+            ),
+            (
+                "paho Python",
+                exponential(1_000, double, 120_000, Jitter::None),
+                [1_000, 2_000, 32_000, 120_000],
+                [1_000, 2_000, 32_000, 120_000],
+            ),
+            ("SignalR", list(&SIGNALR), [0, 2_000, 30_000, 30_000], [0, 2_000, 30_000, 30_000]),
+            (
+                "reconnecting-websocket",
+                Backoff { base: drawn, ..exponential(0, Ratio::new(13, 10), 10_000, Jitter::None) },
+                [1_000, 1_300, 3_712, 10_000],
+                [5_000, 6_500, 10_000, 10_000],
+            ),
+            (
+                "Finagle fail-fast",
+                Backoff { jitter_tries: Some(16), ..exponential(1_000, double, 32_000, Jitter::Full) },
+                [0, 0, 0, 32_000],
+                [1_000, 2_000, 32_000, 32_000],
+            ),
+            (
+                "mosquitto bridge",
+                Backoff { growth: Growth::Decorrelated, cap: cap(30_000), ..Backoff::fixed(ms(5_000)) },
+                [5_000, 5_000, 5_000, 5_000],
+                [15_000, 30_000, 30_000, 30_000],
+            ),
+        ] {
+            let of = |bits: u64| [0, 1, 5, 20].map(|n| policy.wait(n, || bits, |_| bits).0 / Span::MILLISECOND.0);
+            assert_eq!((of(0), of(u64::MAX)), (low, high), "{name}");
+        }
+    }
+
     #[test]
     fn names_are_unique_and_sources_are_told() {
         for (nth, preset) in PRESETS.iter().enumerate() {

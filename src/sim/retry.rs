@@ -61,6 +61,8 @@ pub(super) struct Aside {
     counted: bool,
 }
 
+const _: () = assert!(size_of::<Aside>() <= 64, "what only some policies need doubles a peer, no more");
+
 const NOTHING: Aside = Aside {
     step_deadline: Time::NEVER,
     attempt_deadline: Time::NEVER,
