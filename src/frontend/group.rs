@@ -10,6 +10,7 @@ use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
 
 use super::row::Row;
+use super::tls::Tls;
 
 /// A group of like peers: rows `first..first + peers`.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct Group {
     pub flights: Vec<Dist>,
     /// CPU of the peer before it answers the flight at the same position; empty: none.
     pub client_cpu: Vec<Dist>,
+    /// TLS settings, which then say more than `flights` and `client_cpu` and stand in their place; `None`: those two.
+    pub tls: Option<Box<Tls>>,
     /// CPU of validating a new connection.
     pub validate_accept: Dist,
     /// CPU of validating a connection again.
@@ -63,6 +66,12 @@ pub struct Group {
 }
 
 impl Group {
+    /// How many flights of the front end the handshake of a row's present attempt has; 0 for TCP.
+    #[inline]
+    pub fn round_trips(&self, row: &Row) -> usize {
+        self.tls.as_ref().map_or(self.flights.len(), |tls| tls.handshake(row.resumes()).round_trips)
+    }
+
     /// Index within the group of the peer in row `row`.
     #[inline]
     pub fn index(&self, row: u32) -> u32 {

@@ -10,11 +10,12 @@ mod members;
 mod queue;
 mod row;
 mod tick;
+mod tls;
 mod work;
 
 use crate::dist::Dist;
 use crate::id::{Entity, Identity};
-use crate::measure::{Account, Cause, Decision, Metric};
+use crate::measure::{Account, Bundle, Cause, Decision, Metric};
 use crate::policy::{Action, Failures, Limits, Recovery};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
@@ -26,6 +27,7 @@ pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use tick::{Pull, Taken, TickRun};
+pub use tls::{Handshake, Tls};
 pub use work::{Arrival, Ended, Started};
 
 /// What a front end or a peer wants to be woken for.
@@ -60,6 +62,8 @@ pub trait Port {
     fn judge(&mut self, now: Time, place: u16, phase: Phase, at_row: u32, row: &Row, group: &Group) -> Verdict;
     /// Records a latency.
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
+    /// Records a latency that counts for each of a bundle.
+    fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
     /// Puts a decision on the record.
     fn decide(&mut self, decision: Decision, row: Option<&Row>);
 }
@@ -382,9 +386,9 @@ impl FrontEnd {
         self.setup.workers - self.idle.len() as u32
     }
 
-    /// The row of the job `ahead` places from the head of the queue: what will be touched soon.
+    /// The rows of the `n` jobs next in line: what will be touched soon.
     #[inline]
-    pub fn upcoming(&self, ahead: usize) -> Option<u32> {
-        self.queue.upcoming(ahead)
+    pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
+        self.queue.upcoming(n)
     }
 }

@@ -166,13 +166,13 @@ impl Queue {
         self.line.pop_front();
     }
 
-    /// The row of the job `ahead` places from the head: what will be touched soon.
+    /// The rows of the `n` jobs next in line: what will be touched soon.
     #[inline]
-    pub fn upcoming(&self, ahead: usize) -> Option<u32> {
-        match self.line.get(ahead)? {
+    pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
+        self.line.iter().take(n).filter_map(|queued| match queued {
             Queued::One(job) => Some(job.row),
             Queued::Run => None,
-        }
+        })
     }
 
     #[inline]

@@ -99,7 +99,7 @@ pub struct Row {
     pub since: Time,
     /// Round-trip time in ns, where it fits; 0: not drawn yet, or longer. A copy of what the draw gives each time.
     rtt: u32,
-    // Bits: cycle 24, step 4, cause 2, sampled 1.
+    // Bits: cycle 24, step 4, cause 2, sampled 1, resumes 1.
     cycle_and_step: u32,
     /// Tries since the last loss; those from the 65,536th on share their draws.
     pub attempt: u16,
@@ -116,6 +116,7 @@ const _: () = assert!(size_of::<Row>() == 48, "a row is 48 bytes: docs/performan
 const STEP: u32 = 24;
 const CAUSE: u32 = 28;
 const SAMPLED: u32 = 30;
+const RESUMES: u32 = 31;
 const FLIGHT: u16 = 10;
 const OBLIGATION: u16 = 13;
 
@@ -179,14 +180,17 @@ impl Row {
     }
 
     /// Its round-trip time, kept where it fits: `draw` is what it is.
-    #[inline]
+    #[inline(always)]
     pub fn rtt(&mut self, draw: impl FnOnce() -> Span) -> Span {
-        if self.rtt == 0 {
-            let span = draw();
-            self.rtt = u32::try_from(span.0).unwrap_or(0);
-            return span;
-        }
-        Span(u64::from(self.rtt))
+        if self.rtt == 0 { self.draw_rtt(draw) } else { Span(u64::from(self.rtt)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn draw_rtt(&mut self, draw: impl FnOnce() -> Span) -> Span {
+        let span = draw();
+        self.rtt = u32::try_from(span.0).unwrap_or(0);
+        span
     }
 
     /// Where it is in its life.
@@ -252,6 +256,17 @@ impl Row {
         self.cycle_and_step |= 1 << SAMPLED;
     }
 
+    /// Whether its handshake takes up an earlier TLS session.
+    #[inline]
+    pub fn resumes(&self) -> bool {
+        self.cycle_and_step >> RESUMES == 1
+    }
+
+    /// Sets whether its handshake takes up an earlier TLS session.
+    pub fn set_resumes(&mut self, resumes: bool) {
+        self.cycle_and_step = self.cycle_and_step & !(1 << RESUMES) | u32::from(resumes) << RESUMES;
+    }
+
     /// What its draws hang on now.
     #[inline]
     pub fn when(&self) -> When {
@@ -289,8 +304,12 @@ mod tests {
                     row.owe(obligation);
                     row.set_cause(cause);
                     row.set_flight(5);
+                    row.set_resumes(!row.resumes());
+                    let resumes = row.resumes();
                     assert_eq!((row.step(), row.obligation(), row.cause()), (step, obligation, cause));
                     assert_eq!((row.flight(), row.sampled()), (5, true));
+                    row.set_step(step);
+                    assert_eq!(row.resumes(), resumes);
                     assert_eq!((row.place(), row.cycle()), (1023, 0xFF_FFFF));
                 }
             }

@@ -3,7 +3,7 @@
 use super::queue::{Head, Job, JobKind};
 use super::row::{Row, Step};
 use super::{Doing, FrontEnd, Group, Life, Port, Wake};
-use crate::measure::{Decision, Metric, What};
+use crate::measure::{Bundle, Decision, Metric, What};
 use crate::rng::Purpose;
 use crate::time::{Span, Time};
 use crate::validate::{Answer, FaultCode, Phase};
@@ -94,20 +94,26 @@ impl FrontEnd {
         Some(refused)
     }
 
-    /// What an idle worker would turn to.
+    /// Whether a worker could take a job.
+    #[inline]
+    pub fn has_idle_worker(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// What the next idle worker turns to.
     #[inline]
     pub fn head(&mut self) -> Option<Head> {
-        if self.idle.is_empty() { None } else { self.queue.head() }
+        self.queue.head()
     }
 
     /// An idle worker takes `job`; `row` is the row that the job is about.
     #[inline]
-    pub fn begin<P: Port>(&mut self, now: Time, job: Job, row: &Row, group: &Group, port: &mut P) -> Started {
+    pub fn begin<P: Port>(&mut self, now: Time, job: &Job, row: &Row, group: &Group, port: &mut P) -> Started {
         let Some(number) = self.idle.pop() else { return Started::Fine };
         self.account.take(now);
         port.measure(now, Metric::Queue, group.cell, job.cause, now.since(job.arrived));
         let worker = &mut self.workers[number as usize];
-        worker.job = job;
+        worker.job = *job;
         worker.taken = now;
         worker.since = now;
         if self.cores_free == 0 {
@@ -206,9 +212,11 @@ impl FrontEnd {
         let useful = generation == row.generation && matches!(row.step(), Step::InJob | Step::Valid);
         self.account.serve(now, arrived, worker.cpu, useful);
         let service = now.since(worker.taken);
-        port.measure(now, Metric::Service, group.cell, cause, service);
-        if matches!(kind, JobKind::ValidateAccept | JobKind::ValidateRefresh) {
-            port.measure(now, Metric::Validation, group.cell, cause, service);
+        match kind {
+            JobKind::ValidateAccept | JobKind::ValidateRefresh => {
+                port.measure_bundle(now, Bundle::Validation, group.cell, cause, service);
+            }
+            JobKind::Accept | JobKind::Flight => port.measure(now, Metric::Service, group.cell, cause, service),
         }
         self.idle.push(number);
         Ended { job: worker.job, useful, answer: worker.answer }

@@ -57,11 +57,13 @@ pub enum What {
     Skipped = 43,
     /// A front end's own limit ends a connection; detail: 0 handshake, 1 no valid message, 2 too many connections.
     Limit = 44,
+    /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
+    Handshake = 60,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 24] = [
+    pub const ALL: [What; 25] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -86,6 +88,7 @@ impl What {
         What::Held,
         What::Skipped,
         What::Limit,
+        What::Handshake,
     ];
 
     /// The decision with this number.
@@ -120,6 +123,7 @@ impl What {
             What::Held => "held",
             What::Skipped => "skipped",
             What::Limit => "limit reached",
+            What::Handshake => "handshake",
         }
     }
 

@@ -100,6 +100,30 @@ pub struct Cycled {
     pub histogram: Histo,
 }
 
+/// Latencies that one sample often belongs to alike: counted once, and added to each of them when the run ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Bundle {
+    /// [`Metric::Service`] and [`Metric::Validation`].
+    Validation,
+    /// [`Metric::Attempt`], [`Metric::Connect`] and [`Metric::Outage`]: a first try that succeeds at once.
+    FirstTry,
+}
+
+impl Bundle {
+    const ALL: [Bundle; 2] = [Bundle::Validation, Bundle::FirstTry];
+
+    fn members(self) -> &'static [Metric] {
+        match self {
+            Bundle::Validation => &[Metric::Service, Metric::Validation],
+            Bundle::FirstTry => &[Metric::Attempt, Metric::Connect, Metric::Outage],
+        }
+    }
+}
+
+/// Tallies of a cell and cause.
+const ROWS: usize = METRICS + Bundle::ALL.len();
+
 /// All histograms and counters of a run.
 #[derive(Clone, Debug)]
 pub struct Meters {
@@ -118,13 +142,19 @@ pub struct Meters {
 impl Meters {
     /// Empty meters for `cells` cells; samples that end before `from` only count as excluded.
     pub fn new(cells: usize, from: Time, cycles: Vec<u32>) -> Meters {
-        let slots = METRICS * cells * Cause::ALL.len();
-        let (tallies, histograms) = (vec![Tally::default(); slots], vec![None; slots]);
+        let slots = |rows: usize| rows * cells * Cause::ALL.len();
+        let (tallies, histograms) = (vec![Tally::default(); slots(ROWS)], vec![None; slots(METRICS)]);
         let counters = vec![[0; COUNTERS]; cells];
         Meters { cells, from, tallies, histograms, counters, cycles, cycled: Vec::new(), excluded: 0 }
     }
 
+    /// Where a tally is: those of a cell lie together, by metric and then by bundle.
     #[inline]
+    fn tally(&mut self, row: usize, cell: u16, cause: Cause) -> &mut Tally {
+        &mut self.tallies[(usize::from(cell) * ROWS + row) * Cause::ALL.len() + cause as usize]
+    }
+
+    /// Where a histogram is: by metric, cell and cause, as the digest takes them.
     fn slot(&self, metric: Metric, cell: u16, cause: Cause) -> usize {
         (metric as usize * self.cells + usize::from(cell)) * Cause::ALL.len() + cause as usize
     }
@@ -136,13 +166,35 @@ impl Meters {
             self.excluded += 1;
             return;
         }
-        let slot = self.slot(metric, cell, cause);
-        self.tallies[slot].record(value);
+        self.tally(metric as usize, cell, cause).record(value);
+    }
+
+    /// Records a sample that ended at `at` for each latency of a bundle.
+    #[inline]
+    pub fn record_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
+        if at < self.from {
+            self.excluded += bundle.members().len() as u64;
+            return;
+        }
+        self.tally(METRICS + bundle as usize, cell, cause).record(value);
     }
 
     /// Makes the histograms, at the end of a run.
     pub fn settle(&mut self) {
-        self.histograms = self.tallies.iter().map(Tally::histogram).collect();
+        for cell in 0..self.cells as u16 {
+            for cause in Cause::ALL {
+                for bundle in Bundle::ALL {
+                    let shared = std::mem::take(self.tally(METRICS + bundle as usize, cell, cause));
+                    for metric in bundle.members() {
+                        self.tally(*metric as usize, cell, cause).add(&shared);
+                    }
+                }
+                for metric in Metric::ALL {
+                    let slot = self.slot(*metric, cell, cause);
+                    self.histograms[slot] = self.tally(*metric as usize, cell, cause).histogram();
+                }
+            }
+        }
     }
 
     /// Records a refresh metric also for its cycle, where that was asked for.
@@ -252,6 +304,23 @@ mod tests {
         assert_eq!(quantile(histogram, 999_000, 0), Some(Span(999)));
         assert_eq!(quantile(histogram, 999_000, 1000), None);
         assert_eq!(quantile(histogram, 1, 0), Some(Span(1)));
+    }
+
+    #[test]
+    fn a_bundled_sample_counts_for_each_of_its_latencies() {
+        let (mut bundled, mut apart) = (Meters::new(1, Time(5), vec![]), Meters::new(1, Time(5), vec![]));
+        for meters in [&mut bundled, &mut apart] {
+            meters.record(Time(9), Metric::Connect, 0, Cause::Recovery, Span(70_000));
+        }
+        for (at, n) in [(4, 1), (5, 2), (6, 3_000_000)] {
+            bundled.record_bundle(Time(at), Bundle::FirstTry, 0, Cause::Recovery, Span(n));
+            for metric in [Metric::Attempt, Metric::Connect, Metric::Outage] {
+                apart.record(Time(at), metric, 0, Cause::Recovery, Span(n));
+            }
+        }
+        bundled.settle();
+        apart.settle();
+        assert_eq!(bundled.numbers(), apart.numbers());
     }
 
     #[test]

@@ -13,7 +13,13 @@ pub enum Shape {
     Share,
     /// One length of time a run: `value`.
     Length,
+    /// How the run went, in a word of [`COURSES`]: `value`, equal or not.
+    Course,
 }
+
+/// How a run may go (model rule 33), the worst first.
+pub const COURSES: [&str; 7] =
+    ["down", "crash loop", "metastable", "overloaded", "not recovered", "recovered", "steady"];
 
 macro_rules! latencies {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $what:literal;)*) => {
@@ -136,6 +142,16 @@ figures! {
     Skipped = "skipped", Shape::Count, "jobs that a front end skipped, for it noticed that their peer had given up (tags: group, transport)";
     /// Closed by the front end's limits.
     Limited = "limited", Shape::Count, "connections that a front end's own limits ended or refused (tags: group, transport)";
+    /// Sessions made.
+    FullHandshakes = "handshakes.full", Shape::Count, "full TLS handshakes completed by groups with `[group.tls]` (tags: group, transport)";
+    /// Sessions taken up again.
+    ResumedHandshakes = "handshakes.resumed", Shape::Count, "resumed TLS handshakes completed by groups with `[group.tls]` (tags: group, transport)";
+    /// Sessions not taken up again.
+    DeclinedSessions = "handshakes.declined", Shape::Count, "sessions that the front end would not resume: too old, pushed out, of another process (tags: group, transport)";
+    /// Handshake bytes one way.
+    BytesToFrontEnds = "handshakes.bytes_to_front_ends", Shape::Count, "bytes of completed TLS handshakes from peers to front ends (tags: group, transport)";
+    /// Handshake bytes the other way.
+    BytesToPeers = "handshakes.bytes_to_peers", Shape::Count, "bytes of completed TLS handshakes from front ends to peers (tags: group, transport)";
     /// Established share of peer time.
     Availability = "availability", Shape::Share, "share of the peers' time with an established connection (tags: group, transport)";
     /// Peer time without.
@@ -156,6 +172,14 @@ figures! {
     Reconnected99 = "reconnected.99", Shape::Length, "from a crash to 99 % of its peers valid again, the longest of all crashes";
     /// After the last crash.
     Reconnected100 = "reconnected.100", Shape::Length, "from a crash to all of its peers valid again, the longest of all crashes";
+    /// What triggers leave, at the speed of the cores.
+    DrainIdeal = "drain.ideal", Shape::Length, "from the end of a tick or crash to its backlog worked off, if no core were idle, the longest of all";
+    /// The same in fact.
+    DrainActual = "drain.actual", Shape::Length, "from the end of a tick or crash to its backlog worked off, the longest of all";
+    /// To 95 %.
+    Recovery = "recovery", Shape::Length, "from the end of a tick or crash to 95 % of the peers in order as before, the longest of all";
+    /// How it went.
+    Verdict = "verdict", Shape::Course, "how the run went, in the word of the summary's verdict";
     /// Synchrony of dues.
     HerdIndex = "herd", Shape::Count, "most refreshes due in one second over the mean of its cycle, the highest of all cycles";
 }

@@ -4,6 +4,8 @@
 
 mod accounts;
 mod decision;
+mod drain;
+mod handshakes;
 mod herd;
 mod meters;
 mod metric;
@@ -13,9 +15,11 @@ mod tally;
 
 pub use accounts::{Account, Imbalance};
 pub use decision::{Decision, Digest, What};
+pub use drain::{Drains, Episode, Standing, Work};
+pub use handshakes::Handshakes;
 pub use herd::Herd;
-pub use meters::{CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
-pub use metric::{Figure, METRICS, Metric, Shape, Tags};
+pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
+pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};
 pub use outcome::{CrashReport, FrontEndFigures, GroupFigures, Outcome, Verdict};
 pub use record::{Record, RecordKind, Sample};
 

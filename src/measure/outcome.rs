@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Herd};
+use super::{Account, Drains, Handshakes, Herd};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -27,12 +27,16 @@ pub struct Outcome {
     pub front_ends: Vec<FrontEndFigures>,
     /// Each cell's figures.
     pub groups: Vec<GroupFigures>,
+    /// Each cell's TLS handshakes, if it has TLS settings; empty if none has.
+    pub handshakes: Vec<Option<Handshakes>>,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
     /// Most peers without a valid connection at once after the first service start, and when.
     pub disconnected_max: (u64, Time),
     /// Synchrony of dues.
     pub herd: Herd,
+    /// Triggers and what they left behind.
+    pub drains: Drains,
     /// Records in order of time.
     pub records: Vec<Record>,
     /// Rejections beyond those in the records.

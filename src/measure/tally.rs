@@ -47,6 +47,23 @@ impl Tally {
         self.counts[index] += 1;
     }
 
+    /// Counts all that another has counted.
+    pub(super) fn add(&mut self, other: &Tally) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        for (index, count) in other.counts.iter().enumerate() {
+            let (sum, round) = self.counts[index].overflowing_add(*count);
+            self.counts[index] = sum;
+            if round {
+                self.carry(index);
+            }
+        }
+        for (index, carried) in &other.carried {
+            *self.carried.entry(*index).or_default() += carried;
+        }
+    }
+
     /// The histogram that a recorder of the crate would have made of it; `None`: nothing was counted.
     pub(super) fn histogram(&self) -> Option<Histo> {
         if self.counts.is_empty() {
@@ -104,6 +121,10 @@ mod tests {
         tally.record(Span(5));
         tally.record(Span(5));
         assert_eq!(tally.histogram().unwrap().len(), (1 << 32) + 1);
+        let mut sum = tally.clone();
+        sum.counts[5] = u32::MAX;
+        sum.add(&tally);
+        assert_eq!(sum.histogram().unwrap().len(), 3 * (1 << 32));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! When a refresh is due, how a peer comes back, how a service recovers.
+//! When a refresh is due, how a peer comes back, how a service recovers, what a handshake takes.
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues. What several
 //! peers share, the tokens of a budget and the pace of attempts, is a value that whoever runs the policy keeps.
@@ -11,6 +11,7 @@ mod reconnect;
 mod recovery;
 mod refresh;
 mod timeouts;
+pub mod tls;
 
 pub use backoff::{Backoff, FACTOR_MAX, FACTOR_MIN, Growth, Jitter, JitterAt};
 pub use budget::{Budget, ConnectLimit, Pace, Scope, Tokens};

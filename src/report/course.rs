@@ -8,19 +8,22 @@ use crate::time::{Span, Time};
 /// How a run went.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Course {
-    /// One of `steady`, `recovered`, `not recovered`, `overloaded`, `crash loop`, `down`.
+    /// One of [`crate::measure::COURSES`].
     pub name: &'static str,
     /// What that rests on.
     pub because: String,
 }
 
 /// How the run went: the worst that holds of `down` (the service manager left a front end down), `crash loop` (a front
-/// end crashed again, and no more time has passed since than between its crashes), `overloaded` (the last tick of a
-/// front end came before the refreshes of the one before it were done), `not recovered` (peers are without a connection
-/// at the end), `recovered` (a crash or a loss, and all are back) and `steady`.
+/// end crashed again, and no more time has passed since than between its crashes), `metastable` (no recovery from a tick
+/// or crash in ten times the longest of it, its ideal drain and a peer's back-off, with no more peers than before),
+/// `overloaded` (the same with more peers, or the last tick of a front end came before the refreshes of the one before it
+/// were done), `not recovered` (peers are without a connection at the end), `recovered` (a crash or a loss, and all are
+/// back) and `steady`.
 pub fn course(plan: &Plan, outcome: &Outcome) -> Course {
     let (name, because) = down(plan, outcome)
         .or_else(|| crash_loop(outcome))
+        .or_else(|| stuck(plan, outcome))
         .or_else(|| overloaded(plan, outcome))
         .or_else(|| not_recovered(outcome))
         .unwrap_or_else(|| recovered_or_steady(outcome));
@@ -59,6 +62,35 @@ fn crash_loop(outcome: &Outcome) -> Option<(&'static str, String)> {
         }
     }
     None
+}
+
+/// So many times what a recovery may take at most.
+const PATIENCE: u64 = 10;
+
+/// No recovery, although there was time enough: for too much load, or for good.
+fn stuck(plan: &Plan, outcome: &Outcome) -> Option<(&'static str, String)> {
+    let open = outcome.drains.open().filter(|open| open.recovery.is_none())?;
+    let (ended, ideal) = (open.ended?, open.ideal?);
+    let longest = ended.since(open.begun).max(ideal).max(back_off(plan));
+    let since = outcome.ended.since(ended);
+    if since < longest.times(PATIENCE) {
+        return None;
+    }
+    let now: u64 = outcome.groups.iter().map(|group| group.peers).sum();
+    let (name, than) = if now > open.present { ("overloaded", "more") } else { ("metastable", "no more") };
+    let because = format!(
+        "{} after the trigger of {} there is no recovery, which ideally takes {}, with {than} peers than before",
+        words::about(since),
+        words::instant(open.begun),
+        words::about(ideal),
+    );
+    Some((name, because))
+}
+
+/// The longest wait of a peer before it tries again that is not one in a thousand.
+fn back_off(plan: &Plan) -> Span {
+    let waits = plan.groups.iter().flat_map(|group| [&group.reconnect.first, &group.reconnect.delay]);
+    waits.map(|wait| wait.quantile(0.999)).max().unwrap_or(Span::ZERO)
 }
 
 fn overloaded(plan: &Plan, outcome: &Outcome) -> Option<(&'static str, String)> {

@@ -1,8 +1,12 @@
 //! Every figure of the registry, computed from an outcome.
 
+use super::course::course;
 use super::latency::{cells, counted};
-use crate::measure::{Account, Counter, CrashReport, Figure, FrontEndFigures, Outcome, Tags};
+use crate::measure::{
+    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Outcome, Tags,
+};
 use crate::scenario::plan::Plan;
+use crate::time::Span;
 
 /// The value of a figure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +24,10 @@ pub enum Value {
     Length(u128),
     /// A length that was not over at the end of the run: so many ns at least.
     AtLeast(u128),
+    /// A length without end: not over so many ns after it began, when the run ended.
+    Never(u128),
+    /// How the run went: its place among [`COURSES`].
+    Course(usize),
 }
 
 impl Value {
@@ -29,7 +37,7 @@ impl Value {
             Value::Share { part, whole } => {
                 u64::try_from((part.saturating_mul(1_000_000) + whole / 2) / whole.max(1)).ok()
             }
-            Value::Count(_) | Value::Length(_) | Value::AtLeast(_) => None,
+            Value::Count(_) | Value::Length(_) | Value::AtLeast(_) | Value::Never(_) | Value::Course(_) => None,
         }
     }
 }
@@ -62,6 +70,15 @@ fn of_front_ends(plan: &Plan, outcome: &Outcome, figure: Figure, tags: &Tags) ->
         Figure::Reconnected50 => nth(0),
         Figure::Reconnected99 => nth(1),
         Figure::Reconnected100 => nth(2),
+        Figure::DrainIdeal => drain(outcome, |drains| drains.ideal_max().flatten()),
+        Figure::DrainActual => {
+            drain(outcome, |drains| drains.longest.filter(|_| drains.open().is_none()).and_then(|e| e.actual))
+        }
+        Figure::Recovery => drain(outcome, |drains| match drains.open() {
+            None => drains.recovery,
+            Some(open) => open.recovery.max(drains.recovery).filter(|_| open.recovery.is_some()),
+        }),
+        Figure::Verdict => COURSES.iter().position(|word| *word == course(plan, outcome).name).map(Value::Course),
         Figure::HerdIndex if plan.refresh.is_none() => None,
         Figure::HerdIndex => outcome.herd.indices.iter().max().map(|index| Value::Count(*index)),
         _ => return None,
@@ -81,6 +98,10 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
     let figures = || outcome.groups.iter().enumerate().filter(|(cell, _)| those.contains(&(*cell as u16))).map(|f| f.1);
     let lost: u128 = figures().map(|f| f.lost).sum();
     let present: u128 = figures().map(|f| f.present).sum();
+    let tls = || handshakes(outcome, &those);
+    let of_tls = |count: fn(&Handshakes) -> u64| tls().map(|tls| Value::Count(count(&tls)));
+    let bytes =
+        |count: fn(&Handshakes) -> u64| tls().filter(|tls| tls.unweighed == 0).map(|tls| Value::Count(count(&tls)));
     Some(match figure {
         Figure::Dues => of(Counter::Dues),
         Figure::ValidInPlace => of_due(Counter::ValidInPlace),
@@ -100,10 +121,33 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::Held => of(Counter::Held),
         Figure::Skipped => of(Counter::Skipped),
         Figure::Limited => of(Counter::Limited),
+        Figure::FullHandshakes => of_tls(|tls| tls.full),
+        Figure::ResumedHandshakes => of_tls(|tls| tls.resumed),
+        Figure::DeclinedSessions => of_tls(|tls| tls.declined),
+        Figure::BytesToFrontEnds => bytes(|tls| tls.to_front_end),
+        Figure::BytesToPeers => bytes(|tls| tls.to_peer),
         Figure::Availability => share(present.saturating_sub(lost), present),
         Figure::PeerTimeLost => (present > 0).then_some(Value::Length(lost)),
         _ => None,
     })
+}
+
+/// A length of the drains; one that has none is without end.
+fn drain(outcome: &Outcome, of: impl Fn(&Drains) -> Option<Span>) -> Option<Value> {
+    let drains = &outcome.drains;
+    (drains.episodes > 0).then(|| match of(drains) {
+        Some(span) => Value::Length(span.0.into()),
+        None => {
+            let since = drains.open().or(drains.longest.as_ref()).map(|open| open.ended.unwrap_or(open.begun));
+            Value::Never(since.map_or(0, |since| outcome.ended.since(since).0.into()))
+        }
+    })
+}
+
+/// TLS handshakes of some cells; `None`: none of them has TLS settings.
+pub(super) fn handshakes(outcome: &Outcome, cells: &[u16]) -> Option<Handshakes> {
+    let of = |cell: &u16| outcome.handshakes.get(usize::from(*cell)).copied().flatten();
+    cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
 }
 
 /// The front ends that `tags` ask for.

@@ -6,11 +6,14 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::course::{course, disconnected};
-use super::figures::{Value, figure};
+use super::figures::{Value, figure, handshakes};
 use super::judge::{Judged, overall};
 use super::latency::{Edges, Samples};
 use super::words;
-use crate::measure::{Cause, CellPlan, Counter, CrashReport, Figure, FrontEndFigures, Metric, Outcome, Tags, Verdict};
+use crate::measure::{
+    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Metric, Outcome,
+    Tags, Verdict,
+};
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -58,6 +61,11 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         },
         "oldest_open_refresh_ns": ns_of(outcome.oldest_open_refresh),
         "oldest_open_outage_ns": ns_of(outcome.oldest_open_outage),
+        "triggers": {
+            "episodes": outcome.drains.episodes,
+            "longest": outcome.drains.longest.as_ref().map(of_episode),
+            "open": outcome.drains.open().map(of_episode),
+        },
         "herd_indices": outcome.herd.indices,
         "rejections_untold": outcome.rejections_untold,
         "assumptions": plan.assumptions.iter().map(|a| json!({ "key": a.key, "text": a.text })).collect::<Json>(),
@@ -127,6 +135,29 @@ fn of_crash(plan: &Plan, outcome: &Outcome, crash: &CrashReport) -> Json {
     })
 }
 
+/// A trigger and what it left behind.
+fn of_episode(of: &Episode) -> Json {
+    let left = |ended: Time| {
+        json!({
+            "ended_ns": ended.0,
+            "refreshes": of.after.owing,
+            "cut_off": of.after.cut_off,
+            "jobs": of.work.jobs,
+            "cpu_ns": of.work.cpu.map(wide),
+            "cores": of.work.cores,
+            "offered": { "cpu_ns": wide(of.work.offered), "each_ns": of.work.offered_each.0 },
+        })
+    };
+    json!({
+        "begun_ns": of.begun.0,
+        "backlog_before": of.before.backlog(),
+        "left": of.ended.map(left),
+        "ideal_ns": ns_of(of.ideal),
+        "actual_ns": ns_of(of.actual),
+        "recovery_ns": ns_of(of.recovery),
+    })
+}
+
 /// Every figure of the registry over the whole run; null: there is nothing to compute it from.
 fn figures(plan: &Plan, outcome: &Outcome) -> Json {
     let of = |which: &Figure| {
@@ -142,6 +173,8 @@ fn of_value(value: Value) -> Json {
         Value::Share { part, whole } => json!({ "part": wide(part), "whole": wide(whole), "ppm": value.ppm() }),
         Value::Length(ns) => json!({ "ns": wide(ns) }),
         Value::AtLeast(ns) => json!({ "ns_at_least": wide(ns) }),
+        Value::Never(ns) => json!({ "ns_at_least": wide(ns), "never": true }),
+        Value::Course(nth) => json!({ "word": COURSES.get(nth) }),
     }
 }
 
@@ -243,9 +276,22 @@ fn groups(plan: &Plan, outcome: &Outcome) -> Json {
             "timeouts": count(Counter::TimeOuts),
             "valid": count(Counter::Valids),
             "connects_unfinished": count(Counter::UnfinishedConnects),
+            "handshakes": handshakes(outcome, &[cell]).map(of_handshakes),
         })
     };
     outcome.cells.plans.iter().enumerate().map(one).collect()
+}
+
+/// Handshakes of a cell; bytes are null if one did not say them.
+fn of_handshakes(tls: Handshakes) -> Json {
+    let bytes = |n| (tls.unweighed == 0).then_some(n);
+    json!({
+        "full": tls.full,
+        "resumed": tls.resumed,
+        "declined": tls.declined,
+        "bytes_to_front_ends": bytes(tls.to_front_end),
+        "bytes_to_peers": bytes(tls.to_peer),
+    })
 }
 
 fn of_front_end(f: &FrontEndFigures) -> Json {

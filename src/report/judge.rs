@@ -7,7 +7,7 @@
 use super::figures::{Value, dues, figure};
 use super::latency::{Edges, Samples, cells};
 use super::words;
-use crate::measure::{Figure, Metric, Outcome, Shape, Verdict};
+use crate::measure::{COURSES, Figure, Metric, Outcome, Shape, Verdict};
 use crate::scenario::expect::{Aggregate, Expectation, InPhase, Op, Subject};
 use crate::scenario::plan::Plan;
 use crate::time::Span;
@@ -259,7 +259,12 @@ fn of_figure(plan: &Plan, outcome: &Outcome, expectation: &Expectation, which: F
 
 /// No crash where nothing was put to the test is not a pass: the refresh that the plan has never came.
 fn vacuous(plan: &Plan, outcome: &Outcome, which: Figure, value: Value) -> Option<String> {
-    if which != Figure::Crashes || value != Value::Count(0) || !outcome.crashes.is_empty() {
+    let nothing = match (which, value) {
+        (Figure::Crashes, Value::Count(0)) => true,
+        (Figure::Verdict, Value::Course(nth)) => COURSES.get(nth) == Some(&"steady"),
+        _ => false,
+    };
+    if !nothing || !outcome.crashes.is_empty() {
         return None;
     }
     if plan.refresh.is_some() && dues(outcome) == 0 {
@@ -273,7 +278,7 @@ fn vacuous(plan: &Plan, outcome: &Outcome, which: Figure, value: Value) -> Optio
 fn limit(value: Value, limit: u64) -> u128 {
     match value {
         Value::Share { whole, .. } => u128::from(limit) * whole,
-        Value::Count(_) | Value::Length(_) | Value::AtLeast(_) => limit.into(),
+        Value::Count(_) | Value::Length(_) | Value::AtLeast(_) | Value::Never(_) | Value::Course(_) => limit.into(),
     }
 }
 
@@ -286,6 +291,8 @@ fn bounds(value: Value, limit: u64) -> (u128, Option<u128>) {
         Value::Count(n) => (n.into(), Some(n.into())),
         Value::Length(ns) => (ns, Some(ns)),
         Value::AtLeast(ns) => (ns, None),
+        Value::Never(_) => (u128::MAX, None),
+        Value::Course(nth) => (nth as u128, Some(nth as u128)),
         Value::Share { part, whole } => {
             let rounds = value.ppm() == Some(limit) && limit > 0 && limit < 1_000_000;
             let scaled = if rounds { u128::from(limit) * whole } else { part.saturating_mul(1_000_000) };
@@ -300,10 +307,19 @@ fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
         Figure::Reconnected50 | Figure::Reconnected99 | Figure::Reconnected100 => {
             "no crash took a valid connection".to_owned()
         }
+        Figure::DrainIdeal | Figure::DrainActual | Figure::Recovery => {
+            "no tick took a connection and nothing crashed".to_owned()
+        }
         Figure::Rejections => "no validator was ever asked".to_owned(),
         Figure::Availability | Figure::PeerTimeLost => "no peer was there".to_owned(),
         Figure::WorkerUtilisation | Figure::CoreUtilisation | Figure::DisconnectedMax => {
             "no front end ever served".to_owned()
+        }
+        Figure::FullHandshakes | Figure::ResumedHandshakes | Figure::DeclinedSessions => {
+            "no group of these has a `[group.tls]`".to_owned()
+        }
+        Figure::BytesToFrontEnds | Figure::BytesToPeers => {
+            "no group of these has a `[group.tls]`, or one of them does not say its bytes".to_owned()
         }
         Figure::WastedWork => "no CPU was used".to_owned(),
         Figure::Crashes | Figure::QueueMax | Figure::Up => "no front end has these tags".to_owned(),
@@ -324,6 +340,8 @@ fn in_words(value: Value, which: Figure, limit: u64) -> String {
         Value::Share { part, whole } => words::percent(part, whole),
         Value::Length(ns) => wide(ns),
         Value::AtLeast(ns) => format!("more than {}", wide(ns)),
+        Value::Never(ns) => format!("never, {} so far", wide(ns)),
+        Value::Course(nth) => COURSES.get(nth).copied().unwrap_or("?").to_owned(),
     }
 }
 

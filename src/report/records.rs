@@ -297,6 +297,11 @@ fn in_words(decision: &Decision) -> String {
         },
         What::Lost => format!("connection lost: {}", loss(detail)),
         What::Closed => format!("refresh ends {}", outcome(detail).unwrap_or("in an unknown way")),
+        What::Handshake => match detail {
+            1 => "first flight: the session is resumed".to_owned(),
+            2 => "first flight: the session is not good here, a full handshake".to_owned(),
+            _ => "first flight: no session, a full handshake".to_owned(),
+        },
         What::Dropped => format!("queue full: {} turned away", job(detail)),
         What::Stops => "stops trying for good".to_owned(),
         What::Withheld => "retry withheld: the budget is used up".to_owned(),

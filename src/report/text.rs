@@ -1,7 +1,7 @@
 //! The summary as text: what an engineer at three in the morning must know within ten seconds, at most 100 columns wide.
 
 use super::course::{course, disconnected};
-use super::figures::{Value, dues, figure, total};
+use super::figures::{Value, dues, figure, handshakes, total};
 use super::judge::Judged;
 use super::latency::{Printed, Samples};
 use super::words;
@@ -40,9 +40,11 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(expectations(judged));
     add(crashes(plan, outcome));
     add(refreshes(outcome));
+    add(drains(plan, outcome));
     add(peers(plan, outcome));
     add(front_ends(plan, outcome));
     add(load(plan, outcome));
+    add(tls(outcome));
     add(latencies(outcome));
     add(footer(plan, outcome));
     out
@@ -213,6 +215,37 @@ fn refreshes(outcome: &Outcome) -> String {
     words::wrap(&line, WIDTH, 2)
 }
 
+/// What ticks and crashes left to be worked off, and how long that took.
+fn drains(plan: &Plan, outcome: &Outcome) -> String {
+    let drains = &outcome.drains;
+    let Some(of) = drains.open().or(drains.longest.as_ref()) else { return String::new() };
+    let value = |which| match figure(plan, outcome, which, &Tags::default()) {
+        Some(Value::Length(ns)) => words::about_sum(ns),
+        Some(Value::Never(ns)) => format!("never ({} so far)", words::about_sum(ns)),
+        _ => "-".to_owned(),
+    };
+    let mut line = format!(
+        "Drain after {}: {} at most, ideally {}; 95 % after {}. That of {}",
+        words::plural(drains.episodes, "trigger", "triggers"),
+        value(Figure::DrainActual),
+        value(Figure::DrainIdeal),
+        value(Figure::Recovery),
+        words::instant(of.begun),
+    );
+    if of.ended.is_none() {
+        line += " goes on";
+    } else {
+        let cpu = of.work.cpu.map_or_else(|| "endless".to_owned(), words::about_sum);
+        line += &format!(
+            " left {} to {}: {}, {cpu} of CPU",
+            words::plural(of.after.backlog(), "peer", "peers"),
+            words::plural(of.work.cores, "core", "cores"),
+            words::plural(of.work.jobs, "job", "jobs"),
+        );
+    }
+    words::wrap(&line, WIDTH, 2)
+}
+
 fn latencies(outcome: &Outcome) -> String {
     let head = ["latency", "transport", "cause", "n", "never", "p50", "p99", "p99.9", "max"];
     let mut table = Table::new(&head, 3);
@@ -372,6 +405,22 @@ fn load(plan: &Plan, outcome: &Outcome) -> String {
         told.push(format!("herd index: {range} (1: even)"));
     }
     words::wrap(&told.join("; "), WIDTH, 2)
+}
+
+/// TLS handshakes, if any group says what they take.
+fn tls(outcome: &Outcome) -> String {
+    let Some(tls) = handshakes(outcome, &super::latency::cells(outcome, &Tags::default())) else {
+        return String::new();
+    };
+    let mut line = format!("TLS handshakes: {} full, {} resumed", words::count(tls.full), words::count(tls.resumed));
+    if tls.declined > 0 {
+        line += &format!("; {} not resumed", words::plural(tls.declined, "session was", "sessions were"));
+    }
+    if tls.unweighed == 0 {
+        let (there, back) = (words::count(tls.to_front_end), words::count(tls.to_peer));
+        line += &format!("; {there} bytes to front ends, {back} to peers");
+    }
+    words::wrap(&line, WIDTH, 2)
 }
 
 fn footer(plan: &Plan, outcome: &Outcome) -> String {

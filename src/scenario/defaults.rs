@@ -93,6 +93,7 @@ impl GroupPlan {
             rtt: micros(1_000),
             flights: if tls { vec![Dist::Constant(Span(SERVER_TLS13_NS))] } else { Vec::new() },
             client_cpu: if tls { vec![Dist::Constant(Span(CLIENT_TLS13_NS))] } else { Vec::new() },
+            tls: None,
             validate_accept: micros(1_000),
             validate_refresh: micros(1_000),
             attempt_timeout: Some(Span::SECOND.times(30)),

@@ -16,7 +16,7 @@ const LINE_MAX: usize = 160;
 /// Most bytes of a text from the file that a message repeats.
 const QUOTE_MAX: usize = 60;
 /// Most words that a list of what would be accepted has.
-const LISTED_MAX: usize = 40;
+const LISTED_MAX: usize = 64;
 /// Most known words that a wrong one is compared with.
 const COMPARED_MAX: usize = 5000;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::measure::{Cause, Figure, Metric, Shape, Tags};
+use crate::measure::{COURSES, Cause, Figure, Metric, Shape, Tags};
 use crate::validate::Transport;
 
 use super::decode::span;
@@ -246,6 +246,10 @@ fn limit(reader: &mut Reader<'_>, subject: Subject, aggregate: Aggregate, sign: 
     let accepts = match shape {
         Shape::Latency | Shape::Length => "a length of time with its unit, e.g. 250ms",
         Shape::Count => "a whole number",
+        Shape::Course if !matches!(sign, "==" | "!=") => {
+            return Err(Fault::new(at, format!("compares a word by `{sign}`"), "`==` or `!=`"));
+        }
+        Shape::Course => "one of the words that a verdict may have",
         Shape::Share => "a share as a percentage or a fraction, e.g. 99.9% or 1/97",
     };
     if text.is_empty() {
@@ -262,6 +266,9 @@ fn limit(reader: &mut Reader<'_>, subject: Subject, aggregate: Aggregate, sign: 
         Shape::Count => {
             text.parse().map_err(|_| Fault::new(at, format!("compares a count with {}", quoted(text)), accepts))
         }
+        Shape::Course => COURSES.iter().position(|word| *word == text).map(|nth| nth as u64).ok_or_else(|| {
+            Fault::near(at, format!("compares the verdict with {}", quoted(text)), text, COURSES.into_iter())
+        }),
         Shape::Share => share(text).map_err(|what| Fault::new(at, what, accepts)),
     }
 }

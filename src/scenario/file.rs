@@ -11,6 +11,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use crate::policy::tls::{KeyType, TicketKey, Version};
 use crate::policy::{CountedFrom, Initiator, JitterAt, Order, PRESETS, Scope};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -257,6 +258,8 @@ pub struct Group {
     /// CPU of the peer before each of its flights after the SYN; as many as `flights`.
     #[schemars(length(min = 1, max = 7))]
     pub client_cpu: Option<Vec<Distribution>>,
+    /// What handshakes take and who resumes a session; tls only, not with `handshake`.
+    pub tls: Option<Tls>,
     /// A try that takes longer is given up; or `never`; default 30s.
     pub attempt_timeout: Option<LengthOrNever>,
     /// How long they wait for each step of a try.
@@ -288,6 +291,49 @@ pub struct Timeouts {
     pub flight: Option<LengthOrNever>,
     /// From the message that the peer is judged by to the verdict; or `never`, the default.
     pub answer: Option<LengthOrNever>,
+}
+
+/// What TLS handshakes take, and who resumes a session.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Tls {
+    /// Version of the protocol, for measured costs; not with `flights`; default tls1.3.
+    pub version: Option<OneOf<Version>>,
+    /// Key of the certificates on both sides, for measured costs; not with `flights`; default p-256.
+    pub key: Option<OneOf<KeyType>>,
+    /// Whether peers show a certificate too; not with `flights`; default as `certificate` says.
+    pub mutual: Option<bool>,
+    /// CPU of the front end as a multiple of what was measured; not with `flights`; default 1.
+    pub scale_front_end: Option<Factor>,
+    /// CPU of the peers as a multiple of what was measured; not with `flights`; default 1.
+    pub scale_peer: Option<Factor>,
+    /// CPU of the front end after the peer's last flight and before its validation; only with `flights`.
+    pub finish: Option<Distribution>,
+    /// Bytes of a full handshake, to the front end and to the peer; only with `flights`.
+    #[schemars(length(min = 2, max = 2), inner(range(min = 0, max = 1000000000)))]
+    pub bytes: Option<Vec<u64>>,
+    /// How sessions are taken up again.
+    #[schemars(extend("default" = "none"))]
+    pub resumption: Option<OneOf<ResumptionWord>>,
+    /// A session of this age or more is not resumed; default 10h in a cache, 2h by tickets.
+    pub lifetime: Option<Length>,
+    /// Most sessions in a front end's cache, the same in all groups; only with `resumption = "cache"`.
+    #[schemars(range(min = 1, max = 4294967295u32), extend("default" = 20000))]
+    pub entries: Option<u64>,
+    /// Who has the key of tickets; only with `resumption = "tickets"`.
+    #[schemars(extend("default" = "process"))]
+    pub ticket_key: Option<OneOf<TicketKey>>,
+    /// Whether a resumed handshake makes a new session; default true by tickets, false in a cache.
+    pub renew: Option<bool>,
+    /// CPU of the front end for each flight of a resumed handshake; default as measured.
+    #[schemars(length(min = 1, max = 7))]
+    pub resumed_flights: Option<Vec<Distribution>>,
+    /// CPU of the peer before each of its flights after the first; as many as `resumed_flights`.
+    #[schemars(length(min = 1, max = 7))]
+    pub resumed_client_cpu: Option<Vec<Distribution>>,
+    /// Bytes of a resumed handshake, to the front end and to the peer; only with `resumed_flights`.
+    #[schemars(length(min = 2, max = 2), inner(range(min = 0, max = 1000000000)))]
+    pub resumed_bytes: Option<Vec<u64>>,
 }
 
 /// How peers come back after a loss.
@@ -526,6 +572,17 @@ pub enum JitterWord {
     Decorrelated,
 }
 
+/// `group.tls.resumption`: [`crate::policy::tls::Store`] without its settings, or none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResumptionWord {
+    /// Every handshake is a full one.
+    None,
+    /// In the memory of the front end's process.
+    Cache,
+    /// In tickets that peers keep.
+    Tickets,
+}
+
 /// Connects a type to its words.
 macro_rules! words {
     ($($type:ty { $($word:literal = $value:expr),* $(,)? })*) => {
@@ -570,6 +627,15 @@ words! {
     JitterAt { "before-cap" = JitterAt::BeforeCap, "after-cap" = JitterAt::AfterCap }
     CountedFrom { "failure" = CountedFrom::Failure, "start" = CountedFrom::Start }
     Scope { "group" = Scope::Group, "front-end" = Scope::FrontEnd }
+    Version { "tls1.3" = Version::Tls13, "tls1.2" = Version::Tls12 }
+    KeyType {
+        "rsa-2048" = KeyType::Rsa2048, "rsa-3072" = KeyType::Rsa3072, "rsa-4096" = KeyType::Rsa4096,
+        "p-256" = KeyType::P256, "ed25519" = KeyType::Ed25519,
+    }
+    ResumptionWord {
+        "none" = ResumptionWord::None, "cache" = ResumptionWord::Cache, "tickets" = ResumptionWord::Tickets,
+    }
+    TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
     Change { "join" = Change::Join, "leave" = Change::Leave }
 }
 
@@ -593,6 +659,9 @@ impl<T: Word> JsonSchema for OneOf<T> {
 
 /// The regular expression of a length of time: numbers with units.
 const LENGTH: &str = r"(\s*[0-9]+(\.[0-9]+)?\s*(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w)\s*)+";
+
+/// The regular expression of a multiple.
+const FACTOR: &str = r"^\s*([0-9]+\s*/\s*[0-9]+|[0-9]+(\.[0-9]{1,4})?\s*%)\s*$";
 
 /// Makes a newtype of `&'static str` with a schema of its own.
 macro_rules! texts {
@@ -629,6 +698,9 @@ texts! {
     /// An IP address.
     Address: "An IPv4 or IPv6 address.",
         _generator => json_schema!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] });
+    /// An exact multiple.
+    Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
+        _generator => json_schema!({ "type": "string", "pattern": FACTOR });
     /// A distribution of lengths of time.
     Distribution: "A length of time, always the same, or a distribution.",
         generator => distribution(generator);

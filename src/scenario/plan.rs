@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::dist::Dist;
 pub use crate::frontend::WhenFull;
+use crate::policy::tls::{Bytes, Resumption};
 use crate::policy::{Limits, Reconnect, Recovery, Refresh, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
@@ -128,6 +129,8 @@ pub struct GroupPlan {
     pub flights: Vec<Dist>,
     /// CPU of the peer before each of its flights after the SYN; as long as `flights`, or empty.
     pub client_cpu: Vec<Dist>,
+    /// What else is said of their handshakes; only with flights. `None`: nothing, and nobody resumes a session.
+    pub tls: Option<TlsPlan>,
     /// CPU of validating a new connection.
     pub validate_accept: Dist,
     /// CPU of validating a connection again.
@@ -142,6 +145,31 @@ pub struct GroupPlan {
     pub front_ends: Vec<u16>,
     /// Whether they are there from the beginning (a timeline entry may bring them later).
     pub present: bool,
+}
+
+/// TLS of a group beyond the flights of its full handshake (model rule 12).
+#[derive(Clone, PartialEq, Debug)]
+pub struct TlsPlan {
+    /// CPU of the front end after the peer's last flight and before its validation; with flights at most
+    /// [`crate::frontend::FLIGHTS_MAX`] jobs.
+    pub finish: Option<Dist>,
+    /// Bytes of a full handshake; `None`: not known.
+    pub bytes: Option<Bytes>,
+    /// Who resumes, and what that takes; `None`: every handshake is a full one.
+    pub resumed: Option<ResumedPlan>,
+}
+
+/// Resumed handshakes of a group.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ResumedPlan {
+    /// Who keeps sessions, and for how long.
+    pub resumption: Resumption,
+    /// CPU of the front end for each flight; at least one.
+    pub flights: Vec<Dist>,
+    /// CPU of the peer before it answers each; as long as `flights`, or empty.
+    pub client_cpu: Vec<Dist>,
+    /// Bytes; `None`: not known.
+    pub bytes: Option<Bytes>,
 }
 
 impl GroupPlan {

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
+use crate::policy::tls::{Bytes, Store};
 use crate::policy::{Act, Action, Anchor, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
-use super::file::{ActionWord, AnchorWord, CertificateWord, Word};
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS};
+use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, Word};
+use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS, TlsPlan};
 use super::resolve::written_date;
 
 /// Writes a plan as a scenario file.
@@ -226,6 +227,44 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
     out.line("present", group.present);
+    if let Some(settings) = &group.tls {
+        tls(out, settings);
+    }
+}
+
+/// The plan knows costs and not what they are measured of: an assumption says that.
+fn tls(out: &mut Writer<'_>, tls: &TlsPlan) {
+    let path = format!("{}.tls", out.path);
+    out.section("[group.tls]", &path);
+    if let Some(finish) = &tls.finish {
+        out.line("finish", dist(finish));
+    }
+    let bytes = |bytes: Bytes| list([bytes.to_front_end, bytes.to_peer].iter());
+    if let Some(full) = tls.bytes {
+        out.line("bytes", bytes(full));
+    }
+    let Some(resumed) = &tls.resumed else {
+        return out.line("resumption", word(ResumptionWord::None));
+    };
+    match resumed.resumption.store {
+        Store::Cache { entries } => {
+            out.line("resumption", word(ResumptionWord::Cache));
+            out.line("entries", entries);
+        }
+        Store::Tickets(key) => {
+            out.line("resumption", word(ResumptionWord::Tickets));
+            out.line("ticket_key", word(key));
+        }
+    }
+    out.line("lifetime", length(resumed.resumption.lifetime));
+    out.line("renew", resumed.resumption.renew);
+    out.line("resumed_flights", list(resumed.flights.iter().map(dist)));
+    if !resumed.client_cpu.is_empty() {
+        out.line("resumed_client_cpu", list(resumed.client_cpu.iter().map(dist)));
+    }
+    if let Some(of_resumed) = resumed.bytes {
+        out.line("resumed_bytes", bytes(of_resumed));
+    }
 }
 
 /// The shorter of the two lists that say which indices there are.

@@ -8,6 +8,7 @@ mod front_end;
 mod group;
 mod reconnect;
 mod timeline;
+mod tls;
 
 use toml::de::DeTable;
 

@@ -1,9 +1,9 @@
 //! From a plan to the tables that a run works on.
 
-use crate::frontend::{FrontEnd, Group, Row, Setup};
+use crate::frontend::{FrontEnd, Group, Handshake, Row, Setup, Tls};
 use crate::id::{ENTITIES_MAX, Entity, Identity};
 use crate::measure::Cells;
-use crate::scenario::plan::{GroupPlan, Plan};
+use crate::scenario::plan::{GroupPlan, Plan, TlsPlan};
 use crate::validate::{Certificate, Transport};
 
 use super::RunError;
@@ -72,6 +72,7 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         rtt: group.rtt.clone(),
         flights: group.flights.clone(),
         client_cpu: group.client_cpu.clone(),
+        tls: group.tls.as_ref().map(|tls| Box::new(build_tls(group, tls))),
         validate_accept: group.validate_accept.clone(),
         validate_refresh: group.validate_refresh.clone(),
         attempt_timeout: group.attempt_timeout,
@@ -80,6 +81,26 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         front_ends: group.front_ends.clone(),
         refreshed,
     }
+}
+
+/// The handshakes of a group: jobs without a round trip come after those with one.
+fn build_tls(group: &GroupPlan, tls: &TlsPlan) -> Tls {
+    let full = Handshake {
+        jobs: group.flights.iter().chain(&tls.finish).cloned().collect(),
+        round_trips: group.flights.len(),
+        client_cpu: group.client_cpu.clone(),
+        bytes: tls.bytes,
+    };
+    let resumed = tls.resumed.as_ref().map(|resumed| {
+        let handshake = Handshake {
+            jobs: resumed.flights.clone(),
+            round_trips: resumed.flights.len(),
+            client_cpu: resumed.client_cpu.clone(),
+            bytes: resumed.bytes,
+        };
+        (resumed.resumption, handshake)
+    });
+    Tls { full, resumed }
 }
 
 /// Groups whose first peer has every decision in the records.

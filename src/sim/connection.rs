@@ -1,13 +1,13 @@
 //! A peer's connection from its SYN to valid, and what the peer does when it fails (model rules 7, 9 to 15).
 
+use crate::frontend::Port;
 use crate::frontend::{Arrival, Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Wake};
-use crate::frontend::{Port, Row};
-use crate::measure::{Cause, Counter, Decision, Metric, RecordKind, What};
-use crate::rng::{Purpose, When};
+use crate::measure::{Cause, Counter, Decision, RecordKind, What};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Rejection};
 
 use super::engine::Run;
+use super::visit::leave_sweep;
 
 /// Why a connection ended unplanned: the detail of [`What::Lost`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ impl Run<'_> {
     }
 
     /// Round-trip time of a peer.
-    #[inline]
+    #[inline(always)]
     pub(super) fn rtt(&mut self, who: u32, group: usize) -> Span {
         let (of, draws) = (&self.groups[group], &self.world.draws);
         self.rows[who as usize].rtt(|| of.rtt_of(draws, who))
@@ -40,51 +40,9 @@ impl Run<'_> {
         if self.groups[group].reconnect.is_rationed() && !self.may_try(sent, who, group) {
             return;
         }
-        let cause = self.send_syn(sent, who, group);
+        let cause = self.visit(sent, who, group).send_syn(sent);
+        self.aside_of_syn(sent, who, group);
         self.decide(sent, who, What::Attempt, cause as u8);
-    }
-
-    /// Where a SYN goes and when it arrives; gives the cause of the try.
-    #[inline]
-    fn send_syn(&mut self, sent: Time, who: u32, group: usize) -> Cause {
-        let place = usize::from(self.rows[who as usize].place());
-        if self.front_ends[place].life == Life::Up && !self.front_ends[place].watches_arrivals {
-            self.front_ends[place].members.add(who);
-            return self.syn_to_own_front_end(sent, who, group);
-        }
-        let rtt = self.rtt(who, group);
-        let cause = self.begin_attempt(sent, who, group, Step::SynSent, sent + rtt.half());
-        self.aside_of_syn(sent, who, group, None);
-        cause
-    }
-
-    /// A SYN to a front end that serves and counts the peer among its own. Only a crash can keep it from being answered,
-    /// and that puts things right: so its arrival need not be a step of its own.
-    #[inline]
-    pub(super) fn syn_to_own_front_end(&mut self, sent: Time, who: u32, group: usize) -> Cause {
-        let rtt = self.rtt(who, group);
-        let cause = self.begin_attempt(sent, who, group, Step::FlightSent, sent + rtt.half() + rtt);
-        self.aside_of_syn(sent, who, group, Some(sent + rtt));
-        cause
-    }
-
-    #[inline]
-    fn begin_attempt(&mut self, sent: Time, who: u32, group: usize, step: Step, next: Time) -> Cause {
-        let row = &mut self.rows[who as usize];
-        row.generation = row.generation.wrapping_add(1);
-        row.started = sent;
-        row.set_flight(0);
-        row.set_step(step);
-        row.next = next;
-        let cause = row.cause();
-        self.world.wake(next, who, Wake::Message);
-        if let Some(timeout) = self.groups[group].attempt_timeout
-            && !self.groups[group].reconnect.stretch_attempt
-        {
-            self.world.wake(sent + timeout, who, Wake::AttemptTimer);
-        }
-        self.world.count(self.groups[group].cell, Counter::Attempts, 1);
-        cause
     }
 
     /// Something arrives, at the front end or at the peer.
@@ -150,46 +108,35 @@ impl Run<'_> {
             return self.fall_silent(now, who);
         }
         let group = self.group_of(who);
-        let front_end = &self.front_ends[place];
-        let kind = if row.flight() == 0 && front_end.setup.accept.is_some() {
-            JobKind::Accept
-        } else {
-            FrontEnd::next_kind(row, &self.groups[group])
-        };
-        self.enqueue(now, who, group, kind);
+        if self.groups[group].tls.is_some() {
+            return self.tls_flight_arrives(now, who, group);
+        }
+        if let Some(refused) = self.visit(now, who, group).flight_arrives() {
+            self.no_room(now, refused);
+        }
         self.dispatch(now, place);
     }
 
     /// A job of a new connection goes into the queue.
     #[inline]
     pub(super) fn enqueue(&mut self, now: Time, who: u32, group: usize, kind: JobKind) {
-        let row = &mut self.rows[who as usize];
-        let place = usize::from(row.place());
-        if kind != JobKind::ValidateRefresh {
-            row.set_step(Step::InJob);
-            row.next = Time::NEVER;
-        }
-        let mut job = self.front_ends[place].job_of(now, who, row, &self.groups[group], kind, &self.world);
-        if kind == JobKind::ValidateRefresh {
-            job.cause = Cause::Refresh;
-        }
-        if let Some(refused) = self.front_ends[place].enqueue(now, job) {
-            self.no_room(now, place, refused);
+        if let Some(refused) = self.visit(now, who, group).enqueue(kind) {
+            self.no_room(now, refused);
         }
     }
 
     /// The connection of a job that found the queue full is reset (rule 3).
-    fn no_room(&mut self, now: Time, place: usize, job: Job) {
+    pub(super) fn no_room(&mut self, now: Time, job: Job) {
         let group = self.group_of(job.row);
         self.decide(now, job.row, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
         if row.generation != job.generation {
-            self.front_ends[place].abandoned.is_known(&job, now);
+            self.forget_abandoned(now, &job);
             return;
         }
         match (job.kind, row.step()) {
             (JobKind::ValidateRefresh, Step::Valid) => {
-                self.close_obligation(now, job.row, group, Counter::Dropped);
+                self.visit(now, job.row, group).close_obligation(Counter::Dropped);
                 let learned = now + self.rtt(job.row, group).half();
                 self.lose(now, job.row, group, Why::QueueFull, learned);
             }
@@ -211,57 +158,51 @@ impl Run<'_> {
 
     /// A worker has finished a job.
     #[inline]
-    pub(super) fn job_ended(&mut self, now: Time, place: usize, ended: Ended) {
+    pub(super) fn job_ended(&mut self, now: Time, place: usize, group: usize, ended: Ended) {
         if !ended.useful {
             self.front_ends[place].abandoned.is_known(&ended.job, now);
             return;
         }
         let who = ended.job.row;
-        let group = self.group_of(who);
         match ended.job.kind {
+            JobKind::Accept | JobKind::Flight if self.groups[group].tls.is_some() => {
+                if ended.job.kind == JobKind::Flight {
+                    self.tls_flight_ended(now, who, group);
+                } else {
+                    self.handshake_goes_on(now, who, group);
+                }
+            }
             JobKind::Accept => {
                 let kind = FrontEnd::next_kind(&self.rows[who as usize], &self.groups[group]);
                 self.enqueue(now, who, group, kind);
             }
-            JobKind::Flight => self.answer_flight(now, who, group),
+            JobKind::Flight => {
+                self.visit(now, who, group).answer_flight();
+                self.flight_answered(now, who, group);
+            }
             JobKind::ValidateAccept => match ended.answer {
                 Answer::Reject(reason) => {
                     self.rejected(now, who, group, place, Phase::Accept, reason);
                     if matches!(self.rows[who as usize].obligation(), Obligation::Open | Obligation::OpenMoved) {
-                        self.close_obligation(now, who, group, Counter::Rejected);
+                        self.visit(now, who, group).close_obligation(Counter::Rejected);
                     }
                     self.refuse(now, who, group);
                 }
-                Answer::Accept | Answer::Fault(_) => self.valid(now, who, group, place),
+                Answer::Accept | Answer::Fault(_) => self.valid(now, who, group),
             },
             JobKind::ValidateRefresh => match ended.answer {
                 Answer::Reject(reason) => {
                     self.rejected(now, who, group, place, Phase::Refresh, reason);
-                    self.close_obligation(now, who, group, Counter::Rejected);
+                    self.visit(now, who, group).close_obligation(Counter::Rejected);
                     let learned = now + self.rtt(who, group).half();
                     self.lose(now, who, group, Why::Rejection, learned);
                 }
-                Answer::Accept | Answer::Fault(_) => self.valid_in_place(now, who, group),
+                Answer::Accept | Answer::Fault(_) => {
+                    self.visit(now, who, group).valid_in_place();
+                    self.one_less(now);
+                }
             },
         }
-    }
-
-    /// A server flight goes out; the peer answers it after its own work.
-    #[inline]
-    fn answer_flight(&mut self, now: Time, who: u32, group: usize) {
-        let rtt = self.rtt(who, group);
-        let row = &mut self.rows[who as usize];
-        let flight = row.flight();
-        let of = &self.groups[group];
-        let thinks = of.client_cpu.get(flight).map_or(Span::ZERO, |dist| {
-            of.sample(dist, &self.world.draws, who, Purpose::ClientCpu, row.when(), flight as u16)
-        });
-        row.set_flight(flight + 1);
-        row.set_step(Step::FlightSent);
-        row.next = now + rtt + thinks;
-        self.world.wake(row.next, who, Wake::Message);
-        let received = now + rtt.half();
-        self.answer_reaches_peer(received, received + thinks, who, group);
     }
 
     fn rejected(&mut self, now: Time, who: u32, group: usize, place: usize, phase: Phase, reason: Rejection) {
@@ -269,92 +210,16 @@ impl Run<'_> {
         self.world.record(now, Some(place as u16), Some(who), RecordKind::Rejected { phase, reason });
     }
 
-    /// The verdict on a new connection is in: it is valid here; the peer learns it half a round trip later (rule 13).
+    /// The verdict on a new connection is in.
     #[inline]
-    pub(super) fn valid(&mut self, now: Time, who: u32, group: usize, place: usize) {
-        let rtt = self.rtt(who, group);
-        let established = now + rtt.half();
-        let of = &self.groups[group];
+    fn valid(&mut self, now: Time, who: u32, group: usize) {
         let row = &self.rows[who as usize];
-        let (cause, since, started) = (row.cause(), row.since, row.started);
-        let deadline = self.peer_deadline(who, group);
-        let cell = of.cell;
-        // The outage ends when the peer learns of it, or goes over into the next one when it has given up before.
-        self.figures[usize::from(cell)].lost += u128::from(established.min(deadline).min(self.end).since(since).0);
-        if established <= deadline && established <= self.end {
-            let first = self.first_syn(who, group);
-            let meters = &mut self.world.meters;
-            meters.record(established, Metric::Attempt, cell, cause, established.since(started));
-            meters.record(established, Metric::Connect, cell, cause, established.since(first));
-            meters.record(established, Metric::Outage, cell, cause, established.since(since));
+        if row.cause() == Cause::Recovery {
+            self.back_after_crash(now, who, group, row.since);
         }
-        if cause == Cause::Recovery {
-            self.back_after_crash(now, who, group, since);
-        }
-        self.become_valid(now, who, group, place);
-        self.rows[who as usize].next = established;
-    }
-
-    /// The news "accept" is still on its way to the peer, which goes: it is not told, and what was booked as outage up
-    /// to then is booked up to now.
-    pub(super) fn news_is_void(&mut self, now: Time, who: u32, group: usize) {
-        let row = &mut self.rows[who as usize];
-        let learned = std::mem::replace(&mut row.next, Time::NEVER);
-        if learned == Time::NEVER {
-            return;
-        }
-        let deadline = self.peer_deadline(who, group);
-        let ahead = u128::from(learned.min(deadline).min(self.end).since(now).0);
-        self.figures[usize::from(self.groups[group].cell)].lost -= ahead;
-    }
-
-    /// When the peer sent the first SYN since its last loss.
-    #[inline]
-    fn first_syn(&self, who: u32, group: usize) -> Time {
-        let row = &self.rows[who as usize];
-        if row.attempt == 0 {
-            return row.started;
-        }
-        if let Some(aside) = self.asides.get(who as usize) {
-            return aside.first_syn;
-        }
-        row.since + self.first_wait(who, group, row)
-    }
-
-    #[inline]
-    fn first_wait(&self, who: u32, group: usize, row: &Row) -> Span {
-        if row.cause() != Cause::Recovery {
-            return Span::ZERO;
-        }
-        let of = &self.groups[group];
-        let when = When { attempt: 0, ..row.when() };
-        let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 1);
-        of.reconnect.after_loss(bits)
-    }
-
-    /// The row and its front end after a verdict that lets the peer in.
-    #[inline]
-    pub(super) fn become_valid(&mut self, now: Time, who: u32, group: usize, place: usize) {
-        let row = &mut self.rows[who as usize];
-        let cause = row.cause();
-        row.set_step(Step::Valid);
-        row.next = Time::NEVER;
-        row.since = now;
-        self.aside_of_valid(now, who, group);
-        self.front_ends[place].valid += 1;
-        self.world.disconnected -= 1;
-        self.world.cut_off -= u64::from(cause != Cause::Initial);
-        self.world.count(self.groups[group].cell, Counter::Valids, 1);
-        let outcome = match self.rows[who as usize].obligation() {
-            Obligation::Open | Obligation::OpenMoved => Some(Counter::ValidByReconnect),
-            Obligation::OpenLost => Some(Counter::Recovered),
-            Obligation::None | Obligation::Taken | Obligation::TakenLost | Obligation::InRun => None,
-        };
-        self.decide(now, who, What::Valid, cause as u8 + outcome.map_or(0, |o| 16 * o as u8));
-        if let Some(outcome) = outcome {
-            self.close_quietly(now, who, group, outcome);
-        }
-        self.schedule_own_age(now, who, group);
+        self.visit(now, who, group).valid();
+        self.attempt_over(now, who, group);
+        self.one_less(now);
     }
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
@@ -375,7 +240,7 @@ impl Run<'_> {
             // Once: failing over again, even back to where it was, it is in nobody's sweep.
             row.owe(Obligation::OpenMoved);
             let due = row.due;
-            self.leave_sweep(now, usize::from(from), due, false);
+            leave_sweep(now, &mut self.front_ends[usize::from(from)], due, false, &mut self.world);
         }
         match wait {
             Some(wait) => self.attempt_after(now, who, group, wait),
@@ -408,7 +273,7 @@ impl Run<'_> {
         let row = &mut self.rows[who as usize];
         row.set_place(self.groups[group].next_front_end(row.place()));
         let early = self.wait_after_early_loss(who, group);
-        let wait = early.unwrap_or_else(|| self.first_wait(who, group, &self.rows[who as usize]));
+        let wait = early.unwrap_or_else(|| self.visit(now, who, group).first_wait());
         self.attempt_after(now, who, group, wait);
     }
 
@@ -420,7 +285,7 @@ impl Run<'_> {
             return;
         }
         let group = self.group_of(who);
-        if self.peer_deadline(who, group) != now {
+        if self.visit(now, who, group).deadline() != now {
             return self.front_end_limit(now, who, group);
         }
         if row.step() != Step::Valid {
@@ -449,6 +314,7 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
+        self.visit(now, who, group).connection_ends(learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -461,6 +327,9 @@ impl Run<'_> {
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
         self.aside_of_end(now, who, group, false);
+        if self.world.drains.one_more() {
+            self.look_at_backlog(now);
+        }
     }
 
     /// A valid connection is no more at its front end.
@@ -517,13 +386,14 @@ impl Run<'_> {
             }
         }
         self.presence(now, group, peers, false);
+        self.peers_have_left(now);
     }
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {
         self.decide(now, who, What::Leave, 0);
         self.attempt_over(now, who, group);
         if self.rows[who as usize].step() == Step::Valid {
-            self.news_is_void(now, who, group);
+            self.visit(now, who, group).news_is_void();
             // Gone, not cut off: it counts nowhere as disconnected.
             self.leave_front_end(who);
         } else {
@@ -531,8 +401,7 @@ impl Run<'_> {
             self.world.disconnected -= 1;
             self.world.cut_off -= u64::from(row.cause() != Cause::Initial);
             self.front_ends[usize::from(row.place())].members.remove(who);
-            let lost = u128::from(now.since(row.since).0);
-            self.figures[usize::from(self.groups[group].cell)].lost += lost;
+            self.visit(now, who, group).outage_is_cut();
         }
         self.obligation_departs(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -541,25 +410,6 @@ impl Run<'_> {
         row.set_step(Step::Absent);
         row.owe(Obligation::None);
         (row.next, row.due, row.since) = (Time::NEVER, Time::NEVER, Time::NEVER);
-    }
-
-    /// Books how many peers of a group are there.
-    fn presence(&mut self, now: Time, group: usize, peers: u64, joined: bool) {
-        self.settle_presence(now, group);
-        let present = &mut self.present[group].0;
-        *present = if joined { *present + peers } else { *present - peers };
-        let kind = RecordKind::Timeline { peers, joined, group: group as u16 };
-        if now > Time::ZERO {
-            self.world.record(now, None, None, kind);
-        }
-    }
-
-    /// Adds up the peers' time up to `now`.
-    pub(super) fn settle_presence(&mut self, now: Time, group: usize) {
-        let (peers, since) = &mut self.present[group];
-        let cell = usize::from(self.groups[group].cell);
-        self.figures[cell].present += u128::from(*peers) * u128::from(now.since(*since).0);
-        *since = now;
     }
 
     /// Rows of the peers of a group with these indices; `None`: all.

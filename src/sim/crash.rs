@@ -48,6 +48,7 @@ impl Run<'_> {
         if incarnation == 1 && self.plan.start == Start::Established {
             self.establish(now, place);
         }
+        self.peers_may_come(now, place);
     }
 
     /// Everyone who was promised a connection has it, at no cost (rule 15).
@@ -61,13 +62,15 @@ impl Run<'_> {
             let group = self.group_of(who);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;
             self.front_ends[place].members.add(who);
-            self.become_valid(now, who, group, place);
+            self.visit(now, who, group).become_valid();
+            self.one_less(now);
         }
     }
 
     /// A verdict brought the process down while it was asked about `asked_about` (rules 6 and 21).
     #[cold]
     pub(super) fn crash(&mut self, now: Time, place: usize, asked_about: u32, code: FaultCode, phase: Phase) {
+        self.trigger_begins(now);
         for who in self.front_ends[place].questions_in_service() {
             if who != asked_about {
                 self.decide(now, who, What::NoEffect, 0);
@@ -77,10 +80,10 @@ impl Run<'_> {
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
         self.spill_runs(now, place);
         let connections = self.connections(now, place);
-        let front_end = &mut self.front_ends[place];
+        let front_end = &self.front_ends[place];
         let (incarnation, process_start, service_start) =
             (front_end.incarnation, front_end.process_start, front_end.service_start);
-        let wreck = front_end.crash(now, &self.plan.recovery);
+        let wreck = self.front_ends[place].crash(now, &self.plan.recovery);
         self.world.end_validator(place as u16);
         self.decide_front_end(now, place, What::Crash, wreck.failure);
         let fields = self.event_fields(place, incarnation);
@@ -112,6 +115,7 @@ impl Run<'_> {
         });
         self.lose_all(now, place, wreck.dump);
         self.recover(now, place, wreck.failure, wreck.action, wreck.dump);
+        self.crash_has_taken(now, place);
     }
 
     /// Rows that only a tick's run knew of get their obligations before the run vanishes.

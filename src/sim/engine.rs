@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::frontend::{FrontEnd, Group, Head, Job, JobKind, Pull, Row, Started, Wake};
+use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Herd, Meters, Outcome};
+use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome};
 use crate::measure::{GroupFigures, Sample};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
@@ -16,6 +16,7 @@ use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
 use super::retry::{self, Aside, Rations};
+use super::session::Sessions;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
 
@@ -27,7 +28,7 @@ const STEPS_BETWEEN_LOOKS: usize = 1 << 16;
 
 /// How many entries ahead rows are touched, so that their cache lines are there in time; measured in
 /// `docs/performance.md`.
-const AHEAD: usize = 32;
+pub(super) const AHEAD: usize = 32;
 
 /// A run under way.
 pub(super) struct Run<'a> {
@@ -42,18 +43,22 @@ pub(super) struct Run<'a> {
     pub(super) asides: Vec<Aside>,
     pub(super) rations: Rations,
     pub(super) front_ends: Vec<FrontEnd>,
+    /// `None`: no group has TLS settings.
+    pub(super) sessions: Option<Box<Sessions>>,
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
+    /// Crashed front ends whose peers have nowhere to go yet.
+    pub(super) crashed: Vec<usize>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     pub(super) steps: u64,
-    taken: u64,
+    pub(super) taken: u64,
     /// The bucket whose entries' rows were touched last, and at how many left the next are.
     touched: (usize, usize),
     timeline_next: usize,
     last_samples: Vec<Option<Sample>>,
-    worker_places: Vec<u16>,
+    pub(super) worker_places: Vec<u16>,
 }
 
 impl<'a> Run<'a> {
@@ -79,6 +84,8 @@ impl<'a> Run<'a> {
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan)),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
+            drains: Drains::default(),
+            overtaken: BTreeMap::new(),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -99,7 +106,9 @@ impl<'a> Run<'a> {
             numbers,
             figures: vec![GroupFigures::default(); cells.plans.len()],
             present: vec![(0, Time::ZERO); groups.len()],
+            crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
+            sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
             cells,
             groups,
             rows,
@@ -225,7 +234,7 @@ impl<'a> Run<'a> {
         if who == self.numbers.timeline {
             self.timeline(now);
         } else if who == self.numbers.sampler {
-            self.sample(now);
+            if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
             if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }
@@ -253,91 +262,6 @@ impl<'a> Run<'a> {
             return 0;
         }
         self.groups.partition_point(|group| group.first <= who) - 1
-    }
-
-    /// A worker has computed, or waited enough.
-    #[inline(never)]
-    fn worker(&mut self, now: Time, number: u32, what: Wake) {
-        let place = usize::from(self.worker_places[number as usize]);
-        let front_end = &mut self.front_ends[place];
-        let number = number - (front_end.setup.first_worker - self.numbers.workers);
-        let Some(at_row) = front_end.ends_now(number, now, what) else { return };
-        let group = self.group_of(at_row);
-        let (row, group) = (&self.rows[at_row as usize], &self.groups[group]);
-        let front_end = &mut self.front_ends[place];
-        let ended = if what == Wake::Computed {
-            front_end.computed(now, number, row, group, &mut self.world)
-        } else {
-            Some(front_end.waited(now, number, row, group, &mut self.world))
-        };
-        // First the job that ended has its effect, then the next question is put: it may be the last.
-        if let Some(ended) = ended {
-            self.job_ended(now, place, ended);
-        }
-        while let Some(at_row) = self.front_ends[place].next_for_core() {
-            let group = self.group_of(at_row);
-            let row = &self.rows[at_row as usize];
-            let started = self.front_ends[place].take_core(now, row, &self.groups[group], &mut self.world);
-            if let Started::Fault(code, phase) = started {
-                return self.crash(now, place, at_row, code, phase);
-            }
-        }
-        self.dispatch(now, place);
-    }
-
-    /// Idle workers take what waits.
-    pub(super) fn dispatch(&mut self, now: Time, place: usize) {
-        while let Some(head) = self.front_ends[place].head() {
-            let job = match head {
-                Head::Job(job) => job,
-                Head::Run => match self.pull(now, place) {
-                    Some(job) => job,
-                    None => continue,
-                },
-            };
-            self.touch_queue(place);
-            let group = self.group_of(job.row);
-            if self.skips(now, place, &job) {
-                continue;
-            }
-            self.lateness(now, &job, group);
-            let row = &self.rows[job.row as usize];
-            let started = self.front_ends[place].begin(now, job, row, &self.groups[group], &mut self.world);
-            if let Started::Fault(code, phase) = started {
-                return self.crash(now, place, job.row, code, phase);
-            }
-        }
-    }
-
-    /// Reads the rows of jobs that are next in line, like [`Run::touch_ahead`].
-    #[inline]
-    fn touch_queue(&mut self, place: usize) {
-        self.taken += 1;
-        if !self.taken.is_multiple_of(AHEAD as u64) {
-            return;
-        }
-        let mut touched = 0;
-        for ahead in 0..AHEAD {
-            let Some(row) = self.front_ends[place].upcoming(ahead) else { break };
-            touched ^= self.rows[row as usize].touch();
-        }
-        std::hint::black_box(touched);
-    }
-
-    /// The next job of a tick's run, if the next candidate is in it.
-    fn pull(&mut self, now: Time, place: usize) -> Option<Job> {
-        let asked = self.front_ends[place].run_asked()?;
-        let Pull::Try(at_row) = self.front_ends[place].pull() else { return None };
-        let group = self.group_of(at_row);
-        if !self.owe_from_run(at_row, group, place, asked) {
-            return None;
-        }
-        self.front_ends[place].pulled();
-        let (row, group) = (&self.rows[at_row as usize], &self.groups[group]);
-        let kind = JobKind::ValidateRefresh;
-        let mut job = self.front_ends[place].job_of(now, at_row, row, group, kind, &self.world);
-        job.cause = crate::measure::Cause::Refresh;
-        Some(FrontEnd::run_job(job, asked))
     }
 
     fn schedule_timeline(&mut self) {

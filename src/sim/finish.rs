@@ -19,7 +19,9 @@ impl Run<'_> {
         let front_ends = self.close_front_ends(end)?;
         self.world.meters.settle();
         let numbers = self.world.meters.numbers();
-        self.world.digest.close_with(numbers);
+        let sessions = self.sessions.take();
+        let handshakes = sessions.as_ref().map_or(Vec::new(), |sessions| sessions.numbers());
+        self.world.digest.close_with(numbers.into_iter().chain(handshakes));
         let told: u64 = self.world.told.get(&1).copied().unwrap_or(0);
         let kept = self.world.records.iter().filter(|r| matches!(r.kind, crate::measure::RecordKind::Rejected { .. }));
         let rejections_untold = told - kept.count() as u64;
@@ -33,9 +35,11 @@ impl Run<'_> {
             meters: self.world.meters,
             front_ends,
             groups: self.figures,
+            handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
             crashes: self.world.crashes,
             disconnected_max: self.world.disconnected_max,
             herd: self.world.herd,
+            drains: self.world.drains,
             records: self.world.records,
             rejections_untold,
             series: self.world.series,
@@ -69,11 +73,12 @@ impl Run<'_> {
                 self.world.count(cell, Counter::Unfinished, 1);
                 refresh = refresh.max(due.map(|due| end.since(due)));
             }
-            if row.step() != Step::Valid {
+            if row.step() == Step::Valid {
+                self.visit(end, who, group).news_is_void();
+            } else {
                 self.world.count(cell, Counter::UnfinishedConnects, 1);
-                let age = end.since(row.since);
-                self.figures[usize::from(cell)].lost += u128::from(age.0);
-                outage = outage.max(Some(age));
+                self.visit(end, who, group).outage_is_cut();
+                outage = outage.max(Some(end.since(row.since)));
             }
         }
         (refresh, outage)

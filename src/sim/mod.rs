@@ -8,9 +8,14 @@ mod connection;
 mod crash;
 mod engine;
 mod finish;
+mod jobs;
 mod lookup;
+mod peer_time;
 mod refresh;
 mod retry;
+mod session;
+mod trigger;
+mod visit;
 mod world;
 
 use std::ops::ControlFlow;

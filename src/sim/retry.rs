@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::frontend::{Job, JobKind, Life, Port, Row, Step, Wake};
 use crate::measure::{Counter, What};
-use crate::policy::{CountedFrom, Next, Pace, Scope, Tokens};
+use crate::policy::{CountedFrom, Initiator, Next, Pace, Scope, Tokens};
 use crate::rng::{Purpose, When};
 use crate::scenario::plan::Plan;
 use crate::time::{Span, Time};
@@ -46,7 +46,7 @@ pub(super) struct Aside {
     /// When the present round of its list began.
     round_started: Time,
     /// Since when it is valid, or was.
-    up_since: Time,
+    pub(super) up_since: Time,
     /// When the SYN of its present attempt arrived.
     arrived: Time,
     /// Cycle and episode in which the count of failures began: its waits are drawn by these.
@@ -62,6 +62,14 @@ pub(super) struct Aside {
 }
 
 const _: () = assert!(size_of::<Aside>() <= 64, "what only some policies need doubles a peer, no more");
+
+impl Aside {
+    /// When the peer gives up, whose attempt as a whole takes until `whole` unless its time-out `stretches`.
+    #[inline]
+    pub(super) fn deadline(&self, whole: Time, stretches: bool) -> Time {
+        self.step_deadline.min(if stretches { self.attempt_deadline } else { whole })
+    }
+}
 
 const NOTHING: Aside = Aside {
     step_deadline: Time::NEVER,
@@ -109,23 +117,15 @@ pub(super) fn asides(plan: &Plan) -> Vec<Aside> {
 }
 
 impl Run<'_> {
-    /// When the peer gives its present attempt up: for the step that it waits for, or for all of it.
+    /// The peer sends a SYN at `sent`: what is kept of that.
     #[inline]
-    pub(super) fn peer_deadline(&self, who: u32, group: usize) -> Time {
-        let (row, of) = (&self.rows[who as usize], &self.groups[group]);
-        let whole = of.attempt_timeout.map_or(Time::NEVER, |timeout| row.started + timeout);
-        match self.asides.get(who as usize) {
-            None => whole,
-            Some(aside) if of.reconnect.stretch_attempt => aside.attempt_deadline.min(aside.step_deadline),
-            Some(aside) => whole.min(aside.step_deadline),
+    pub(super) fn aside_of_syn(&mut self, sent: Time, who: u32, group: usize) {
+        if !self.asides.is_empty() {
+            self.keep_syn(sent, who, group);
         }
     }
 
-    /// The peer sends a SYN at `sent`: what is kept of that. Its answer is there at `answered`, if that is known.
-    pub(super) fn aside_of_syn(&mut self, sent: Time, who: u32, group: usize, answered: Option<Time>) {
-        if self.asides.is_empty() {
-            return;
-        }
+    fn keep_syn(&mut self, sent: Time, who: u32, group: usize) {
         let row = self.rows[who as usize];
         let stretched = self.stretched_timeout(who, group, &row);
         let connect = self.connect_timeout(who, group);
@@ -141,8 +141,10 @@ impl Run<'_> {
         aside.attempt_deadline = stretched.map_or(Time::NEVER, |timeout| sent + timeout);
         let stretches = aside.attempt_deadline;
         self.step_starts(sent, who, Waits::Connect, connect);
-        if let Some(answered) = answered {
-            self.syn_answered(answered, who, group);
+        if row.step() == Step::FlightSent {
+            // The front end counts the peer among its own: only a crash can keep the SYN from being answered.
+            let rtt = self.rtt(who, group);
+            self.syn_answered(sent + rtt, who, group);
         }
         if stretches != Time::NEVER {
             self.world.wake(stretches, who, Wake::AttemptTimer);
@@ -178,13 +180,24 @@ impl Run<'_> {
         self.answer_reaches_peer(at, at, who, group);
     }
 
+    /// A server flight goes out at `now`; the row knows already when what the peer sends then arrives.
+    #[inline]
+    pub(super) fn flight_answered(&mut self, now: Time, who: u32, group: usize) {
+        if !self.asides.is_empty() {
+            let rtt = self.rtt(who, group);
+            let back = Span(rtt.0 - rtt.half().0);
+            self.answer_reaches_peer(now + rtt.half(), self.rows[who as usize].next - back, who, group);
+        }
+    }
+
     /// An answer of the front end reaches the peer at `at`, unless it gives up before; it sends what follows at `sent`.
-    pub(super) fn answer_reaches_peer(&mut self, at: Time, sent: Time, who: u32, group: usize) {
+    fn answer_reaches_peer(&mut self, at: Time, sent: Time, who: u32, group: usize) {
         if self.asides.get(who as usize).is_none_or(|aside| at > aside.step_deadline) {
             return;
         }
         let of = &self.groups[group];
-        let (waits, timeout) = if self.rows[who as usize].flight() < of.flights.len() {
+        let row = &self.rows[who as usize];
+        let (waits, timeout) = if row.flight() < of.round_trips(row) {
             (Waits::Flight, of.timeouts.flight)
         } else {
             (Waits::Answer, of.timeouts.answer)
@@ -266,14 +279,6 @@ impl Run<'_> {
         row.next = Time::NEVER;
         self.world.count(self.groups[group].cell, Counter::Stopped, 1);
         self.decide(now, who, What::Stops, 0);
-    }
-
-    /// The connection is valid: its attempt is over, and its time up begins.
-    pub(super) fn aside_of_valid(&mut self, now: Time, who: u32, group: usize) {
-        if let Some(aside) = self.asides.get_mut(who as usize) {
-            aside.up_since = now;
-        }
-        self.attempt_over(now, who, group);
     }
 
     /// The connection of a peer ends, at the peer by `planned` or unplanned: whether it was up long enough to forget
@@ -391,7 +396,7 @@ impl Run<'_> {
         let limits = self.front_ends[usize::from(self.rows[who as usize].place())].setup.limits;
         let Some(aside) = self.asides.get_mut(who as usize) else { return };
         aside.arrived = now;
-        let handshake = limits.handshake.filter(|_| !self.groups[group].flights.is_empty());
+        let handshake = limits.handshake.filter(|_| self.groups[group].round_trips(&self.rows[who as usize]) > 0);
         for limit in [handshake, limits.first_message].into_iter().flatten() {
             self.world.wake(now + limit, who, Wake::AttemptTimer);
         }
@@ -405,7 +410,7 @@ impl Run<'_> {
         if front_end.life != Life::Up || !matches!(row.step(), Step::FlightSent | Step::InJob) {
             return;
         }
-        let flights = self.groups[group].flights.len();
+        let flights = self.groups[group].round_trips(row);
         let in_handshake = flights > 0 && (row.flight() < flights || row.step() == Step::FlightSent);
         let reached = |limit: Option<Span>| limit.is_some_and(|limit| aside.arrived + limit == now);
         let limits = front_end.setup.limits;
@@ -451,24 +456,55 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a worker skips `job`, which is next: its connection is gone, and the front end knows and cares.
-    #[inline]
+    /// Whether a worker skips `job`, which is next, for its connection is gone, and the front end knows and cares.
+    #[cold]
     pub(super) fn skips(&mut self, now: Time, place: usize, job: &Job) -> bool {
-        if job.kind != JobKind::ValidateRefresh && !self.front_ends[place].setup.notices
-            || self.rows[job.row as usize].generation == job.generation
-        {
+        let front_end = &mut self.front_ends[place];
+        // A refresh whose connection was lost before service is recorded then, not asked now (rule 17).
+        let lost = job.kind == JobKind::ValidateRefresh;
+        if !lost && !(front_end.setup.notices && front_end.abandoned.is_known(job, now)) {
             return false;
         }
-        // A refresh whose connection was lost before service is recorded then, not asked now (rule 17).
-        if job.kind != JobKind::ValidateRefresh {
-            if !self.front_ends[place].abandoned.is_known(job, now) {
-                return false;
-            }
+        front_end.account.drop_waiting(now, job.arrived);
+        if !lost {
             let group = self.group_of(job.row);
             self.world.count(self.groups[group].cell, Counter::Skipped, 1);
             self.decide(now, job.row, What::Skipped, job.kind as u8);
         }
-        self.front_ends[place].account.drop_waiting(now, job.arrived);
         true
+    }
+
+    /// A job whose peer gave up leaves a queue unserved, one of any front end.
+    #[cold]
+    pub(super) fn forget_abandoned(&mut self, now: Time, job: &Job) {
+        for front_end in self.front_ends.iter_mut().filter(|front_end| front_end.setup.notices) {
+            front_end.abandoned.is_known(job, now);
+        }
+    }
+
+    /// A connection ends in order to be made anew; its SYN may have to wait, or may be refused: then it is a step of its
+    /// own.
+    #[inline]
+    pub(super) fn break_first(&mut self, now: Time, who: u32, group: usize, initiator: Initiator) {
+        if self.asides.is_empty() {
+            self.visit(now, who, group).break_first(initiator);
+        } else {
+            self.break_and_ask(now, who, group, initiator);
+        }
+    }
+
+    fn break_and_ask(&mut self, now: Time, who: u32, group: usize, initiator: Initiator) {
+        let learned = self.visit(now, who, group).end_as_planned(initiator);
+        self.aside_of_end(now, who, group, true);
+        let place = usize::from(self.rows[who as usize].place());
+        if !self.front_ends[place].watches_arrivals && !self.groups[group].reconnect.is_rationed() {
+            self.visit(now, who, group).syn_to_own_front_end(learned);
+            return self.aside_of_syn(learned, who, group);
+        }
+        self.front_ends[place].members.remove(who);
+        if initiator == Initiator::Peer {
+            self.abandon(now, who, group, false);
+        }
+        self.attempt_after(now, who, group, learned.since(now));
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{Group, Port, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cause, Counter};
-use crate::measure::{CrashReport, Decision, Digest, Herd, Meters, Metric, Record, RecordKind, Sample};
+use crate::measure::{Bundle, Cause, Counter};
+use crate::measure::{CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Record, RecordKind, Sample};
 use crate::rng::{Draws, Shuffle};
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
@@ -48,6 +48,9 @@ pub(super) struct World<'a> {
     pub(super) meters: Meters,
     pub(super) digest: Digest,
     pub(super) herd: Herd,
+    pub(super) drains: Drains,
+    /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
+    pub(super) overtaken: BTreeMap<u32, Time>,
     pub(super) records: Vec<Record>,
     pub(super) told: BTreeMap<u8, u64>,
     pub(super) series: Vec<Sample>,
@@ -184,6 +187,11 @@ impl Port for World<'_> {
     #[inline]
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span) {
         self.meters.record(at, metric, cell, cause, value);
+    }
+
+    #[inline]
+    fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
+        self.meters.record_bundle(at, bundle, cell, cause, value);
     }
 
     #[inline]

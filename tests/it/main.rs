@@ -2,6 +2,8 @@
 
 mod cli;
 mod docs;
+mod drains;
+mod established;
 mod incident;
 mod layers;
 mod random_plans;
@@ -10,3 +12,4 @@ mod report;
 mod scenario_errors;
 mod scenario_files;
 mod shipped;
+mod tls;

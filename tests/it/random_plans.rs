@@ -10,18 +10,23 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
-use refresh_sim::measure::{Account, Counter, Decision, Metric, Outcome, What};
+use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
+use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
     Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter,
     JitterAt, Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
 };
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Plan, Start, TieOrder, TimelineEntry, WhenFull};
+use refresh_sim::scenario::plan::{
+    Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
+};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{
     Answer, Builtin, CertificateState, FaultCode, Question, Rejection, Transport, Validator, ValidatorMaker, Verdict,
 };
+
+use super::established::time_lost as time_lost_of;
 
 /// Numbers that a plan is read off; beyond their end all are 0.
 struct Choices<'a> {
@@ -227,6 +232,35 @@ fn timeouts(of: &mut Choices<'_>) -> Timeouts {
     Timeouts { connect, connect_growth: if of.yes() { Some(growth) } else { None }, flight, answer }
 }
 
+/// TLS beside flights: a job without a round trip, sessions in small caches or in tickets.
+fn tls(of: &mut Choices<'_>, horizon: Span) -> Option<TlsPlan> {
+    if of.yes() {
+        return None;
+    }
+    let bytes = |of: &mut Choices<'_>| of.yes().then(|| Bytes { to_front_end: of.below(9) as u32, to_peer: 3 });
+    let finish = if of.yes() { Some(of.cost()) } else { None };
+    let full = bytes(of);
+    let store = match of.below(6) {
+        0 => None,
+        1 | 2 => Some(Store::Cache { entries: 1 + of.below(8) as u32 }),
+        _ => Some(Store::Tickets(of.one_of(&[TicketKey::Process, TicketKey::Host, TicketKey::Pool]))),
+    };
+    let resumed = store.map(|store| {
+        let flights: Vec<Dist> = (0..1 + of.below(3)).map(|_| of.cost()).collect();
+        ResumedPlan {
+            resumption: Resumption { store, lifetime: of.span(Span(1), horizon), renew: of.yes() },
+            client_cpu: if of.yes() {
+                flights.iter().map(|_| of.dist(Span::ZERO, Span::SECOND)).collect()
+            } else {
+                vec![]
+            },
+            flights,
+            bytes: bytes(of),
+        }
+    });
+    Some(TlsPlan { finish, bytes: full, resumed })
+}
+
 fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> GroupPlan {
     let transport = of.one_of(&[Transport::Tcp, Transport::Tls]);
     let count = of.below(21) as u32;
@@ -234,6 +268,7 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
         if transport == Transport::Tls { (0..of.below(4)).map(|_| of.cost()).collect() } else { Vec::new() };
     let client_cpu =
         if of.yes() { flights.iter().map(|_| of.dist(Span::ZERO, Span::SECOND)).collect() } else { vec![] };
+    let tls = if flights.is_empty() { None } else { tls(of, horizon) };
     let least = Span(horizon.0 / 60);
     let short = of.yes();
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -253,6 +288,7 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
         rtt: of.rtt(),
         flights,
         client_cpu,
+        tls,
         validate_accept: of.cost(),
         validate_refresh: of.cost(),
         // A short time-out may bring a peer in and out again for ever: then it waits after a loss.
@@ -398,6 +434,22 @@ fn check_obligations(outcome: &Outcome) {
     assert_eq!(valid + total(outcome, Counter::UnfinishedConnects), peers, "valid and disconnected make all");
 }
 
+/// Sessions are offered, resumed and declined as the decisions tell it; the counters never say more.
+fn check_handshakes(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    let with_tls = plan.groups.iter().any(|group| group.tls.is_some());
+    assert_eq!(outcome.handshakes.iter().any(Option::is_some), with_tls);
+    let offers = |detail| seen.iter().filter(|d| d.what == What::Handshake && d.detail == detail).count() as u64;
+    let sum = |of: fn(&Handshakes) -> u64| outcome.handshakes.iter().flatten().map(of).sum::<u64>();
+    assert_eq!(sum(|tls| tls.declined), offers(2));
+    assert!(sum(|tls| tls.resumed) <= offers(1), "completed more than it began");
+    let mut had = std::collections::BTreeSet::new();
+    for d in seen.iter().filter(|d| d.what == What::Handshake) {
+        assert!(d.detail == 0 || had.contains(&d.who), "a session before any handshake: {d:?}");
+        had.insert(d.who);
+    }
+    assert!(sum(|tls| tls.full + tls.resumed) <= total(outcome, Counter::Attempts), "more handshakes than tries");
+}
+
 fn check_crashes(outcome: &Outcome, seen: &[Decision]) {
     let faults = seen.iter().filter(|d| d.what == What::Asked && d.detail == 1).count();
     assert_eq!(faults, outcome.crashes.len(), "each crash has its verdict, and each fault its crash");
@@ -456,6 +508,24 @@ fn check_paces(plan: &Plan, seen: &[Decision]) {
     }
 }
 
+fn check_drains(outcome: &Outcome) {
+    for episode in outcome.drains.longest.iter().chain(outcome.drains.open()) {
+        assert!(episode.ended.is_none_or(|ended| ended >= episode.begun), "{episode:?}");
+        assert!(episode.actual.is_none() || episode.recovery.is_some_and(|r| Some(r) <= episode.actual), "{episode:?}");
+    }
+}
+
+/// Time without an established connection is what the decisions tell.
+fn check_time_lost(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    let mut first = 0;
+    for (group, figures) in plan.groups.iter().zip(&outcome.groups) {
+        if let Some(lost) = time_lost_of(plan, group, first, seen) {
+            assert_eq!(figures.lost, lost, "time lost of {}", group.name);
+        }
+        first += group.peers();
+    }
+}
+
 /// Runs a plan in all ways that must not matter, and checks what must hold of each run.
 fn check(plan: &Plan, whim: Option<&Whim>) {
     let mut all = All::default();
@@ -469,8 +539,11 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     assert_eq!(watched.decisions, all.0.len() as u64);
     check_obligations(&watched);
     check_crashes(&watched, &all.0);
+    check_handshakes(plan, &watched, &all.0);
     check_decisions(plan, &all.0);
     check_paces(plan, &all.0);
+    check_time_lost(plan, &watched, &all.0);
+    check_drains(&watched);
 }
 
 /// Takes all contention out of a plan, so that peers cannot touch each other.
@@ -482,6 +555,11 @@ fn uncontended(mut plan: Plan) -> Plan {
     }
     for group in &mut plan.groups {
         (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
+    }
+    for resumed in plan.groups.iter_mut().filter_map(|group| group.tls.as_mut()?.resumed.as_mut()) {
+        if let Store::Cache { entries } = &mut resumed.resumption.store {
+            *entries = u32::MAX;
+        }
     }
     plan
 }
@@ -730,4 +808,80 @@ fn rule_33_a_peer_that_leaves_is_gone_and_not_disconnected() {
     plan.timeline =
         vec![TimelineEntry { at: Time(Span::SECOND.times(30).0), change: Change::Leave, group: 0, indices: None }];
     assert_eq!(seen(&plan).0.disconnected_max.0, 0);
+}
+
+/// A peer is valid at 1.6 s, would learn so at 2.1 s, and loses the connection in between, at 1.7 s.
+fn overtaken(by: Option<Act>, horizon: Span) -> Plan {
+    let mut plan = story(1, horizon);
+    every(&mut plan, Span::MILLISECOND.times(1_700));
+    match (by, &mut plan.refresh) {
+        // A crash: for lack of a certificate.
+        (None, _) => (plan.validator, plan.recovery.actions) = (Builtin::Sfb2015Rtm, vec![]),
+        (Some(act), Some(refresh)) => refresh.act = act,
+        (Some(_), None) => {}
+    }
+    plan
+}
+
+/// What may happen to a connection of whose acceptance its peer has not heard.
+const OVERTAKEN_BY: [Option<Act>; 4] =
+    [None, Some(Act::Revalidate), Some(Act::Reconnect(Initiator::FrontEnd)), Some(Act::Reconnect(Initiator::Peer))];
+
+/// Time lost and time present, in ms.
+fn time_lost(plan: &Plan) -> (u128, u128) {
+    let figures = &seen(plan).0.groups[0];
+    (figures.lost / 1_000_000, figures.present / 1_000_000)
+}
+
+#[test]
+fn rule_33_who_leaves_before_it_hears_of_its_connection_was_disconnected_throughout() {
+    let leaves =
+        |at: u64| vec![TimelineEntry { at: Time(at * 1_000_000), change: Change::Leave, group: 0, indices: None }];
+    for by in OVERTAKEN_BY {
+        let mut plan = overtaken(by, Span::SECOND.times(3));
+        plan.timeline = leaves(1_800);
+        assert_eq!(time_lost(&plan), (1_800, 1_800), "{by:?}");
+    }
+    // Without a loss; and after it has heard of the connection, but not of the loss (2.2 s).
+    let mut plan = overtaken(None, Span::SECOND.times(3));
+    plan.timeline = leaves(1_650);
+    assert_eq!(time_lost(&plan), (1_650, 1_650));
+    plan.timeline = leaves(2_150);
+    assert_eq!(time_lost(&plan), (2_100, 2_150));
+}
+
+#[test]
+fn rule_33_who_gave_up_before_it_hears_of_its_connection_and_of_its_end_was_disconnected_throughout() {
+    for by in OVERTAKEN_BY {
+        let mut plan = overtaken(by, Span::MILLISECOND.times(2_150));
+        plan.groups[0].attempt_timeout = Some(Span::MILLISECOND.times(1_900));
+        assert_eq!(time_lost(&plan), (2_150, 2_150), "{by:?}");
+        plan.timeline = vec![TimelineEntry { at: Time(2_000_000_000), change: Change::Leave, group: 0, indices: None }];
+        assert_eq!(time_lost(&plan), (2_000, 2_000), "{by:?}");
+    }
+}
+
+/// Stops a run at the first look.
+struct Stop;
+
+impl Watch for Stop {
+    fn progress(&mut self, _: Time, _: u64) -> std::ops::ControlFlow<()> {
+        std::ops::ControlFlow::Break(())
+    }
+}
+
+#[test]
+fn rule_33_a_run_that_is_interrupted_counts_nobodys_time_beyond_its_end() {
+    for by in OVERTAKEN_BY {
+        // Samples without a change cost steps and nothing else: after 65,536 steps, between 1.7 and 2.1 s, it looks up.
+        let mut plan = overtaken(by, Span::MINUTE);
+        plan.measure.sample = Span::MICROSECOND.times(50);
+        plan.groups[0].count = 10_000;
+        (plan.front_ends[0].workers, plan.front_ends[0].cores) = (10_000, 10_000);
+        let outcome = run(&plan, &mut Stop).expect("it runs");
+        let millis = outcome.ended.0 / 1_000_000;
+        assert!(outcome.interrupted && (1_700..2_100).contains(&millis), "by {by:?} at {millis}");
+        let figures = &outcome.groups[0];
+        assert_eq!(figures.lost, figures.present, "nobody has heard of a connection, by {by:?}");
+    }
 }

@@ -80,8 +80,8 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
     with_line(path, |_| format!("{key} = {value}"))
 }
 
-/// Lengths have ranges that a schema cannot say.
-const LENGTH_RANGES: [(&str, &[&str]); 16] = [
+/// Lengths and multiples have ranges that a schema cannot say.
+const BEYOND_SCHEMA: [(&str, &[&str]); 22] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -98,6 +98,12 @@ const LENGTH_RANGES: [(&str, &[&str]); 16] = [
     ("group.reconnect.connect_rate", &["\"0/s\"", "\"1/0s\"", "\"1/25h\"", "\"2000000000/s\""]),
     ("group.reconnect.budget.share", &["\"1001%\""]),
     ("group.reconnect.budget.window", &["\"999ms\"", "\"25h\""]),
+    ("group.tls.finish", &["\"0s\""]),
+    ("group.tls.bytes", &["[1, -1]", "[1000000001, 1]", "[1, \"2\"]", "[1, 2, 3]"]),
+    ("group.tls.resumed_bytes", &["[1, -1]", "[1000000001, 1]"]),
+    ("group.tls.lifetime", &["\"0s\""]),
+    ("group.tls.scale_front_end", &["\"1/0\"", "\"0/1\"", "\"1001/1\"", "\"1.5\"", "\"99999999999999/1\""]),
+    ("group.tls.scale_peer", &["\"0.01%\"", "\"-1/2\"", "\"half\""]),
 ];
 
 /// Wrong values for a leaf, each with what is wrong: made from its schema.
@@ -156,7 +162,7 @@ fn wrong_values(leaf: &Leaf) -> Vec<(&'static str, String)> {
         let max = schema["maxLength"].as_u64().unwrap() as usize;
         cases.push(("out of range", format!("\"{}\"", "x".repeat(max + 1))));
     }
-    let lengths = LENGTH_RANGES.iter().filter(|(path, _)| *path == leaf.path).flat_map(|(_, values)| *values);
+    let lengths = BEYOND_SCHEMA.iter().filter(|(path, _)| *path == leaf.path).flat_map(|(_, values)| *values);
     cases.extend(lengths.map(|value| ("out of range", (*value).to_owned())));
     cases
 }
@@ -248,6 +254,50 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("handshake and flights", value("group.handshake", "\"tls1.3\"\nflights = [\"1ms\"]")),
         ("client_cpu of another length", value("group.client_cpu", "[\"1us\"]")),
         ("flight of no time", value("group.flights", "[\"0s\"]")),
+        ("tls and handshake", GOOD.replace("name = \"voice\"", "name = \"voice\"\nhandshake = \"tls1.3\"")),
+        ("tls and client_cpu", GOOD.replace("name = \"voice\"", "name = \"voice\"\nclient_cpu = [\"1us\"]")),
+        (
+            "tls over tcp",
+            GOOD.replace("name = \"voice\"\ntransport = \"tls\"", "name = \"voice\"\ntransport = \"tcp\""),
+        ),
+        (
+            "tls kind not measured",
+            value("group.tls.version", "\"tls1.2\"").replace("key = \"p-256\"", "key = \"ed25519\""),
+        ),
+        ("tls resumption not measured", value("group.tls.key", "\"rsa-4096\"")),
+        (
+            "tls mutual without a certificate",
+            GOOD.replace("name = \"voice\"", "name = \"voice\"\ncertificate = \"none\""),
+        ),
+        (
+            "tls version beside flights",
+            value("group.tls.finish", "\"1us\"\nversion = \"tls1.2\"\nscale_peer = \"2/1\""),
+        ),
+        ("tls finish beside measured", value("group.tls.mutual", "true\nfinish = \"1us\"\nbytes = [1, 2]")),
+        (
+            "tls flights and finish",
+            value("group.flights", "[\"1us\", \"1us\", \"1us\", \"1us\", \"1us\", \"1us\", \"1us\"]")
+                .replace("client_cpu = [\"356us\", \"357us\"]\n", ""),
+        ),
+        ("tls without resumption", GOOD.replace("resumption = \"cache\"\n", "")),
+        ("tls ticket_key of a cache", GOOD.replace("entries = 20000", "ticket_key = \"pool\"")),
+        ("tls entries of tickets", GOOD.replace("ticket_key = \"host\"", "entries = 7")),
+        (
+            "tls lifetime beyond a ticket",
+            GOOD.replace(
+                "resumption = \"cache\"\nentries = 20000\nlifetime = \"10h\"",
+                "resumption = \"tickets\"\nlifetime = \"8d\"",
+            ),
+        ),
+        ("tls resumption without costs", GOOD.replace("resumed_flights = [\"177us\"]\n", "")),
+        ("tls resumed_client_cpu of another length", value("group.tls.resumed_client_cpu", "[\"1us\", \"1us\"]")),
+        (
+            "tls caches of two sizes",
+            format!(
+                "{}\n[[group]]\nname = \"x\"\ntransport = \"tls\"\ntls = {{ resumption = \"cache\", entries = 7, lifetime = \"1h\" }}\n",
+                GOOD.split("\n[[timeline]]").next().unwrap()
+            ),
+        ),
         ("tcp with a certificate", value("group.transport", "\"tcp\"")),
         ("address overflow", value("group.address", "\"255.255.255.250\"")),
         ("group name with slash", value("group.name", "\"a/b\"")),

@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
+use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
     Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter,
     JitterAt, Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
 };
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, Setting, Start, TieOrder,
-    TimelineEntry, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
+    TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -168,6 +169,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Budget" => "group.reconnect.budget".to_owned(),
             "Timeouts" => "group.timeouts".to_owned(),
             "Limits" => "front_end.limits".to_owned(),
+            "Tls" => "group.tls".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
@@ -304,6 +306,34 @@ fn reconnect() -> impl Strategy<Value = Reconnect> {
     )
 }
 
+/// TLS beside flights; all caches have one size, as they must.
+fn tls() -> impl Strategy<Value = TlsPlan> {
+    const STORES: [Store; 4] = [
+        Store::Cache { entries: 7 },
+        Store::Tickets(TicketKey::Process),
+        Store::Tickets(TicketKey::Host),
+        Store::Tickets(TicketKey::Pool),
+    ];
+    let bytes = || {
+        let both = (0u32..=1_000_000_000, 0u32..=1_000_000_000);
+        prop::option::of(both.prop_map(|(to_front_end, to_peer)| Bytes { to_front_end, to_peer }))
+    };
+    let resumed = (
+        (prop::sample::select(&STORES[..]), length(), any::<bool>()),
+        prop::collection::vec((dist(), dist()), 1..=7),
+        any::<bool>(),
+        bytes(),
+    );
+    (prop::option::of(dist()), bytes(), prop::option::of(resumed)).prop_map(|(finish, bytes, resumed)| {
+        let resumed = resumed.map(|((store, lifetime, renew), flights, with_client, bytes)| {
+            let (flights, client_cpu): (Vec<Dist>, Vec<Dist>) = flights.into_iter().unzip();
+            let client_cpu = if with_client { client_cpu } else { vec![] };
+            ResumedPlan { resumption: Resumption { store, lifetime, renew }, flights, client_cpu, bytes }
+        });
+        TlsPlan { finish, bytes, resumed }
+    })
+}
+
 fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
     let address = prop_oneof![
         any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits & !0xff))),
@@ -316,6 +346,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::option::of(prop::sample::select(&STATES[..])),
         prop::collection::vec((dist(), dist()), 1..=7),
         any::<bool>(),
+        prop::option::of(tls()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()));
     let rest = (
@@ -331,7 +362,10 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
             let (reconnect, timeouts, mut front_ends, tried, present) = rest;
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
-            let (certificate, flights, with_client) = tls.unwrap_or((None, vec![], false));
+            let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
+            if tls.as_ref().is_some_and(|tls| tls.finish.is_some()) {
+                flights.truncate(6);
+            }
             let (flights, client_cpu): (Vec<Dist>, Vec<Dist>) = flights.into_iter().unzip();
             GroupPlan {
                 name: format!("{name}{nth}"),
@@ -345,6 +379,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 rtt,
                 flights,
                 client_cpu: if with_client { client_cpu } else { vec![] },
+                tls,
                 validate_accept: Dist::Constant(Span::MILLISECOND),
                 validate_refresh: Dist::Constant(Span::MILLISECOND),
                 attempt_timeout,

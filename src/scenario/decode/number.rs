@@ -33,7 +33,7 @@ impl Item<'_, '_> {
     }
 
     /// A number from `min` to `max`, exact.
-    pub(in crate::scenario) fn factor(&self, min: Ratio, max: Ratio) -> Option<Ratio> {
+    pub(in crate::scenario) fn multiplier(&self, min: Ratio, max: Ratio) -> Option<Ratio> {
         let shown = |ratio: Ratio| ratio.decimal().unwrap_or_else(|| ratio.to_string());
         let accepts = format!("a number from {} to {}, with at most {DIGITS_MAX} digits", shown(min), shown(max));
         let text = match self.value.get_ref() {

@@ -11,11 +11,11 @@ use crate::scenario::decode::{Context, Item, Table, entries};
 use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{CertificateWord, Handshake, Word};
-use crate::scenario::plan::GroupPlan;
+use crate::scenario::plan::{GroupPlan, TlsPlan};
 use crate::time::Span;
 use crate::validate::{CertificateState, Transport};
 
-use super::{COUNT_MAX, NAME_MAX, Validation};
+use super::{COUNT_MAX, NAME_MAX, Validation, tls};
 
 /// CPU of one TLS flight of a full handshake with P-256 certificates on both sides, in nanoseconds: the front end's.
 ///
@@ -44,11 +44,12 @@ pub(super) fn section(
     let mut named = BTreeMap::new();
     let positions: BTreeMap<&str, u16> = front_ends.iter().copied().zip(0..).collect();
     let (mut running, mut taken) = (FIRST_ADDRESS, 0u32);
+    let cache = tls::CacheSize::default();
     let items = item.and_then(|item| item.list(1..=GROUPS_MAX, "groups, each a `[[group]]`")).unwrap_or_default();
     for item in items {
         let Some(table) = item.table("a group `[[group]]`") else { continue };
         let room = ENTITIES_MAX.saturating_sub(taken);
-        match (Reader { cx, table: &table, front_ends, positions: &positions, room }).group(
+        match (Reader { cx, table: &table, front_ends, positions: &positions, room, cache: &cache }).group(
             validation,
             &mut running,
             &mut named,
@@ -71,6 +72,7 @@ pub(super) struct Reader<'t, 'c, 'i> {
     front_ends: &'t [&'t str],
     positions: &'t BTreeMap<&'t str, u16>, // of the front ends
     room: u32,                             // how many more peers there can be at most
+    cache: &'t tls::CacheSize,
 }
 
 impl<'c, 'i> Reader<'_, 'c, 'i> {
@@ -93,7 +95,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let port = port.unwrap_or(if transport == Some(Transport::Tcp) { 5060 } else { 5061 });
         let known = table.get("known").and_then(|item| item.boolean()).unwrap_or(true);
         let rtt = self.dist_or(&label, "rtt", Span::MILLISECOND, "1ms: a network of one site");
-        let (flights, client_cpu) = self.flights(&label, transport);
+        let (flights, client_cpu, tls) = self.handshakes(&label, transport, certificate);
         let attempt_timeout = match (table.get("attempt_timeout"), self.preset_timeout()) {
             (Some(item), _) => item.length_or_never().flatten(),
             (None, Some(timeout)) => Some(timeout),
@@ -122,6 +124,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             rtt,
             flights,
             client_cpu,
+            tls,
             validate_accept: cpu(|validation| &validation.accept),
             validate_refresh: cpu(|validation| &validation.refresh),
             attempt_timeout,
@@ -218,6 +221,44 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         parsed.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 
+    /// CPU of the front end and of the peer for each flight, and what `[group.tls]` says.
+    fn handshakes(
+        &self,
+        label: &str,
+        transport: Option<Transport>,
+        certificate: Option<CertificateState>,
+    ) -> (Vec<Dist>, Vec<Dist>, Option<TlsPlan>) {
+        let item = self.table.get("tls");
+        if transport == Some(Transport::Tcp)
+            && let Some(item) = &item
+        {
+            item.wrong("does not go with tcp, which has no handshake of its own", "only with `transport = \"tls\"`");
+            let (flights, client_cpu) = self.flights(label, transport);
+            return (flights, client_cpu, None);
+        }
+        let Some(table) = item.as_ref().and_then(|item| item.table("a table `[group.tls]`")) else {
+            let (flights, client_cpu) = self.flights(label, transport);
+            return (flights, client_cpu, None);
+        };
+        if let Some(handshake) = self.table.get("handshake") {
+            handshake.wrong("says again what `tls` says", "`handshake` or `[group.tls]`, not both");
+        }
+        let reader = tls::Reader { cx: self.cx, table: &table, label, certificate, cache: self.cache };
+        let read = if self.table.get("flights").is_some() {
+            let (flights, client_cpu) = self.flights(label, transport);
+            let tls = reader.beside_flights(flights.len());
+            (flights, client_cpu, Some(tls))
+        } else {
+            if let Some(item) = self.table.get("client_cpu") {
+                item.wrong("does nothing here", "only with `flights`; `tls.scale_peer` scales what was measured");
+            }
+            let (flights, client_cpu, tls) = reader.measured();
+            (flights, client_cpu, Some(tls))
+        };
+        table.finish();
+        read
+    }
+
     /// CPU of the front end and of the peer for each flight.
     fn flights(&self, label: &str, transport: Option<Transport>) -> (Vec<Dist>, Vec<Dist>) {
         let (handshake, flights, client) =
@@ -235,8 +276,8 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             if let Some(handshake) = handshake {
                 handshake.wrong("says again what `flights` says", "`handshake` or `flights`, not both");
             }
-            let flights = self.each(&item, Item::cpu);
-            let client = client.map(|item| (self.each(&item, Item::dist), item));
+            let flights = each(&item, Item::cpu);
+            let client = client.map(|item| (each(&item, Item::dist), item));
             if let (Some(flights), Some((Some(client), item))) = (&flights, &client)
                 && flights.len() != client.len()
             {
@@ -261,7 +302,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         };
         let constant = |times: &[u64]| -> Vec<Dist> { times.iter().map(|ns| Dist::Constant(Span(*ns))).collect() };
         let given = client.and_then(|item| {
-            let given = self.each(&item, Item::dist)?;
+            let given = each(&item, Item::dist)?;
             if given.len() != server.len() {
                 let what = entries(given.len());
                 item.wrong(what, format!("as many as {} has flights, {}", word.word(), server.len()));
@@ -269,13 +310,6 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             Some(given)
         });
         (constant(server), given.unwrap_or_else(|| constant(measured)))
-    }
-
-    fn each(&self, item: &Item<'c, 'i>, read: fn(&Item<'c, 'i>) -> Option<Dist>) -> Option<Vec<Dist>> {
-        let items = item.list(1..=FLIGHTS_MAX, "CPU times, one for each flight, e.g. [\"1044us\"]")?;
-        // All are read before any is given up, so that all faults are told.
-        let dists: Vec<Option<Dist>> = items.iter().map(read).collect();
-        dists.into_iter().collect()
     }
 
     fn front_ends(&self, item: &Item<'_, '_>) -> Option<Vec<u16>> {
@@ -315,4 +349,12 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let path = crate::scenario::decode::joined("group", label);
         self.cx.assume(format!("{path}.{key}"), text);
     }
+}
+
+/// CPU times, one for each flight.
+pub(super) fn each<'c, 'i>(item: &Item<'c, 'i>, read: fn(&Item<'c, 'i>) -> Option<Dist>) -> Option<Vec<Dist>> {
+    let items = item.list(1..=FLIGHTS_MAX, "CPU times, one for each flight, e.g. [\"1044us\"]")?;
+    // All are read before any is given up, so that all faults are told.
+    let dists: Vec<Option<Dist>> = items.iter().map(read).collect();
+    dists.into_iter().collect()
 }

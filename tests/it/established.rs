@@ -1,0 +1,101 @@
+//! Peers' time without an established connection, told from a run's decisions alone: a second way to the same number.
+
+use refresh_sim::dist::Dist;
+use refresh_sim::measure::{Decision, What};
+use refresh_sim::policy::{Act, Initiator};
+use refresh_sim::scenario::plan::{GroupPlan, Plan, Start};
+use refresh_sim::time::{Span, Time};
+
+/// What is known of a peer so far.
+#[derive(Default)]
+struct Peer {
+    /// When it joined, if it is there.
+    joined: Option<Time>,
+    /// When it sent its last SYN; `None`: it had a connection for nothing.
+    tried: Option<Time>,
+    /// When its connection became valid, if it has one.
+    valid: Option<Time>,
+    /// When it heard of its last connection, and of the end of that.
+    heard: Option<(Time, Time)>,
+    lost: u128,
+}
+
+/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ, or when a peer gives up
+/// does not follow from its SYN alone.
+pub(super) fn time_lost(plan: &Plan, group: &GroupPlan, first: u32, seen: &[Decision]) -> Option<u128> {
+    let Dist::Constant(rtt) = group.rtt else { return None };
+    if group.timeouts.answer.is_some() || group.reconnect.stretch_attempt {
+        return None;
+    }
+    let mut peers: Vec<Peer> = (0..group.peers()).map(|_| Peer::default()).collect();
+    let of_group = seen.iter().filter(|d| !d.what.is_of_front_end() && (first..first + group.peers()).contains(&d.who));
+    for d in of_group {
+        peers[(d.who - first) as usize].see(d, plan, group, rtt.half());
+    }
+    let end = Time::ZERO + plan.horizon;
+    Some(peers.into_iter().map(|mut peer| peer.gone(end)).sum())
+}
+
+impl Peer {
+    fn see(&mut self, d: &Decision, plan: &Plan, group: &GroupPlan, half: Span) {
+        match d.what {
+            What::Join => {
+                *self = Peer { joined: Some(d.at), lost: self.lost, ..Peer::default() };
+            }
+            What::Leave => drop(self.gone(d.at)),
+            What::Attempt => self.tried = Some(d.at),
+            What::Valid => {
+                self.valid = Some(d.at);
+                let free = plan.start == Start::Established && self.tried.is_none();
+                let news = if free { d.at } else { d.at + half };
+                let gives_up = group.attempt_timeout.zip(self.tried).map(|(timeout, tried)| tried + timeout);
+                let hears = gives_up.is_none_or(|at| news <= at);
+                self.credit();
+                self.heard = hears.then_some((news, Time::NEVER));
+            }
+            What::Lost => {
+                let learned = match d.detail {
+                    0 => d.at + plan.recovery.dump + half,
+                    3 => d.at,
+                    _ => d.at + half,
+                };
+                self.ends(learned);
+            }
+            What::Due if d.detail == 2 => {
+                let front_end = plan.refresh.as_ref().is_some_and(|r| r.act == Act::Reconnect(Initiator::FrontEnd));
+                let learned = if front_end { d.at + half } else { d.at };
+                self.ends(learned);
+                self.tried = Some(learned);
+            }
+            _ => {}
+        }
+    }
+
+    fn ends(&mut self, learned: Time) {
+        self.valid = None;
+        if let Some((_, until)) = &mut self.heard {
+            *until = learned;
+        }
+    }
+
+    /// Its last connection is over for good: the time that it had it is not lost.
+    fn credit(&mut self) {
+        if let (Some(joined), Some((from, until))) = (&mut self.joined, self.heard.take()) {
+            // Time before is lost, and the rest is counted from then on.
+            if until > from {
+                self.lost += u128::from(from.since(*joined).0);
+                *joined = until;
+            }
+        }
+    }
+
+    /// It leaves, or the run ends.
+    fn gone(&mut self, at: Time) -> u128 {
+        if let Some((from, until)) = &mut self.heard {
+            (*from, *until) = ((*from).min(at), (*until).min(at));
+        }
+        self.credit();
+        self.lost += self.joined.take().map_or(0, |joined| u128::from(at.since(joined).0));
+        self.lost
+    }
+}
