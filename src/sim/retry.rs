@@ -462,7 +462,8 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[place];
         // A refresh whose connection was lost before service is recorded then, not asked now (rule 17).
         let lost = job.kind == JobKind::ValidateRefresh;
-        if !lost && !(front_end.setup.notices && front_end.abandoned.is_known(job, now)) {
+        let is_known = lost || front_end.setup.notices && front_end.abandoned.is_known(job, now);
+        if !is_known {
             return false;
         }
         front_end.account.drop_waiting(now, job.arrived);
