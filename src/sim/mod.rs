@@ -9,6 +9,7 @@ mod crash;
 mod engine;
 mod finish;
 mod jobs;
+mod limits;
 mod lookup;
 mod peer_time;
 mod refresh;
