@@ -43,6 +43,10 @@ pub enum Purpose {
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,
+    /// The jitter of a wait before a peer connects again.
+    BackoffJitter = 20,
+    /// The base that a peer's waits grow from.
+    BackoffBase = 21,
     /// What an exchange takes beyond the round trip.
     PathVariation = 30,
     /// Whether a message gets lost, or how often.

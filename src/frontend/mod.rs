@@ -4,6 +4,7 @@
 //! and a [`Port`] through which the machine asks for whatever it needs of the world. What the peer does with the result
 //! is the driver's.
 
+mod abandoned;
 mod group;
 mod listen;
 mod members;
@@ -16,11 +17,12 @@ mod work;
 use crate::dist::Dist;
 use crate::id::{Entity, Identity};
 use crate::measure::{Account, Bundle, Cause, Decision, Metric};
-use crate::policy::{Action, Failures, Recovery};
+use crate::policy::{Action, Failures, Limits, Recovery};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Verdict};
 
+pub use abandoned::Abandoned;
 pub use group::Group;
 pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
@@ -108,6 +110,10 @@ pub struct Setup {
     pub accept: Option<Dist>,
     /// Its listening socket.
     pub listen: Listen,
+    /// Whether a job is skipped whose peer has closed its connection.
+    pub notices: bool,
+    /// Its own limits on connections.
+    pub limits: Limits,
 }
 
 /// What a worker is doing.
@@ -169,6 +175,10 @@ pub struct FrontEnd {
     pub next_tick: Time,
     /// Connections that it has, valid or not yet.
     pub members: Members,
+    /// Whether the arrival of each SYN is a step of its own, for something is counted or timed from it (rule 5).
+    pub watches_arrivals: bool,
+    /// Connections that their peers gave up, as far as it does not know of that yet.
+    pub abandoned: Abandoned,
     /// Those that are valid.
     pub valid: u64,
     /// Connections with an obligation, or waiting in a tick's run.
@@ -236,6 +246,8 @@ impl FrontEnd {
             next_change: Time::NEVER,
             next_tick: Time::NEVER,
             members: Members::new(rows),
+            watches_arrivals: !setup.limits.is_none(),
+            abandoned: Abandoned::default(),
             valid: 0,
             owing: 0,
             sweeps: Vec::new(),
@@ -310,6 +322,7 @@ impl FrontEnd {
         }
         self.listener.crash(recovery.dump > Span::ZERO);
         let valid = std::mem::take(&mut self.valid);
+        self.abandoned.clear();
         self.owing = 0;
         self.served += u128::from(now.since(self.service_start).0);
         self.next_tick = Time::NEVER;
@@ -364,6 +377,12 @@ impl FrontEnd {
             self.account.cut_off += u128::from(cpu.0);
         }
         self.account.close(end)
+    }
+
+    /// Whether it serves and has as many connections as it may.
+    pub fn is_full(&mut self, now: Time) -> bool {
+        let Some(most) = self.setup.limits.max_connections else { return false };
+        self.life == Life::Up && self.members.count() + self.abandoned.slots(now) >= u64::from(most)
     }
 
     /// Workers that hold a job.

@@ -138,6 +138,16 @@ figures! {
     Ignored = "ack.ignored", Shape::Count, "final ACKs of a handshake that a full accept queue ignored (tags: group, transport)";
     /// Tries without a port.
     NoPort = "no_port", Shape::Count, "attempts that failed at once, for their address had no free port (tags: group, transport)";
+    /// Peers that gave up for good.
+    Stopped = "stopped", Shape::Count, "peers that stopped trying for good (tags: group, transport)";
+    /// Retries that the budget did not grant.
+    Withheld = "withheld", Shape::Count, "retries that a retry budget did not grant (tags: group, transport)";
+    /// Attempts that waited for others.
+    Held = "held", Shape::Count, "times that an attempt waited for a connect limit (tags: group, transport)";
+    /// Jobs skipped.
+    Skipped = "skipped", Shape::Count, "jobs that a front end skipped, for it noticed that their peer had given up (tags: group, transport)";
+    /// Closed by the front end's limits.
+    Limited = "limited", Shape::Count, "connections that a front end's own limits ended or refused (tags: group, transport)";
     /// Sessions made.
     FullHandshakes = "handshakes.full", Shape::Count, "full TLS handshakes completed by groups with `[group.tls]` (tags: group, transport)";
     /// Sessions taken up again.

@@ -289,8 +289,13 @@ fn in_words(decision: &Decision) -> String {
         },
         What::Silence => format!("no answer: {}", silence(detail)),
         What::GaveUp if detail == 1 => "gives the try up while the acceptance is on its way".to_owned(),
-        What::GaveUp if detail == 2 => "gives the try up: no SYN of it had an answer".to_owned(),
-        What::GaveUp => "gives the try up".to_owned(),
+        What::GaveUp => match detail {
+            2 => "gives the try up: no answer to its SYN".to_owned(),
+            3 => "gives the try up: no answer to its flight".to_owned(),
+            4 => "gives the try up: no verdict".to_owned(),
+            5 => "gives the try up: no SYN of it had an answer".to_owned(),
+            _ => "gives the try up".to_owned(),
+        },
         What::Due => match detail {
             1 => "refresh due, connection lost before it was asked about".to_owned(),
             2 => "refresh due, by a new connection".to_owned(),
@@ -310,6 +315,16 @@ fn in_words(decision: &Decision) -> String {
             _ => "first flight: no session, a full handshake".to_owned(),
         },
         What::Dropped => format!("queue full: {} turned away", job(detail)),
+        What::Stops => "stops trying for good".to_owned(),
+        What::Withheld => "retry withheld: the budget is used up".to_owned(),
+        What::Held if detail == 0 => "waits for its turn to connect".to_owned(),
+        What::Held => "waits for another attempt to end".to_owned(),
+        What::Skipped => format!("{} skipped: the peer has closed", job(detail)),
+        What::Limit => match detail {
+            0 => "closed by the front end: the handshake takes too long".to_owned(),
+            1 => "closed by the front end: no valid message in time".to_owned(),
+            _ => "refused by the front end: too many connections".to_owned(),
+        },
         What::AckIgnored => format!("final ACK ignored: the accept queue is full ({detail} SYN-ACKs repeated before)"),
         What::NoPort => "no try: its address has no free port".to_owned(),
     }

@@ -5,6 +5,7 @@
 
 pub(super) mod dist;
 pub(super) mod factor;
+pub(super) mod number;
 pub(super) mod setting;
 pub(super) mod size;
 pub(super) mod span;

@@ -8,7 +8,7 @@ use crate::dist::Dist;
 pub use crate::frontend::{Listen, Overflow, WhenFull};
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Reconnect, Recovery, Refresh};
+use crate::policy::{Limits, Reconnect, Recovery, Refresh, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -99,6 +99,10 @@ pub struct FrontEndPlan {
     pub accept: Option<Dist>,
     /// Its listening socket.
     pub listen: Listen,
+    /// Whether a worker skips a job whose peer has closed its connection.
+    pub notices: bool,
+    /// Its own limits on connections.
+    pub limits: Limits,
 }
 
 /// A group of like peers.
@@ -138,6 +142,8 @@ pub struct GroupPlan {
     pub validate_refresh: Dist,
     /// A try that takes longer is given up; counted from its SYN.
     pub attempt_timeout: Option<Span>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Timeouts,
     /// How they come back.
     pub reconnect: Reconnect,
     /// Positions in `front_ends`, in the order in which they are tried; not empty, no position twice.

@@ -2,6 +2,8 @@
 //!
 //! Loading the text gives the same plan, but for its name, replication and assumptions.
 
+mod reconnect;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
@@ -138,6 +140,12 @@ fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
     if let Some(accept) = &shared.accept {
         out.line("accept", dist(accept));
     }
+    if shared.notices {
+        out.line("notices", true);
+    }
+    if !shared.limits.is_none() {
+        out.line("limits", reconnect::limits(&shared.limits));
+    }
     out.section("[front_end.listen]", "front_end.listen");
     out.line("backlog", shared.listen.backlog);
     out.line("somaxconn", shared.listen.somaxconn);
@@ -219,8 +227,10 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
         out.line("client_cpu", list(group.client_cpu.iter().map(dist)));
     }
     out.line("attempt_timeout", length_or_never(group.attempt_timeout));
-    let (first, delay) = (dist(&group.reconnect.first), dist(&group.reconnect.delay));
-    out.line("reconnect", format!("{{ first = {first}, delay = {delay} }}"));
+    if !group.timeouts.is_none() {
+        out.line("timeouts", reconnect::timeouts(&group.timeouts));
+    }
+    out.line("reconnect", reconnect::reconnect(&group.reconnect));
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
     out.line("present", group.present);

@@ -7,6 +7,7 @@ mod date;
 mod front_end;
 mod group;
 mod network;
+mod reconnect;
 mod timeline;
 mod tls;
 

@@ -79,6 +79,7 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         validate_accept: group.validate_accept.clone(),
         validate_refresh: group.validate_refresh.clone(),
         attempt_timeout: group.attempt_timeout,
+        timeouts: group.timeouts,
         reconnect: group.reconnect.clone(),
         front_ends: group.front_ends.clone(),
         refreshed,
@@ -141,6 +142,8 @@ pub(super) fn front_ends(plan: &Plan, numbers: Numbers) -> Vec<FrontEnd> {
                 when_full: f.when_full,
                 accept: f.accept.clone(),
                 listen: f.listen,
+                notices: f.notices,
+                limits: f.limits,
             };
             first_worker += f.workers;
             FrontEnd::new(setup, rows)

@@ -190,6 +190,7 @@ impl Run<'_> {
             // Its SYN will meet whatever is there when it arrives.
             row.set_step(Step::SynSent);
             row.next = arrives;
+            self.waits_for_syn_ack(who, group);
             return self.world.wake(arrives, who, Wake::Message);
         }
         row.generation = row.generation.wrapping_add(1);

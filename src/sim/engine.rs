@@ -16,6 +16,7 @@ use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
 use super::ports::Ports;
+use super::retry::{self, Aside, Rations};
 use super::session::Sessions;
 use super::way::Way;
 use super::world::{Judges, World, kind};
@@ -40,6 +41,9 @@ pub(super) struct Run<'a> {
     pub(super) cells: Cells,
     pub(super) groups: Vec<Group>,
     pub(super) rows: Vec<Row>,
+    /// One a row if any policy needs it, else none.
+    pub(super) asides: Vec<Aside>,
+    pub(super) rations: Rations,
     pub(super) front_ends: Vec<FrontEnd>,
     /// `None`: no group has TLS settings.
     pub(super) sessions: Option<Box<Sessions>>,
@@ -121,6 +125,8 @@ impl<'a> Run<'a> {
             cells,
             groups,
             rows,
+            asides: retry::asides(plan),
+            rations: Rations::new(),
             front_ends,
             world,
             now: Time::ZERO,

@@ -61,14 +61,12 @@ impl Run<'_> {
             };
             self.touch_queue(place);
             let group = self.group_of(job.row);
-            let (row, of) = (&self.rows[job.row as usize], &self.groups[group]);
-            let front_end = &mut self.front_ends[place];
-            let stale = row.generation != job.generation;
-            if stale && job.kind == JobKind::ValidateRefresh {
-                // Lost before service: recorded then, not asked now (rule 17).
-                front_end.account.drop_waiting(now, job.arrived);
+            let stale = self.rows[job.row as usize].generation != job.generation;
+            if stale && self.skips(now, place, &job) {
                 continue;
             }
+            let (row, of) = (&self.rows[job.row as usize], &self.groups[group]);
+            let front_end = &mut self.front_ends[place];
             if !stale && job.cause == Cause::Refresh && is_first_of_refresh(row, of, &job, front_end) {
                 lateness(now, row, of.cell, &mut self.world.meters);
             }

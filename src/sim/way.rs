@@ -198,6 +198,17 @@ impl Trip<'_> {
         self.round_takes(flight).map_or(Time::NEVER, |takes| self.after_cut(now + takes + thinks))
     }
 
+    /// When the peer has the front end's flight number `flight` (1: the first), which goes out now.
+    pub(super) fn hears_flight(&self, now: Time, flight: u16) -> Time {
+        let exchange = self.exchange(ROUNDS + flight);
+        let again = match self.way {
+            None => Some(0),
+            Some(way) => way.loss.repeats(self.loss_bits(ROUNDS + flight, 0)),
+        };
+        let takes = |again: u32| exchange.half() + (exchange + RETRANSMISSION).times(u64::from(again));
+        again.map_or(Time::NEVER, |again| self.after_cut(now + takes(again)))
+    }
+
     /// What would arrive at `at`, or a retransmission after the cut that it falls into.
     fn after_cut(&self, at: Time) -> Time {
         let cut = self.way.and_then(|way| way.cut(self.place(), at));

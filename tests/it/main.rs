@@ -8,6 +8,7 @@ mod incident;
 mod layers;
 mod network;
 mod random_plans;
+mod reconnect;
 mod reference;
 mod report;
 mod rules;

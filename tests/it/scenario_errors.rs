@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 19] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 26] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -95,6 +95,13 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 19] = [
     ("group.tcp.resends", &["[\"0s\"]", "[\"3s\", \"3s\"]", "[\"9s\", \"3s\"]"]),
     ("group.tcp.keep_alive.interval", &["\"0s\""]),
     ("group.path.loss", &["\"100%\"", "\"1/1\"", "\"101%\"", "\"1/0\"", "\"0.00001%\"", "0.1"]),
+    ("group.reconnect.factor", &["1", "1.009", "1000.1", "-2", "inf", "1.0000000001"]),
+    ("group.timeouts.connect_factor", &["1", "1000.1"]),
+    ("group.timeouts.connect_jitter", &["\"101%\""]),
+    ("group.reconnect.jitter_share", &["\"101%\"", "\"3/2\""]),
+    ("group.reconnect.connect_rate", &["\"0/s\"", "\"1/0s\"", "\"1/25h\"", "\"2000000000/s\""]),
+    ("group.reconnect.budget.share", &["\"1001%\""]),
+    ("group.reconnect.budget.window", &["\"999ms\"", "\"25h\""]),
     ("group.tls.finish", &["\"0s\""]),
     ("group.tls.bytes", &["[1, -1]", "[1000000001, 1]", "[1, \"2\"]", "[1, 2, 3]"]),
     ("group.tls.resumed_bytes", &["[1, -1]", "[1000000001, 1]"]),
@@ -115,7 +122,16 @@ fn wrong_values(leaf: &Leaf) -> Vec<(&'static str, String)> {
     };
     cases.push(("wrong type", wrong_type.to_owned()));
     cases.push(("wrong type", "{ a = 1 }".to_owned()));
-    let has_unit = of_length || schema["items"]["$ref"].as_str().is_some_and(|kind| kind.ends_with("Distribution"));
+    let bare: &[&str] = match leaf.kind.as_deref() {
+        Some("Share") => &["20", "0.2", "\"0.2\"", "\"-20%\"", "\"1/0\"", "\"%\"", "\"20 percent\"", "nan"],
+        Some("RateText") => &["10", "\"10\"", "\"10/parsec\"", "\"-1/s\"", "\"1.5/s\"", "\"/s\"", "inf"],
+        _ => &[],
+    };
+    cases.extend(bare.iter().map(|value| ("wrong unit", (*value).to_owned())));
+    let has_unit = of_length
+        || schema["items"]["$ref"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("Distribution") || kind.ends_with("Length"));
     if has_unit {
         let (open, close) = if kind == "array" { ("[", "]") } else { ("", "") };
         for value in ["30", "1.5", "\"30\"", "\"30 parsecs\"", "\"-1s\"", "\"600 years\"", "inf", "nan"] {
@@ -221,6 +237,7 @@ fn every_word_and_every_end_of_a_range_in_the_schema_is_accepted() {
 fn faults_beyond_one_key_are_told_with_what_would_be_right() {
     let value = |path: &str, value: &str| with_value(path, value).0;
     let add = |line: &str| format!("{GOOD}\n{line}\n");
+    let add_to_waits = |line: &str| GOOD.replace("waits = [", &format!("{line}\nwaits = ["));
     let cases = [
         ("duplicate key", value("run.seed", "1\nseed = 2")),
         ("duplicate table", add("[run]\nseed = 2")),
@@ -360,6 +377,24 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("backlog where it was", GOOD.replace("accept = \"50us\"\n", "accept = \"50us\"\nbacklog = 200\n")),
         ("epoch that is no date", value("run.epoch", "\"2015-02-29T00:00:00Z\"")),
         ("epoch too late", value("run.epoch", "9999-12-31T00:00:00Z")),
+        ("delay and back-off", value("group.reconnect.delay", "\"5s\"\nbase = \"1s\"")),
+        ("back-off without a base", value("group.reconnect.delay", "\"5s\"").replace("base = \"1s\"\nstep", "step")),
+        ("step without linear growth", GOOD.replace("growth = \"linear\"", "growth = \"exponential\"")),
+        ("linear growth without a step", GOOD.replace("step = \"500ms\"\n", "")),
+        ("waits and growth", add_to_waits("growth = \"fixed\"\nbase = \"1s\"")),
+        ("waits and decorrelated", add_to_waits("jitter = \"decorrelated\"")),
+        ("share without a jitter that has one", add_to_waits("jitter = \"full\"\njitter_share = \"20%\"")),
+        ("jitter without its share", add_to_waits("jitter = \"later\"")),
+        (
+            "cap order without jitter",
+            add_to_waits("jitter_at = \"before-cap\"\njitter_first = false\njitter_tries = 3"),
+        ),
+        ("cap of what does not grow", value("group.timeouts.connect_factor", "2").replace("connect_factor = 2\n", "")),
+        (
+            "growth of what is not timed",
+            GOOD.replace("connect = \"10s\"\n", "").replace("connect_cap = \"30s\"\nconnect_jitter = \"20%\"\n", ""),
+        ),
+        ("jitter of a plain delay", value("group.reconnect.delay", "\"5s\"\njitter_first = false")),
         ("nothing to validate by", GOOD.replace("validator = \"sfb2015-rtm\"\n", "")),
     ];
     for (name, text) in cases {

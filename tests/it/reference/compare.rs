@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
-use refresh_sim::policy::Action;
+use refresh_sim::policy::{Action, Limits, Reconnect};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
@@ -64,16 +64,17 @@ fn kind(decision: &Decision) -> u8 {
 /// All kinds: there are so many of each decision, from the first on.
 fn kinds(what: What) -> Vec<u8> {
     match what {
-        What::Attempt => vec![0, 1, 2],      // causes
-        What::GaveUp => vec![0, 1],          // too late in any case, or valid and not told
-        What::Due => vec![0, 1, 2],          // in place, lost before, by a new connection
-        What::Asked => vec![0, 1, 16],       // accept, fault, reject
-        What::Valid => vec![0, 2, 4],        // closes nothing, by reconnect, recovered
-        What::Lost => vec![0, 1, 2, 3],      // crash, rejection, full queue, given up
-        What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
-        What::Dropped => vec![0, 1, 2, 3],   // accept, flight, validation of a new connection, in place
+        What::Attempt => vec![0, 1, 2],    // causes
+        What::GaveUp => vec![0, 1],        // too late in any case, or valid and not told
+        What::Due => vec![0, 1, 2],        // in place, lost before, by a new connection
+        What::Asked => vec![0, 1, 16],     // accept, fault, reject
+        What::Valid => vec![0, 2, 4],      // closes nothing, by reconnect, recovered
+        What::Lost => vec![0, 1, 2, 3],    // crash, rejection, full queue, given up
+        What::Closed => vec![1, 3, 5, 6],  // in place, rejected, departed, dropped (recovered at its due: a story)
+        What::Dropped => vec![0, 1, 2, 3], // accept, flight, validation of a new connection, in place
         // Of what the reference does not know yet.
         What::Handshake | What::Silence | What::DumpEnd | What::AckIgnored | What::NoPort => vec![],
+        What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
         _ => vec![0],
     }
 }
@@ -89,14 +90,17 @@ fn is_known(plan: &Plan) -> bool {
 }
 
 /// The plan without what the reference does not know yet: TLS settings (rule 12), the listening queue and whatever makes
-/// a SYN go unanswered (rules 9 to 11; so no dump and no reboot either).
+/// a SYN go unanswered (rules 9 to 11; so no dump and no reboot either), back-offs, time-outs of steps and limits (rules 5
+/// and 14).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
         group.tls = None;
-        (group.path, group.tcp) = (plain.path.clone(), plain.tcp.clone());
+        (group.path, group.tcp, group.timeouts) = (plain.path.clone(), plain.tcp.clone(), plain.timeouts.clone());
+        group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
     }
     for front_end in &mut plan.front_ends {
+        (front_end.notices, front_end.limits) = (false, Limits::default());
         let listen = &mut front_end.listen;
         (listen.backlog, listen.somaxconn, listen.syn_backlog) = (u32::MAX, u32::MAX, None);
     }
