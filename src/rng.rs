@@ -43,6 +43,12 @@ pub enum Purpose {
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,
+    /// How long a look-up takes.
+    LookupLatency = 60,
+    /// Whether a look-up ends without an answer.
+    LookupFailure = 61,
+    /// Whether the answer to a look-up says no.
+    LookupNegative = 62,
 }
 
 /// The place of a draw in the life of the one who draws.

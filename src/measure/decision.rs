@@ -47,11 +47,18 @@ pub enum What {
     Dropped = 28,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
+    /// A validation comes to a look-up; detail: 0 it is fetched, 1 the answer is kept, 2 a fetch is joined, 3 no time is
+    /// left, + 4 × the look-up's position.
+    LookUp = 70,
+    /// A wait for a look-up is over; detail: what was found, + 4 × the look-up's position.
+    LookedUp = 71,
+    /// A job that waited without a worker rejoins the queue.
+    Rejoined = 72,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 20] = [
+    pub const ALL: [What; 23] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -72,6 +79,9 @@ impl What {
         What::Closed,
         What::Dropped,
         What::Handshake,
+        What::LookUp,
+        What::LookedUp,
+        What::Rejoined,
     ];
 
     /// The decision with this number.
@@ -102,6 +112,9 @@ impl What {
             What::Closed => "closed",
             What::Dropped => "dropped",
             What::Handshake => "handshake",
+            What::LookUp => "look-up",
+            What::LookedUp => "looked up",
+            What::Rejoined => "rejoined",
         }
     }
 

@@ -1,7 +1,8 @@
-//! When a refresh is due, how a peer comes back, how a service recovers, what a handshake takes.
+//! When a refresh is due, how a peer comes back, how a service recovers, what a handshake or a look-up takes.
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues.
 
+pub mod lookup;
 mod reconnect;
 mod recovery;
 mod refresh;

@@ -3,7 +3,7 @@
 use super::course::course;
 use super::latency::{cells, counted};
 use crate::measure::{
-    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Outcome, Tags,
+    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Looked, Outcome, Tags,
 };
 use crate::scenario::plan::Plan;
 use crate::time::Span;
@@ -63,6 +63,12 @@ fn of_front_ends(plan: &Plan, outcome: &Outcome, figure: Figure, tags: &Tags) ->
         Figure::QueueMax => those.iter().map(|f| f.account.queue_max).max().map(Value::Count),
         Figure::WorkerUtilisation => use_of(&those, |f| (f.account.held_time(), f.workers)),
         Figure::CoreUtilisation => use_of(&those, |f| (f.account.cpu(), f.cores)),
+        Figure::Blocked => use_of(&those, |f| (f.account.blocked, f.workers)),
+        Figure::Lookups => of_lookups(&those, |l| l.made),
+        Figure::LookupsCached => of_lookups(&those, |l| l.cached),
+        Figure::LookupsJoined => of_lookups(&those, |l| l.joined),
+        Figure::LookupsFailed => of_lookups(&those, |l| l.failed + l.timed_out),
+        Figure::LookupsTimedOut => of_lookups(&those, |l| l.timed_out),
         Figure::WastedWork => {
             let sum = |of: fn(&Account) -> u128| those.iter().map(|f| of(&f.account)).sum();
             share(sum(|account| account.wasted + account.cut_off), sum(Account::cpu))
@@ -143,6 +149,15 @@ fn drain(outcome: &Outcome, of: impl Fn(&Drains) -> Option<Span>) -> Option<Valu
 pub(super) fn handshakes(outcome: &Outcome, cells: &[u16]) -> Option<Handshakes> {
     let of = |cell: &u16| outcome.handshakes.get(usize::from(*cell)).copied().flatten();
     cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
+}
+
+/// Look-ups of some front ends; `None`: the scenario has none.
+pub(super) fn looked(those: &[&FrontEndFigures]) -> Option<Looked> {
+    those.iter().flat_map(|f| &f.looked).copied().reduce(|sum, next| sum.and(&next))
+}
+
+fn of_lookups(those: &[&FrontEndFigures], of: impl Fn(Looked) -> u64) -> Option<Value> {
+    looked(those).map(|looked| Value::Count(of(looked)))
 }
 
 /// The front ends that `tags` ask for.

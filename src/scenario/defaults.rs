@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::plan::*;
 use crate::dist::Dist;
+use crate::policy::lookup::Lookups;
 use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
@@ -38,6 +39,7 @@ impl Plan {
                 dump: Span::ZERO,
             },
             validator,
+            lookups: Lookups::default(),
             groups: Vec::new(),
             timeline: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },

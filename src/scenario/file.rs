@@ -11,6 +11,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tls::{KeyType, TicketKey, Version};
 use crate::policy::{Initiator, Order};
 use crate::validate::{Builtin, CertificateState, Transport};
@@ -75,6 +76,9 @@ pub struct File {
     pub recovery: Option<Recovery>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
+    /// What validations look up elsewhere.
+    #[schemars(length(max = 16))]
+    pub lookup: Option<Vec<Lookup>>,
     /// Groups of like peers.
     #[schemars(length(min = 1, max = 65535))]
     pub group: Vec<Group>,
@@ -200,6 +204,65 @@ pub struct Validation {
     pub accept: Option<Distribution>,
     /// CPU of validating a connection again; default as `accept`.
     pub refresh: Option<Distribution>,
+    /// Most time that one validation spends on look-ups; or `never`; default 20s where there are look-ups.
+    pub lookup_total: Option<LengthOrNever>,
+    /// What a worker does while a wait that a verdict asks for lasts.
+    #[schemars(extend("default" = "blocking"))]
+    pub verdict_wait: Option<OneOf<Waiting>>,
+}
+
+/// What validations look up elsewhere, such as a revocation list or DNS.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Lookup {
+    /// Its name; unique, 1 to 255 characters.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// What it is, in words, e.g. `crl`; nothing depends on it.
+    #[schemars(length(min = 1, max = 255))]
+    pub kind: Option<String>,
+    /// From a question to its answer.
+    pub latency: Distribution,
+    /// Share of fetches that end without an answer; default 0%.
+    pub failure: Option<Share>,
+    /// Share of answers that say no, and so reject the peer; default 0%.
+    pub negative: Option<Share>,
+    /// A fetch that takes longer ends without an answer; or `never`; default 15s.
+    pub timeout: Option<LengthOrNever>,
+    /// What the worker does meanwhile.
+    #[schemars(extend("default" = "blocking"))]
+    pub mode: Option<OneOf<Waiting>>,
+    /// Whether a question joins a fetch of the same key that is under way.
+    #[schemars(extend("default" = false))]
+    pub single_flight: Option<bool>,
+    /// How long answers are kept, by their kind.
+    pub cache: Option<LookupCache>,
+    /// Who shares an answer at one front end.
+    #[schemars(extend("default" = "group"))]
+    pub key: Option<OneOf<Sharing>>,
+    /// Which validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub on: Option<Vec<OneOf<Moment>>>,
+    /// Whose validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub transports: Option<Vec<OneOf<Transport>>>,
+    /// Share of the validation's CPU that comes before it; default 0%.
+    pub cpu_before: Option<Share>,
+    /// What it means that no answer came.
+    #[schemars(extend("default" = "soft-fail"))]
+    pub on_failure: Option<OneOf<OnFailure>>,
+}
+
+/// How long answers are kept; 0s: not at all.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LookupCache {
+    /// Good answers; default 0s.
+    pub positive: Option<Length>,
+    /// Answers that say no; default 0s.
+    pub negative: Option<Length>,
+    /// That no answer came, with `on_failure = "soft-fail"`; default 0s.
+    pub soft_fail: Option<Length>,
 }
 
 /// A group of like peers.
@@ -314,13 +377,20 @@ pub struct Timeline {
     /// When, in run time; at most `run.horizon`.
     pub at: Length,
     /// What happens.
-    pub r#do: OneOf<Change>,
-    /// The name of the group that it happens to.
+    pub r#do: OneOf<TimelineWord>,
+    /// The name of the group that it happens to; needed to join and to leave.
     #[schemars(length(min = 1, max = 255))]
-    pub group: String,
+    pub group: Option<String>,
     /// Which of the group's indices; default all.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
+    /// The name of the look-up that it happens to; needed for look-ups.
+    #[schemars(length(min = 1, max = 255))]
+    pub lookup: Option<String>,
+    /// Its latency as a multiple of the usual one; only with `lookup-slow`, not with `latency`.
+    pub factor: Option<Factor>,
+    /// Its latency with `lookup-slow`; with `lookup-fails` how long until that is noticed, default by its time-out alone.
+    pub latency: Option<Distribution>,
 }
 
 /// What is measured.
@@ -432,6 +502,35 @@ pub enum ResumptionWord {
     Tickets,
 }
 
+/// `timeline.do`: what happens, to peers or to a look-up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimelineWord {
+    /// To peers.
+    Peers(Change),
+    /// To a look-up.
+    Lookup(LookupChange),
+}
+
+/// What happens to a look-up: [`crate::policy::lookup::Condition`] without its settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LookupChange {
+    /// Its answers take longer.
+    Slow,
+    /// No answer comes.
+    Fails,
+    /// All is as at the beginning.
+    Heals,
+}
+
+/// `lookup.on`: which validations make a look-up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// Those of new connections.
+    Accept,
+    /// Those of refreshes in place.
+    Refresh,
+}
+
 /// Connects a type to its words.
 macro_rules! words {
     ($($type:ty { $($word:literal = $value:expr),* $(,)? })*) => {
@@ -475,6 +574,16 @@ words! {
     }
     TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
     Change { "join" = Change::Join, "leave" = Change::Leave }
+    TimelineWord {
+        "join" = TimelineWord::Peers(Change::Join), "leave" = TimelineWord::Peers(Change::Leave),
+        "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
+        "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
+        "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),
+    }
+    Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
+    Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
+    OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
+    Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }
 }
 
 /// One of a type's words.
@@ -500,6 +609,9 @@ const LENGTH: &str = r"(\s*[0-9]+(\.[0-9]+)?\s*(nanos|nsec|ns|usec|us|µs|millis
 
 /// The regular expression of a multiple.
 const FACTOR: &str = r"^\s*([0-9]+\s*/\s*[0-9]+|[0-9]+(\.[0-9]{1,4})?\s*%)\s*$";
+
+/// The regular expression of a share.
+const SHARE: &str = r"^\s*([0-9]+\s*/\s*[0-9]+|[0-9]+(\.[0-9]{1,4})?\s*%)\s*$";
 
 /// Makes a newtype of `&'static str` with a schema of its own.
 macro_rules! texts {
@@ -533,6 +645,9 @@ texts! {
     /// An exact multiple.
     Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
         _generator => json_schema!({ "type": "string", "pattern": FACTOR });
+    /// An exact share.
+    Share: "A share from 0 to 1: a percentage or a fraction, e.g. `2.5%` or `1/97`.",
+        _generator => json_schema!({ "type": "string", "pattern": SHARE });
     /// A distribution of lengths of time.
     Distribution: "A length of time, always the same, or a distribution.",
         generator => distribution(generator);
