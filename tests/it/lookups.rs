@@ -264,6 +264,27 @@ fn rule_04_without_load_the_cpu_is_the_same_wherever_the_look_up_stands() {
     }
 }
 
+#[test]
+fn a_look_up_that_is_added_moves_no_draw_of_another() {
+    let base = Lookup {
+        failure: Share { numerator: 1, denominator: 2 },
+        on_failure: OnFailure::HardFail,
+        ..Lookup::new("crl", Dist::exponential(Span::SECOND).expect("a mean"))
+    };
+    let plan = story(50, 50, base.clone());
+    let mut more = plan.clone();
+    more.lookups.each.insert(0, Lookup { name: "dns".to_owned(), tls: false, ..base });
+    let told = |plan: &Plan| {
+        let found = |d: &&Decision| d.what == What::LookedUp;
+        seen(plan).1.iter().filter(found).map(|d| (d.at, d.who, d.detail % 4)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&plan), told(&more));
+    assert!(told(&plan).iter().any(|told| told.2 == 0) && told(&plan).iter().any(|told| told.2 == 2));
+    more.lookups.each[0].tls = true;
+    more.lookups.each[1].tls = false;
+    assert_ne!(told(&plan), told(&more), "another name has other draws");
+}
+
 /// Accepts after a wait of 50 ms; the last of three peers faults when it is refreshed.
 struct Waits {
     faults: bool,

@@ -165,6 +165,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "FrontEnd" => "front_end".to_owned(),
             "Reconnect" => "group.reconnect".to_owned(),
             "Tls" => "group.tls".to_owned(),
+            "LookupCache" => "lookup.cache".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {

@@ -14,10 +14,15 @@ use super::{NAME_MAX, transports, within};
 
 /// The look-ups as they stand in the file, and whether all their names are known.
 pub(super) fn section(cx: &Context<'_>, item: Option<Item<'_, '_>>) -> (Vec<Lookup>, bool) {
-    let items = item.and_then(|item| item.list(0..=LOOKUPS_MAX, "look-ups, each a `[[lookup]]`")).unwrap_or_default();
-    let (mut lookups, mut named, mut complete) = (Vec::new(), BTreeMap::new(), true);
-    for item in items {
-        let Some(table) = item.table("a look-up `[[lookup]]`") else { continue };
+    let (mut lookups, mut named) = (Vec::new(), BTreeMap::new());
+    let Some(item) = item else { return (lookups, true) };
+    let items = item.list(0..=LOOKUPS_MAX, "look-ups, each a `[[lookup]]`");
+    let mut complete = items.is_some();
+    for item in items.unwrap_or_default() {
+        let Some(table) = item.table("a look-up `[[lookup]]`") else {
+            complete = false;
+            continue;
+        };
         match lookup(cx, &table, &mut named) {
             Some(lookup) => lookups.push(lookup),
             None => complete = false,
