@@ -159,15 +159,15 @@ figures! {
     /// Blocked share.
     Blocked = "blocked", Shape::Share, "share of the workers' time held by jobs that wait for others, while serving (tag: front_end)";
     /// Fetches.
-    Lookups = "lookups.made", Shape::Count, "look-ups that were fetched (tag: front_end)";
+    Lookups = "lookups.made", Shape::Count, "look-ups that were fetched (tags: front_end, lookup)";
     /// Answers kept.
-    LookupsCached = "lookups.cached", Shape::Count, "look-ups answered by what an earlier one found (tag: front_end)";
+    LookupsCached = "lookups.cached", Shape::Count, "look-ups answered by what an earlier one found (tags: front_end, lookup)";
     /// Single flight.
-    LookupsJoined = "lookups.joined", Shape::Count, "look-ups that joined one under way (tag: front_end)";
+    LookupsJoined = "lookups.joined", Shape::Count, "look-ups that joined one under way (tags: front_end, lookup)";
     /// No answer.
-    LookupsFailed = "lookups.failed", Shape::Count, "look-ups fetched that ended without an answer, by a time-out or before (tag: front_end)";
+    LookupsFailed = "lookups.failed", Shape::Count, "look-ups fetched that ended without an answer, by a time-out or before (tags: front_end, lookup)";
     /// No answer in time.
-    LookupsTimedOut = "lookups.timed_out", Shape::Count, "look-ups fetched that ended by a time-out (tag: front_end)";
+    LookupsTimedOut = "lookups.timed_out", Shape::Count, "look-ups fetched that ended by a time-out (tags: front_end, lookup)";
     /// Wasted share.
     WastedWork = "wasted", Shape::Share, "share of CPU spent on jobs whose peer had given up, or that a crash or the end cut off";
     /// After the last crash.
@@ -197,6 +197,8 @@ pub struct Tags {
     pub transport: Option<crate::validate::Transport>,
     /// A front end's name.
     pub front_end: Option<String>,
+    /// A look-up's name.
+    pub lookup: Option<String>,
     /// Why the connection or the refresh happened; latencies only.
     pub cause: Option<Cause>,
 }

@@ -428,7 +428,7 @@ fn tls(outcome: &Outcome) -> String {
 fn lookups(plan: &Plan, outcome: &Outcome) -> String {
     let those: Vec<_> = outcome.front_ends.iter().collect();
     let mut told = Vec::new();
-    if let Some(all) = looked(&those) {
+    if let Some(all) = looked(plan, &those, &Tags::default()) {
         told.push(format!("Look-ups: {} made", words::count(all.made)));
         let (failed, cached, joined) = (all.failed + all.timed_out, all.cached, all.joined);
         let more = [

@@ -104,9 +104,11 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let timeline = timeline::section(of_peers, &groups, complete, horizon);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
+    let lookup_names = lookups.iter().map(|lookup| lookup.name.as_str()).collect();
     let known = Names {
         groups: &groups.iter().map(|group| group.name.as_str()).collect(),
         front_ends: &names.iter().copied().collect(),
+        lookups: lookups_complete.then_some(&lookup_names),
         complete,
     };
     let expect = expect_section(section("expect").flatten(), &known);

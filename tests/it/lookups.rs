@@ -374,6 +374,10 @@ fn figures_of_look_ups_are_there_only_where_there_are_look_ups() {
     let mut plan = story(6, 2, half_way(Waiting::Blocking));
     assert_eq!(of(&plan, Figure::Lookups), Some(Value::Count(6)));
     assert_eq!(of(&plan, Figure::LookupsFailed), Some(Value::Count(0)));
+    let outcome = run(&plan, &mut Unwatched).expect("it runs");
+    let named = |name: &str| Tags { lookup: Some(name.to_owned()), ..Tags::default() };
+    assert_eq!(figure(&plan, &outcome, Figure::Lookups, &named("crl")), Some(Value::Count(6)));
+    assert_eq!(figure(&plan, &outcome, Figure::Lookups, &named("dns")), None);
     let whole = u128::from(Span::SECOND.times(2 * 19).0);
     assert_eq!(of(&plan, Figure::Blocked), Some(Value::Share { part: u128::from(ms(600).0), whole }));
     let outcome = run(&plan, &mut Unwatched).expect("it runs");
