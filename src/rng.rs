@@ -53,6 +53,12 @@ pub enum Purpose {
     PathLoss = 31,
     /// When a peer sends its first keep-alive probe after a cut.
     KeepAlive = 32,
+    /// How long a look-up takes.
+    LookupLatency = 60,
+    /// Whether a look-up ends without an answer.
+    LookupFailure = 61,
+    /// Whether the answer to a look-up says no.
+    LookupNegative = 62,
 }
 
 /// The place of a draw in the life of the one who draws.

@@ -7,16 +7,21 @@
 mod abandoned;
 mod group;
 mod listen;
+mod lookup;
 mod members;
 mod queue;
 mod row;
+mod stop;
 mod tick;
 mod tls;
 mod work;
 
+use std::sync::Arc;
+
 use crate::dist::Dist;
 use crate::id::{Entity, Identity};
-use crate::measure::{Account, Bundle, Cause, Decision, Metric};
+use crate::measure::{Account, Bundle, Cause, Decision, Looked, Metric};
+use crate::policy::lookup::Lookups;
 use crate::policy::{Action, Failures, Limits, Recovery};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
@@ -28,6 +33,7 @@ pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
+pub use stop::Suspended;
 pub use tick::{Pull, Taken, TickRun};
 pub use tls::{Handshake, Tls};
 pub use work::{Ended, Started};
@@ -45,7 +51,7 @@ pub enum Wake {
     Due,
     /// A worker has computed.
     Computed,
-    /// A worker's wait for others is over.
+    /// A wait for others is over, of a worker or of a job without one.
     Waited,
     /// The next change in the life of a process.
     Life,
@@ -66,6 +72,8 @@ pub trait Port {
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
     /// Records a latency that counts for each of a bundle.
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
+    /// Keeps a job of front end `place` that waits without a worker, and gives it back at `until`.
+    fn suspend(&mut self, until: Time, place: u16, job: Suspended);
     /// Puts a decision on the record.
     fn decide(&mut self, decision: Decision, row: Option<&Row>);
 }
@@ -114,6 +122,8 @@ pub struct Setup {
     pub notices: bool,
     /// Its own limits on connections.
     pub limits: Limits,
+    /// What validations look up.
+    pub lookups: Arc<Lookups>,
 }
 
 /// What a worker is doing.
@@ -126,7 +136,7 @@ enum Doing {
 }
 
 /// One worker thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Worker {
     doing: Doing,
     job: Job,
@@ -142,6 +152,8 @@ struct Worker {
     wait: Span,
     /// The verdict, for validations.
     answer: Answer,
+    /// How far it is with stops on its way; those of a worker without a job, and of jobs that have none, are at naught.
+    stops: stop::Stops,
 }
 
 /// How far the connections of one tick are.
@@ -202,6 +214,7 @@ pub struct FrontEnd {
     for_core: std::collections::VecDeque<u32>,
     /// The queues of its listening socket.
     pub listener: Listener,
+    answers: lookup::Answers,
 }
 
 /// What a crash took.
@@ -236,6 +249,7 @@ impl FrontEnd {
             cpu: Span::ZERO,
             wait: Span::ZERO,
             answer: Answer::Accept,
+            stops: stop::Stops::default(),
         };
         FrontEnd {
             identity: Identity::of(&setup.name),
@@ -264,6 +278,7 @@ impl FrontEnd {
             cores_free: setup.cores,
             for_core: std::collections::VecDeque::new(),
             listener: Listener::new(&setup.listen),
+            answers: lookup::Answers::new(&setup.lookups),
             setup,
         }
     }
@@ -317,6 +332,9 @@ impl FrontEnd {
         self.cut_workers_off(now);
         let account = &mut self.account;
         self.queue.drain().for_each(|job| account.lose_waiting(now, job.arrived));
+        self.lose_rejoined(now);
+        self.answers.forget();
+        let account = &mut self.account;
         for run in self.runs.drain(..) {
             (0..run.left).for_each(|_| account.lose_waiting(now, run.asked));
         }
@@ -339,7 +357,9 @@ impl FrontEnd {
             }
             let cpu = self.settle(number, now);
             self.account.cut(now, worker.job.arrived, cpu);
+            self.account.cut_set_aside(worker.stops.set_aside);
             self.workers[number].doing = Doing::Nothing;
+            self.workers[number].stops = stop::Stops::default();
         }
         self.for_core.clear();
         self.cores_free = self.setup.cores;
@@ -350,16 +370,17 @@ impl FrontEnd {
     fn settle(&mut self, number: usize, now: Time) -> Span {
         let worker = &self.workers[number];
         let spent = now.since(worker.since);
+        let before = worker.stops.unbooked();
         match worker.doing {
             Doing::Nothing => Span::ZERO,
             Doing::WaitingForCore => {
                 self.account.waiting += u128::from(spent.0);
-                Span::ZERO
+                before
             }
-            Doing::Computing => spent,
+            Doing::Computing => before + spent,
             Doing::Blocked => {
                 self.account.blocked += u128::from(spent.0);
-                worker.cpu
+                before
             }
         }
     }
@@ -383,6 +404,11 @@ impl FrontEnd {
     pub fn is_full(&mut self, now: Time) -> bool {
         let Some(most) = self.setup.limits.max_connections else { return false };
         self.life == Life::Up && self.members.count() + self.abandoned.slots(now) >= u64::from(most)
+    }
+
+    /// What came of each kind of look-up.
+    pub fn looked(&self) -> &[Looked] {
+        &self.answers.counts
     }
 
     /// Workers that hold a job.

@@ -1,8 +1,8 @@
 //! Connections come, jobs queue, workers serve them (model rules 2, 3, 12, 13, 21).
 
-use super::queue::{Head, Job, JobKind};
+use super::queue::{Head, Job, JobKind, Refused};
 use super::row::{Row, Step};
-use super::{Doing, FrontEnd, Group, Port, Wake};
+use super::{Doing, FrontEnd, Group, Port, Suspended, Wake};
 use crate::measure::{Bundle, Decision, Metric, What};
 use crate::rng::Purpose;
 use crate::time::{Span, Time};
@@ -55,11 +55,20 @@ impl FrontEnd {
     pub fn enqueue(&mut self, now: Time, job: Job) -> Option<Job> {
         self.account.arrive(now, 1);
         let refused = self.queue.push(job)?;
-        self.account.drop_waiting(now, refused.arrived);
-        if refused.kind == JobKind::Accept {
+        Some(self.turn_away(now, refused))
+    }
+
+    /// Books a job that finds no place in the queue.
+    pub(super) fn turn_away(&mut self, now: Time, refused: Refused) -> Job {
+        let job = match refused {
+            Refused::New(job) => job,
+            Refused::Rejoined(job) => self.book_turned_away(&job),
+        };
+        self.account.drop_waiting(now, job.arrived);
+        if job.kind == JobKind::Accept {
             self.listener.accepted();
         }
-        Some(refused)
+        job
     }
 
     /// Whether a worker could take a job.
@@ -113,6 +122,10 @@ impl FrontEnd {
         let worker = &mut self.workers[number as usize];
         worker.doing = Doing::Computing;
         worker.since = now;
+        if worker.stops.begun {
+            self.compute_on(now, number, group, port);
+            return Started::Fine;
+        }
         (worker.cpu, worker.wait) = (worker.job.demand, Span::ZERO);
         let phase = match worker.job.kind {
             JobKind::ValidateAccept => Some(Phase::Accept),
@@ -139,7 +152,12 @@ impl FrontEnd {
             }
             worker.wait = verdict.wait;
             worker.cpu = Span(verdict.cost.unwrap_or(worker.job.demand).0.max(1));
+            if self.looks_up() || verdict.wait > Span::ZERO {
+                self.compute_on(now, number, group, port);
+                return Started::Fine;
+            }
         }
+        let worker = &mut self.workers[number as usize];
         worker.until = now + worker.cpu;
         port.wake(worker.until, self.setup.first_worker + number, Wake::Computed);
         Started::Fine
@@ -154,7 +172,7 @@ impl FrontEnd {
         (worker.doing == doing && worker.until == now).then_some(worker.job.row)
     }
 
-    /// Worker `number` has computed: its core is free. The job ends, unless the verdict waits for others.
+    /// Worker `number` has computed: its core is free. The job ends, unless it stops for others.
     #[inline]
     pub fn computed<P: Port>(
         &mut self,
@@ -165,26 +183,14 @@ impl FrontEnd {
         port: &mut P,
     ) -> Option<Ended> {
         self.cores_free += 1;
-        let worker = &mut self.workers[number as usize];
-        if worker.wait == Span::ZERO {
+        if !self.workers[number as usize].stops.begun {
             return Some(self.end(now, number, row, group, port));
         }
-        worker.doing = Doing::Blocked;
-        worker.since = now;
-        worker.until = now + worker.wait;
-        port.wake(worker.until, self.setup.first_worker + number, Wake::Waited);
-        None
-    }
-
-    /// Worker `number`'s wait is over: the job ends.
-    pub fn waited<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
-        let blocked = self.workers[number as usize].wait;
-        self.account.blocked += u128::from(blocked.0);
-        self.end(now, number, row, group, port)
+        self.at_stop(now, number, row, group, port)
     }
 
     #[inline]
-    fn end<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
+    pub(super) fn end<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
         let worker = &mut self.workers[number as usize];
         worker.doing = Doing::Nothing;
         let Job { kind, cause, arrived, generation, .. } = worker.job;
@@ -201,14 +207,20 @@ impl FrontEnd {
         Ended { job: worker.job, useful, answer: worker.answer }
     }
 
-    /// The peers whose questions are in service and had another answer than a fault: what a fault overtakes.
+    /// The peers whose questions are in service, or wait for a worker to go on, and had another answer than a fault: what a
+    /// fault overtakes.
     pub fn questions_overtaken(&self) -> Vec<u32> {
         let asks = |w: &&super::Worker| {
-            matches!(w.doing, Doing::Computing | Doing::Blocked)
-                && matches!(w.job.kind, JobKind::ValidateAccept | JobKind::ValidateRefresh)
-                && !matches!(w.answer, Answer::Fault(_))
+            let was_put = match w.doing {
+                Doing::Nothing => false,
+                Doing::WaitingForCore => w.stops.begun,
+                Doing::Computing | Doing::Blocked => true,
+            };
+            let judges = matches!(w.job.kind, JobKind::ValidateAccept | JobKind::ValidateRefresh);
+            was_put && judges && !matches!(w.answer, Answer::Fault(_))
         };
-        self.workers.iter().filter(asks).map(|worker| worker.job.row).collect()
+        let held = self.workers.iter().filter(asks).map(|worker| worker.job.row);
+        held.chain(self.queue.rejoined().map(Suspended::row)).collect()
     }
 }
 

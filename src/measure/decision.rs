@@ -69,11 +69,18 @@ pub enum What {
     NoPort = 51,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
+    /// A validation comes to a look-up; detail: 0 it is fetched, 1 the answer is kept, 2 a fetch is joined, 3 no time is
+    /// left, + 4 × the look-up's position.
+    LookUp = 70,
+    /// A wait for a look-up is over; detail: what was found, + 4 × the look-up's position.
+    LookedUp = 71,
+    /// A job that waited without a worker rejoins the queue.
+    Rejoined = 72,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 27] = [
+    pub const ALL: [What; 30] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -101,6 +108,9 @@ impl What {
         What::AckIgnored,
         What::NoPort,
         What::Handshake,
+        What::LookUp,
+        What::LookedUp,
+        What::Rejoined,
     ];
 
     /// The decision with this number.
@@ -138,6 +148,9 @@ impl What {
             What::AckIgnored => "ACK ignored",
             What::NoPort => "no port",
             What::Handshake => "handshake",
+            What::LookUp => "look-up",
+            What::LookedUp => "looked up",
+            What::Rejoined => "rejoined",
         }
     }
 

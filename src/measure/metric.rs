@@ -64,6 +64,8 @@ latencies! {
     Outage = "outage", "from learning of a loss (or joining) to established, at the peer";
     /// One a tick.
     Sweep = "sweep", "from a tick to the last of its connections valid, one sample a tick";
+    /// Waits for others.
+    Lookup = "lookup", "from the instant a validation asks for a look-up to its end, answers kept from before left out, at the front end";
 }
 
 /// How many latency metrics there are.
@@ -172,6 +174,18 @@ figures! {
     WorkerUtilisation = "utilisation.workers", Shape::Share, "share of the workers' time held, while serving (tag: front_end)";
     /// Core use.
     CoreUtilisation = "utilisation.cores", Shape::Share, "share of the cores' time used, while serving (tag: front_end)";
+    /// Blocked share.
+    Blocked = "blocked", Shape::Share, "share of the workers' time held by jobs that wait for others, while serving (tag: front_end)";
+    /// Fetches.
+    Lookups = "lookups.made", Shape::Count, "look-ups that were fetched (tags: front_end, lookup)";
+    /// Answers kept.
+    LookupsCached = "lookups.cached", Shape::Count, "look-ups answered by what an earlier one found (tags: front_end, lookup)";
+    /// Single flight.
+    LookupsJoined = "lookups.joined", Shape::Count, "look-ups that joined one under way (tags: front_end, lookup)";
+    /// No answer.
+    LookupsFailed = "lookups.failed", Shape::Count, "look-ups fetched that ended without an answer, by a time-out or before (tags: front_end, lookup)";
+    /// No answer in time.
+    LookupsTimedOut = "lookups.timed_out", Shape::Count, "look-ups fetched that ended by a time-out (tags: front_end, lookup)";
     /// Wasted share.
     WastedWork = "wasted", Shape::Share, "share of CPU spent on jobs whose peer had given up, or that a crash or the end cut off";
     /// After the last crash.
@@ -201,6 +215,8 @@ pub struct Tags {
     pub transport: Option<crate::validate::Transport>,
     /// A front end's name.
     pub front_end: Option<String>,
+    /// A look-up's name.
+    pub lookup: Option<String>,
     /// Why the connection or the refresh happened; latencies only.
     pub cause: Option<Cause>,
 }

@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd};
+use super::{Account, Drains, Handshakes, Herd, Looked};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -66,6 +66,8 @@ pub struct FrontEndFigures {
     pub cores: u32,
     /// Its books.
     pub account: Account,
+    /// What came of each kind of look-up, in the plan's order.
+    pub looked: Vec<Looked>,
     /// Connections valid at the end.
     pub valid: u64,
     /// Most connections that waited to be accepted at once.

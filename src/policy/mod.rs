@@ -1,11 +1,12 @@
-//! When a refresh is due, how a peer comes back, how a service recovers, when a kernel sends again, what a handshake
-//! takes.
+//! When a refresh is due, how a peer comes back, how a service recovers, when a kernel sends again, what a handshake or a
+//! look-up takes.
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues. What several
 //! peers share, the tokens of a budget and the pace of attempts, is a value that whoever runs the policy keeps.
 
 mod backoff;
 mod budget;
+pub mod lookup;
 mod presets;
 mod ratio;
 mod reconnect;

@@ -3,7 +3,7 @@
 use super::course::course;
 use super::latency::{cells, counted};
 use crate::measure::{
-    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Outcome, Tags,
+    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Looked, Outcome, Tags,
 };
 use crate::scenario::plan::Plan;
 use crate::time::Span;
@@ -64,6 +64,12 @@ fn of_front_ends(plan: &Plan, outcome: &Outcome, figure: Figure, tags: &Tags) ->
         Figure::AcceptQueueMax => those.iter().map(|f| f.accept_queue_max).max().map(Value::Count),
         Figure::WorkerUtilisation => use_of(&those, |f| (f.account.held_time(), f.workers)),
         Figure::CoreUtilisation => use_of(&those, |f| (f.account.cpu(), f.cores)),
+        Figure::Blocked => use_of(&those, |f| (f.account.blocked, f.workers)),
+        Figure::Lookups => of_lookups(plan, &those, tags, |l| l.made),
+        Figure::LookupsCached => of_lookups(plan, &those, tags, |l| l.cached),
+        Figure::LookupsJoined => of_lookups(plan, &those, tags, |l| l.joined),
+        Figure::LookupsFailed => of_lookups(plan, &those, tags, |l| l.failed + l.timed_out),
+        Figure::LookupsTimedOut => of_lookups(plan, &those, tags, |l| l.timed_out),
         Figure::WastedWork => {
             let sum = |of: fn(&Account) -> u128| those.iter().map(|f| of(&f.account)).sum();
             share(sum(|account| account.wasted + account.cut_off), sum(Account::cpu))
@@ -152,6 +158,20 @@ fn drain(outcome: &Outcome, of: impl Fn(&Drains) -> Option<Span>) -> Option<Valu
 pub(super) fn handshakes(outcome: &Outcome, cells: &[u16]) -> Option<Handshakes> {
     let of = |cell: &u16| outcome.handshakes.get(usize::from(*cell)).copied().flatten();
     cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
+}
+
+/// Look-ups of some front ends that `tags` ask for; `None`: there are none.
+pub(super) fn looked(plan: &Plan, those: &[&FrontEndFigures], tags: &Tags) -> Option<Looked> {
+    let wanted = |name: &String| tags.lookup.as_ref().is_none_or(|wanted| wanted == name);
+    let of = |f: &&FrontEndFigures| {
+        let named = plan.lookups.each.iter().zip(f.looked.clone());
+        named.filter(|(lookup, _)| wanted(&lookup.name)).map(|(_, looked)| looked).reduce(|sum, next| sum.and(&next))
+    };
+    those.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
+}
+
+fn of_lookups(plan: &Plan, those: &[&FrontEndFigures], tags: &Tags, of: fn(Looked) -> u64) -> Option<Value> {
+    looked(plan, those, tags).map(|looked| Value::Count(of(looked)))
 }
 
 /// The front ends that `tags` ask for.

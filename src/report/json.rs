@@ -11,9 +11,10 @@ use super::judge::{Judged, overall};
 use super::latency::{Edges, Samples};
 use super::words;
 use crate::measure::{
-    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Metric, Outcome,
-    Tags, Verdict,
+    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Looked, Metric,
+    Outcome, Tags, Verdict,
 };
+use crate::policy::lookup::Lookup;
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -52,7 +53,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "samples_excluded": outcome.meters.excluded,
         "groups": groups(plan, outcome),
         "groups_folded": outcome.cells.folded,
-        "front_ends": outcome.front_ends.iter().map(of_front_end).collect::<Json>(),
+        "front_ends": outcome.front_ends.iter().map(|f| of_front_end(plan, f)).collect::<Json>(),
         "refreshes": outcomes_of_refreshes(outcome, None),
         "disconnected": {
             "max": outcome.disconnected_max.0,
@@ -294,7 +295,25 @@ fn of_handshakes(tls: Handshakes) -> Json {
     })
 }
 
-fn of_front_end(f: &FrontEndFigures) -> Json {
+/// Each kind of look-up at a front end.
+fn of_lookups(plan: &Plan, f: &FrontEndFigures) -> Json {
+    let one = |(lookup, of): (&Lookup, &Looked)| {
+        json!({
+            "name": lookup.name,
+            "made": of.made,
+            "cached": of.cached,
+            "joined": of.joined,
+            "skipped": of.skipped,
+            "positive": of.positive,
+            "negative": of.negative,
+            "failed": of.failed,
+            "timed_out": of.timed_out,
+        })
+    };
+    plan.lookups.each.iter().zip(&f.looked).map(one).collect()
+}
+
+fn of_front_end(plan: &Plan, f: &FrontEndFigures) -> Json {
     let a = &f.account;
     json!({
         "name": f.name,
@@ -318,6 +337,8 @@ fn of_front_end(f: &FrontEndFigures) -> Json {
             "blocked": wide(a.blocked),
             "waiting_for_core": wide(a.waiting),
         },
+        "waited_without_worker_ns": wide(a.away_time()),
+        "lookups": of_lookups(plan, f),
         "queue_max": a.queue_max,
         "queue_max_at_ns": a.queue_max_at.0,
     })

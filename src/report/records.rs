@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::words;
 use crate::measure::{Cause, Counter, Decision, Outcome, Record, RecordKind, What};
+use crate::policy::lookup::Found;
 use crate::scenario::plan::{Plan, ProcessPlan};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -153,7 +154,7 @@ pub fn step_line(plan: &Plan, decision: &Decision) -> String {
         front_end: place.map(|place| names.front_end(place)),
         peer: (!of_front_end).then(|| names.peer(decision.who)),
         kind: decision.what.name(),
-        more: More::Step { words: in_words(decision), detail: decision.detail, extra: decision.extra },
+        more: More::Step { words: in_words(plan, decision), detail: decision.detail, extra: decision.extra },
     })
 }
 
@@ -210,7 +211,7 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
         // Handled before: a decision has a line of its own.
         RecordKind::Step(decision) => {
             let (detail, extra) = (decision.detail, decision.extra);
-            (decision.what.name(), More::Step { words: in_words(decision), detail, extra })
+            (decision.what.name(), More::Step { words: in_words(plan, decision), detail, extra })
         }
     }
 }
@@ -270,7 +271,7 @@ fn terminated(plan: &Plan, failures: u32, delay: Span, reboot: bool) -> Event<'_
 }
 
 /// What a decision was, for people.
-fn in_words(decision: &Decision) -> String {
+fn in_words(plan: &Plan, decision: &Decision) -> String {
     let Decision { detail, extra, .. } = *decision;
     match decision.what {
         What::ProcessStart => format!("process starts, incarnation {extra}"),
@@ -327,7 +328,23 @@ fn in_words(decision: &Decision) -> String {
         },
         What::AckIgnored => format!("final ACK ignored: the accept queue is full ({detail} SYN-ACKs repeated before)"),
         What::NoPort => "no try: its address has no free port".to_owned(),
+        What::LookUp => format!("look-up {}: {}", name_of_lookup(plan, detail), how(detail)),
+        What::LookedUp => format!("look-up {}: {}", name_of_lookup(plan, detail), found(detail)),
+        What::Rejoined => "the validation waits no more and rejoins the queue".to_owned(),
     }
+}
+
+/// A look-up by the position in the upper bits of a decision's detail.
+fn name_of_lookup(plan: &Plan, detail: u8) -> &str {
+    plan.lookups.each.get(usize::from(detail / 4)).map_or("?", |lookup| lookup.name.as_str())
+}
+
+fn how(detail: u8) -> &'static str {
+    ["fetched", "answered by an earlier one", "joins one under way", "no time left"][usize::from(detail % 4)]
+}
+
+fn found(detail: u8) -> &'static str {
+    Found::ALL[usize::from(detail % 4)].name()
 }
 
 fn cause(number: u8) -> &'static str {

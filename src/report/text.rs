@@ -1,7 +1,7 @@
 //! The summary as text: what an engineer at three in the morning must know within ten seconds, at most 100 columns wide.
 
 use super::course::{course, disconnected};
-use super::figures::{Value, dues, figure, handshakes, total};
+use super::figures::{Value, dues, figure, handshakes, looked, total};
 use super::judge::Judged;
 use super::latency::{Printed, Samples};
 use super::words;
@@ -45,6 +45,7 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(front_ends(plan, outcome));
     add(load(plan, outcome));
     add(tls(outcome));
+    add(lookups(plan, outcome));
     add(latencies(outcome));
     add(footer(plan, outcome));
     out
@@ -421,6 +422,32 @@ fn tls(outcome: &Outcome) -> String {
         line += &format!("; {there} bytes to front ends, {back} to peers");
     }
     words::wrap(&line, WIDTH, 2)
+}
+
+/// Look-ups, if there are any, and what waiting for others cost.
+fn lookups(plan: &Plan, outcome: &Outcome) -> String {
+    let those: Vec<_> = outcome.front_ends.iter().collect();
+    let mut told = Vec::new();
+    if let Some(all) = looked(plan, &those, &Tags::default()) {
+        told.push(format!("Look-ups: {} made", words::count(all.made)));
+        let (failed, cached, joined) = (all.failed + all.timed_out, all.cached, all.joined);
+        let more = [
+            (failed, "without an answer"),
+            (all.timed_out, "of them timed out"),
+            (all.negative, "answered no"),
+            (cached, "answered by earlier ones"),
+            (joined, "joined one under way"),
+            (all.skipped, "skipped for lack of time"),
+        ];
+        told.extend(more.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(n))));
+    }
+    if let Some(Value::Share { part, whole }) = figure(plan, outcome, Figure::Blocked, &Tags::default())
+        && part > 0
+    {
+        let subject = if told.is_empty() { "Workers" } else { "workers" };
+        told.push(format!("{subject} blocked for {} of their time", words::percent(part, whole)));
+    }
+    words::wrap(&told.join("; "), WIDTH, 2)
 }
 
 fn footer(plan: &Plan, outcome: &Outcome) -> String {

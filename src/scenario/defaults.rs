@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::plan::*;
 use crate::dist::Dist;
+use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::{Act, Action, Anchor, Limits, Order, Reconnect, Recovery, Refresh, Timeouts};
 use crate::time::{Span, Time};
@@ -44,6 +45,7 @@ impl Plan {
                 dump: Span::ZERO,
             },
             validator,
+            lookups: Lookups::default(),
             groups: Vec::new(),
             timeline: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },

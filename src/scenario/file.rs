@@ -11,16 +11,18 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
 use crate::policy::{CountedFrom, Initiator, JitterAt, Order, Scope};
 use crate::validate::{Builtin, Transport};
 
-use super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
+use super::plan::{Overflow, Start, TieOrder, WhenFull};
 
 pub use words::{
     ActionWord, Address, AnchorWord, CertificateWord, Distribution, Factor, GrowthWord, Handshake, JitterWord, Length,
-    LengthOrNever, OneOf, PortRange, Ports, PresetWord, RateText, ResumptionWord, Share, Word,
+    LengthOrNever, LookupChange, Moment, OneOf, PortRange, Ports, PresetWord, RateText, ResumptionWord, Share,
+    TimelineWord, Word,
 };
 
 /// Returns the JSON Schema (draft 2020-12) of scenario files, for editors.
@@ -81,6 +83,9 @@ pub struct File {
     pub recovery: Option<Recovery>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
+    /// What validations look up elsewhere.
+    #[schemars(length(max = 16))]
+    pub lookup: Option<Vec<Lookup>>,
     /// Groups of like peers.
     #[schemars(length(min = 1, max = 65535))]
     pub group: Vec<Group>,
@@ -241,6 +246,65 @@ pub struct Validation {
     pub accept: Option<Distribution>,
     /// CPU of validating a connection again; default as `accept`.
     pub refresh: Option<Distribution>,
+    /// Most time that one validation spends on look-ups; or `never`; default 20s where there are look-ups.
+    pub lookup_total: Option<LengthOrNever>,
+    /// What a worker does while a wait that a verdict asks for lasts.
+    #[schemars(extend("default" = "blocking"))]
+    pub verdict_wait: Option<OneOf<Waiting>>,
+}
+
+/// What validations look up elsewhere, such as a revocation list or DNS.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Lookup {
+    /// Its name; unique, 1 to 255 characters.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// What it is, in words, e.g. `crl`; nothing depends on it.
+    #[schemars(length(min = 1, max = 255))]
+    pub kind: Option<String>,
+    /// From a question to its answer.
+    pub latency: Distribution,
+    /// Share of fetches that end without an answer; default 0%.
+    pub failure: Option<Share>,
+    /// Share of answers that say no, and so reject the peer; default 0%.
+    pub negative: Option<Share>,
+    /// A fetch that takes longer ends without an answer; or `never`; default 15s.
+    pub timeout: Option<LengthOrNever>,
+    /// What the worker does meanwhile.
+    #[schemars(extend("default" = "blocking"))]
+    pub mode: Option<OneOf<Waiting>>,
+    /// Whether a question joins a fetch of the same key that is under way.
+    #[schemars(extend("default" = false))]
+    pub single_flight: Option<bool>,
+    /// How long answers are kept, by their kind.
+    pub cache: Option<LookupCache>,
+    /// Who shares an answer at one front end.
+    #[schemars(extend("default" = "group"))]
+    pub key: Option<OneOf<Sharing>>,
+    /// Which validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub on: Option<Vec<OneOf<Moment>>>,
+    /// Whose validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub transports: Option<Vec<OneOf<Transport>>>,
+    /// Share of the validation's CPU that comes before it; default 0%.
+    pub cpu_before: Option<Share>,
+    /// What it means that no answer came.
+    #[schemars(extend("default" = "soft-fail"))]
+    pub on_failure: Option<OneOf<OnFailure>>,
+}
+
+/// How long answers are kept; 0s: not at all.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LookupCache {
+    /// Good answers; default 0s.
+    pub positive: Option<Length>,
+    /// Answers that say no; default 0s.
+    pub negative: Option<Length>,
+    /// That no answer came, with `on_failure = "soft-fail"`; default 0s.
+    pub soft_fail: Option<Length>,
 }
 
 /// A group of like peers.
@@ -491,16 +555,23 @@ pub struct Timeline {
     /// When, in run time; at most `run.horizon`.
     pub at: Length,
     /// What happens.
-    pub r#do: OneOf<Change>,
-    /// The name of the group that it happens to.
+    pub r#do: OneOf<TimelineWord>,
+    /// The name of the group that it happens to; needed but for look-ups.
     #[schemars(length(min = 1, max = 255))]
-    pub group: String,
+    pub group: Option<String>,
     /// Which of the group's indices; default all. Not with `cut-off` and `heal`.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
     /// The name of the front end to which the path is cut, or heals; default all. Only with `cut-off` and `heal`.
     #[schemars(length(min = 1, max = 255))]
     pub front_end: Option<String>,
+    /// The name of the look-up that it happens to; needed for look-ups.
+    #[schemars(length(min = 1, max = 255))]
+    pub lookup: Option<String>,
+    /// Its latency as a multiple of the usual one; only with `lookup-slow`, not with `latency`.
+    pub factor: Option<Factor>,
+    /// Its latency with `lookup-slow`; with `lookup-fails` how long until that is noticed, default by its time-out alone.
+    pub latency: Option<Distribution>,
 }
 
 /// What is measured.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::dist::Dist;
 pub use crate::frontend::{Listen, Overflow, WhenFull};
+use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
 use crate::policy::{Limits, Reconnect, Recovery, Refresh, Timeouts};
@@ -42,6 +43,8 @@ pub struct Plan {
     pub recovery: Recovery,
     /// Who judges peers.
     pub validator: Builtin,
+    /// What validations look up, and who waits for it.
+    pub lookups: Lookups,
     /// Peers, group by group, in the scenario's order.
     pub groups: Vec<GroupPlan>,
     /// What changes during the run, in order of time.

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
+use crate::policy::lookup::{Condition, Lives, Lookup, OnFailure, Share, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{Bytes, Store};
 use crate::policy::{Act, Action, Anchor, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
-use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, Word};
+use super::file::{ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, TimelineWord, Word};
 use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS, TlsPlan};
 use super::resolve::written_date;
 
@@ -33,10 +34,14 @@ pub fn render(plan: &Plan) -> String {
     }
     recovery(&mut out, plan);
     validation(&mut out, plan);
+    for lookup in &plan.lookups.each {
+        self::lookup(&mut out, lookup);
+    }
     for peers in &plan.groups {
         group(&mut out, peers, &plan.front_ends);
     }
     timeline(&mut out, plan);
+    lookup_changes(&mut out, plan);
     measure(&mut out, plan);
     process(&mut out, &plan.process);
     if !plan.expect.is_empty() {
@@ -200,6 +205,62 @@ fn validation(out: &mut Writer<'_>, plan: &Plan) {
     if let Some(group) = plan.groups.first() {
         out.line("accept", dist(&group.validate_accept));
         out.line("refresh", dist(&group.validate_refresh));
+    }
+    if !plan.lookups.each.is_empty() || plan.lookups.total.is_some() {
+        out.line("lookup_total", length_or_never(plan.lookups.total));
+    }
+    if plan.lookups.of_verdict != Waiting::default() {
+        out.line("verdict_wait", word(plan.lookups.of_verdict));
+    }
+}
+
+fn lookup(out: &mut Writer<'_>, lookup: &Lookup) {
+    let path = joined("lookup", &lookup.name);
+    out.section("[[lookup]]", &path);
+    out.line("name", string(&lookup.name));
+    if let Some(kind) = &lookup.kind {
+        out.line("kind", string(kind));
+    }
+    let share = |share: Share| string(&share.to_string());
+    out.line("latency", dist(&lookup.latency));
+    out.line("failure", share(lookup.failure));
+    out.line("negative", share(lookup.negative));
+    out.line("timeout", length_or_never(lookup.timeout));
+    out.line("mode", word(lookup.mode));
+    out.line("single_flight", lookup.single_flight);
+    out.line("key", word(lookup.key));
+    let named = |all: [(&str, bool); 2]| list(all.into_iter().filter(|(_, on)| *on).map(|(name, _)| string(name)));
+    out.line("on", named([("accept", lookup.accept), ("refresh", lookup.refresh)]));
+    out.line("transports", named([("tcp", lookup.tcp), ("tls", lookup.tls)]));
+    out.line("cpu_before", share(lookup.cpu_before));
+    out.line("on_failure", word(lookup.on_failure));
+    let Lives { positive, negative, soft_fail } = lookup.lives;
+    let mut lives = format!("positive = {}, negative = {}", length(positive), length(negative));
+    if lookup.on_failure == OnFailure::SoftFail {
+        lives += &format!(", soft_fail = {}", length(soft_fail));
+    }
+    out.line("cache", format!("{{ {lives} }}"));
+}
+
+/// What the timeline does to look-ups.
+fn lookup_changes(out: &mut Writer<'_>, plan: &Plan) {
+    for lookup in &plan.lookups.each {
+        for (at, condition) in &lookup.changes {
+            out.section("[[timeline]]", "timeline.lookup");
+            out.line("at", length(Span(at.0)));
+            let (change, more) = match condition {
+                Condition::Well => (LookupChange::Heals, None),
+                Condition::Slower(ratio) => (LookupChange::Slow, Some(("factor", string(&ratio.to_string())))),
+                Condition::Slow(latency) => (LookupChange::Slow, Some(("latency", dist(latency)))),
+                Condition::Failing(None) => (LookupChange::Fails, None),
+                Condition::Failing(Some(noticed)) => (LookupChange::Fails, Some(("latency", dist(noticed)))),
+            };
+            out.line("do", word(TimelineWord::Lookup(change)));
+            out.line("lookup", string(&lookup.name));
+            if let Some((key, value)) = more {
+                out.line(key, value);
+            }
+        }
     }
 }
 

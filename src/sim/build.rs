@@ -1,5 +1,7 @@
 //! From a plan to the tables that a run works on.
 
+use std::sync::Arc;
+
 use crate::frontend::{FrontEnd, Group, Handshake, Row, Setup, Tls};
 use crate::id::{ENTITIES_MAX, Entity, Identity};
 use crate::measure::Cells;
@@ -9,13 +11,15 @@ use crate::validate::{Certificate, Transport};
 
 use super::RunError;
 
-/// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler.
+/// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler, then jobs
+/// that wait without a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Numbers {
     pub(super) workers: Entity,
     pub(super) front_ends: Entity,
     pub(super) timeline: Entity,
     pub(super) sampler: Entity,
+    pub(super) waits: Entity,
 }
 
 impl Numbers {
@@ -29,7 +33,7 @@ impl Numbers {
         let connections = plan.peers() as u32;
         let front_ends = connections + workers as u32;
         let timeline = front_ends + plan.front_ends.len() as u32;
-        Ok(Numbers { workers: connections, front_ends, timeline, sampler: timeline + 1 })
+        Ok(Numbers { workers: connections, front_ends, timeline, sampler: timeline + 1, waits: timeline + 2 })
     }
 }
 
@@ -126,6 +130,7 @@ pub(super) fn rows(groups: &[Group]) -> Vec<Row> {
 pub(super) fn front_ends(plan: &Plan, numbers: Numbers) -> Vec<FrontEnd> {
     let mut first_worker = numbers.workers;
     let rows = numbers.workers;
+    let lookups = Arc::new(plan.lookups.clone());
     plan.front_ends
         .iter()
         .enumerate()
@@ -144,6 +149,7 @@ pub(super) fn front_ends(plan: &Plan, numbers: Numbers) -> Vec<FrontEnd> {
                 listen: f.listen,
                 notices: f.notices,
                 limits: f.limits,
+                lookups: Arc::clone(&lookups),
             };
             first_worker += f.workers;
             FrontEnd::new(setup, rows)

@@ -79,6 +79,7 @@ impl Run<'_> {
         }
         let account = &self.front_ends[place].account;
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
+        let jobs = jobs + self.lose_waits(now, place);
         self.spill_runs(now, place);
         let connections = self.connections(now, place);
         let front_end = &self.front_ends[place];

@@ -15,6 +15,7 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::lookups::Waits;
 use super::ports::Ports;
 use super::retry::{self, Aside, Rations};
 use super::session::Sessions;
@@ -96,6 +97,7 @@ impl<'a> Run<'a> {
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),
+            waits: Waits::new(numbers.waits),
             overtaken: BTreeMap::new(),
             records: Vec::new(),
             told: BTreeMap::new(),
@@ -246,7 +248,9 @@ impl<'a> Run<'a> {
 
     #[cold]
     fn rare(&mut self, now: Time, who: Entity, entry: Entry) {
-        if who == self.numbers.timeline {
+        if who >= self.numbers.waits {
+            self.wait_over(now, who);
+        } else if who == self.numbers.timeline {
             self.timeline(now);
         } else if who == self.numbers.sampler {
             if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
@@ -262,6 +266,8 @@ impl<'a> Run<'a> {
         let names = Names::new(self.plan);
         let who = if who < self.numbers.workers {
             names.peer(who)
+        } else if who >= self.numbers.waits {
+            self.world.waits.row(who).map_or_else(|| "?".to_owned(), |row| names.peer(row))
         } else if who < self.numbers.front_ends {
             names.front_end(self.worker_places[(who - self.numbers.workers) as usize]).to_owned()
         } else {

@@ -1,7 +1,7 @@
 //! The end of a run: what is still open is counted with its age, the books are closed, the outcome is made.
 
 use crate::frontend::{Life, Obligation, Step};
-use crate::measure::{Counter, FrontEndFigures, Outcome};
+use crate::measure::{Counter, FrontEndFigures, Looked, Outcome};
 use crate::time::{Span, Time};
 
 use super::RunError;
@@ -16,12 +16,14 @@ impl Run<'_> {
             self.figures[usize::from(self.groups[group].cell)].peers += self.present[group].0;
         }
         self.world.herd.close();
+        self.settle_waits(end);
         let front_ends = self.close_front_ends(end)?;
         self.world.meters.settle();
         let numbers = self.world.meters.numbers();
         let sessions = self.sessions.take();
         let handshakes = sessions.as_ref().map_or(Vec::new(), |sessions| sessions.numbers());
-        self.world.digest.close_with(numbers.into_iter().chain(handshakes));
+        let looked = front_ends.iter().flat_map(|f| &f.looked).flat_map(Looked::numbers);
+        self.world.digest.close_with(numbers.into_iter().chain(handshakes).chain(looked));
         let told: u64 = self.world.told.get(&1).copied().unwrap_or(0);
         let kept = self.world.records.iter().filter(|r| matches!(r.kind, crate::measure::RecordKind::Rejected { .. }));
         let rejections_untold = told - kept.count() as u64;
@@ -98,6 +100,7 @@ impl Run<'_> {
                 workers: front_end.setup.workers,
                 cores: front_end.setup.cores,
                 account: front_end.account.clone(),
+                looked: front_end.looked().to_vec(),
                 valid: front_end.valid,
                 accept_queue_max: front_end.listener.accepting_max(),
             });

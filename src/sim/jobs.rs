@@ -23,7 +23,7 @@ impl Run<'_> {
         let ended = if what == Wake::Computed {
             front_end.computed(now, number, row, of, &mut self.world)
         } else {
-            Some(front_end.waited(now, number, row, of, &mut self.world))
+            front_end.waited(now, number, row, of, &mut self.world)
         };
         // First the job that ended has its effect, then the next question is put: it may be the last.
         if let Some(ended) = ended {
@@ -58,6 +58,10 @@ impl Run<'_> {
                     Some(job) => job,
                     None => continue,
                 },
+                Some(Head::Rejoined) => {
+                    self.resume_next(now, place);
+                    continue;
+                }
             };
             self.touch_queue(place);
             let group = self.group_of(job.row);
@@ -75,6 +79,14 @@ impl Run<'_> {
                 return self.crash(now, place, job.row, code, phase);
             }
         }
+    }
+
+    /// A worker takes the next job that rejoined. What has become of its connection meanwhile is nothing to it.
+    #[cold]
+    fn resume_next(&mut self, now: Time, place: usize) {
+        let Some(at_row) = self.front_ends[place].next_rejoined() else { return };
+        let group = &self.groups[self.group_of(at_row)];
+        self.front_ends[place].resume(now, group, &mut self.world);
     }
 
     /// Reads the rows of jobs that are next in line, like [`Run::touch_ahead`].

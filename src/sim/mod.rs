@@ -11,6 +11,7 @@ mod finish;
 mod jobs;
 mod limits;
 mod lookup;
+mod lookups;
 mod network;
 mod peer_time;
 mod ports;
@@ -62,6 +63,12 @@ pub enum RunError {
         /// How many.
         entities: u64,
         /// How many may be.
+        max: u64,
+    },
+    /// More jobs wait without a worker than a run can number.
+    #[error("more than {max} validations wait for look-ups without a worker, more than this run can hold")]
+    TooManyWait {
+        /// How many may.
         max: u64,
     },
     /// Time stands still.

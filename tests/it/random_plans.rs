@@ -3,6 +3,8 @@
 //! A plan is read off a list of numbers, so that a failure shrinks to few numbers and small ones: 0 is the plainest
 //! choice everywhere.
 
+mod lookups;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,6 +13,7 @@ use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
+use refresh_sim::policy::lookup::Lives;
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
@@ -377,6 +380,7 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     plan.tie_order = of.one_of(&[TieOrder::Entity, TieOrder::Entity, TieOrder::Shuffled]);
     plan.refresh = refresh(of, horizon);
     plan.recovery = recovery(of, horizon);
+    plan.lookups = lookups::drawn(of, horizon);
     let front_ends = 1 + of.below(4);
     plan.front_ends = (0..front_ends).map(|n| front_end(of, n, horizon)).collect();
     plan.groups = (0..1 + of.below(4)).map(|n| group(of, n, horizon, front_ends as u16)).collect();
@@ -579,6 +583,7 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     check_obligations(&watched);
     check_crashes(&watched, &all.0);
     check_handshakes(plan, &watched, &all.0);
+    lookups::check(plan, &watched, &all.0);
     check_decisions(plan, &all.0);
     check_paces(plan, &all.0);
     check_time_lost(plan, &watched, &all.0);
@@ -596,6 +601,10 @@ fn uncontended(mut plan: Plan) -> Plan {
     for group in &mut plan.groups {
         group.tcp.ports = None;
         (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
+    }
+    // An answer that one peer has found, or waits for, is another's too.
+    for lookup in &mut plan.lookups.each {
+        (lookup.single_flight, lookup.lives) = (false, Lives::default());
     }
     for resumed in plan.groups.iter_mut().filter_map(|group| group.tls.as_mut()?.resumed.as_mut()) {
         if let Store::Cache { entries } = &mut resumed.resumption.store {

@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 26] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 30] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -107,6 +107,10 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 26] = [
     ("group.tls.resumed_bytes", &["[1, -1]", "[1000000001, 1]"]),
     ("group.tls.lifetime", &["\"0s\""]),
     ("group.tls.scale_front_end", &["\"1/0\"", "\"0/1\"", "\"1001/1\"", "\"1.5\"", "\"99999999999999/1\""]),
+    ("lookup.failure", &["\"101%\"", "\"3/2\"", "\"0.5\"", "\"1/0\"", "0.1"]),
+    ("lookup.negative", &["\"-1%\"", "\"1.23456%\""]),
+    ("lookup.cpu_before", &["\"half\"", "\"99999999999999/99999999999999\""]),
+    ("timeline.factor", &["\"0/1\"", "\"1001/1\"", "\"1.5\""]),
     ("group.tls.scale_peer", &["\"0.01%\"", "\"-1/2\"", "\"half\""]),
 ];
 
@@ -197,7 +201,7 @@ fn every_key_of_the_schema_is_refused_when_it_is_wrong_and_the_message_stands_at
                 is_there && (problem.message.contains(key) || problem.hint.iter().any(|hint| hint.contains(key)))
             });
             assert!(there, "{}: {what}: {wrong}\n{problems}", leaf.path);
-            if what == "misspelt" && leaf.path != "timeline.do" && leaf.path != "timeline.at" {
+            if what == "misspelt" && !["timeline.do", "timeline.at", "lookup.on"].contains(&leaf.path.as_str()) {
                 let hinted =
                     problems.list.iter().any(|p| p.hint.as_deref().is_some_and(|h| h.starts_with("did you mean")));
                 assert!(hinted, "{}: {wrong}\n{problems}", leaf.path);
@@ -375,6 +379,44 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("more addresses than peers", value("group.tcp.addresses", "301")),
         ("keep-alive without count", GOOD.replace("interval = \"60s\"\ncount = 3\n", "interval = \"60s\"\n")),
         ("backlog where it was", GOOD.replace("accept = \"50us\"\n", "accept = \"50us\"\nbacklog = 200\n")),
+        ("look-up twice", add("[[lookup]]\nname = \"crl\"\nlatency = \"1ms\"")),
+        (
+            "look-up without latency",
+            GOOD.replace("latency = { lognormal = { median = \"20ms\", p99 = \"200ms\" } }\n", ""),
+        ),
+        ("look-up of a moment twice", value("lookup.on", "[\"refresh\", \"refresh\"]")),
+        ("look-up that keeps hard failures", value("lookup.on_failure", "\"hard-fail\"")),
+        ("seventeen look-ups", {
+            let one = |n| format!("[[lookup]]\nname = \"l{n}\"\nlatency = \"1ms\"\n");
+            add(&(0..16).map(one).collect::<String>())
+        }),
+        ("timeline of an unknown look-up", value("timeline.lookup", "\"clr\"")),
+        (
+            "timeline of look-ups that there are not",
+            "schema = 1\nsemantics = 1\nrun.horizon = \"1h\"\nvalidation.validator = \"tls-only\"\n\
+             timeline = [{ at = \"1m\", do = \"lookup-fails\", lookup = \"crl\" }]\n\
+             [[group]]\nname = \"a\"\ntransport = \"tcp\"\n"
+                .to_owned(),
+        ),
+        (
+            "look-up changes to what it is",
+            ["slow\"\nfactor = \"10/1", "fails\"\nlatency = \"3s", "heals"].into_iter().zip([24, 25, 27]).fold(
+                GOOD.to_owned(),
+                |text, (change, hour)| {
+                    let at = format!("at = \"{hour}h\"\ndo = \"lookup-{change}\"");
+                    format!("{text}\n[[timeline]]\n{at}\nlookup = \"crl\"\n")
+                },
+            ),
+        ),
+        ("slow look-up without a measure", GOOD.replace("factor = \"10/1\"\n", "")),
+        ("slow look-up with two measures", value("timeline.factor", "\"2/1\"\nlatency = \"1s\"")),
+        ("factor of a look-up that fails", value("timeline.latency", "\"3s\"\nfactor = \"2/1\"")),
+        (
+            "latency of a look-up that heals",
+            GOOD.replace("do = \"lookup-heals\"", "do = \"lookup-heals\"\nlatency = \"3s\""),
+        ),
+        ("group of a changed look-up", GOOD.replace("do = \"lookup-heals\"", "do = \"lookup-heals\"\ngroup = \"web\"")),
+        ("look-up of those who leave", GOOD.replace("do = \"leave\"", "do = \"leave\"\nlookup = \"crl\"")),
         ("epoch that is no date", value("run.epoch", "\"2015-02-29T00:00:00Z\"")),
         ("epoch too late", value("run.epoch", "9999-12-31T00:00:00Z")),
         ("delay and back-off", value("group.reconnect.delay", "\"5s\"\nbase = \"1s\"")),
@@ -455,6 +497,9 @@ fn wrong_expectations_are_told_at_their_place_in_the_line() {
         "crashes{group=web} : value == 3",
         "crashes{front_end=fe1} : value == 3",
         "up{front_end=fe01} : value == 3",
+        "lookups.made{lookup=clr} : value == 3",
+        "lookups.made{group=web} : value == 3",
+        "blocked{lookup=crl} : value <= 3%",
         "availability : value >= 0.5",
         "availability : value >= 101%",
         "availability : value >= 1/0",

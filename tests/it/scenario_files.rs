@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
+use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, Share, Sharing, Waiting};
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
@@ -176,6 +177,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Timeouts" => "group.timeouts".to_owned(),
             "Limits" => "front_end.limits".to_owned(),
             "Tls" => "group.tls".to_owned(),
+            "LookupCache" => "lookup.cache".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
@@ -524,6 +526,51 @@ fn process() -> impl Strategy<Value = ProcessPlan> {
     )
 }
 
+const SHARES: [Share; 4] =
+    [Share::NONE, Share::ALL, Share { numerator: 1, denominator: 97 }, Share { numerator: 2, denominator: 3 }];
+
+fn lookups() -> impl Strategy<Value = Lookups> {
+    let share = || prop::sample::select(&SHARES[..]);
+    let settings = (dist(), share(), share(), share(), prop::option::of(length()), "[^\\p{Cc}]{1,20}");
+    let life = || (0u64..1 << 60).prop_map(Span);
+    let words =
+        (any::<[bool; 4]>(), 0..3, 0..3, 0..3usize, [life(), life(), life()], prop::option::of(dist()), 0u64..1000);
+    (prop::option::of((settings, words)), prop::option::of(length())).prop_map(|(lookup, total)| {
+        let each = lookup.map(|((latency, failure, negative, cpu_before, timeout, kind), words)| {
+            let ([single_flight, waits, is_hard, slow], on, by, key, [positive, negative_life, soft_fail], dist, at) =
+                words;
+            let condition = match dist {
+                Some(dist) if slow => Condition::Slow(dist),
+                dist => Condition::Failing(dist),
+            };
+            Lookup {
+                kind: (!slow).then_some(kind.clone()),
+                failure,
+                negative,
+                timeout,
+                mode: if waits { Waiting::Freeing } else { Waiting::Blocking },
+                single_flight,
+                lives: Lives {
+                    positive,
+                    negative: negative_life,
+                    soft_fail: if is_hard { Span::ZERO } else { soft_fail },
+                },
+                key: [Sharing::FrontEnd, Sharing::Group, Sharing::Peer][key],
+                accept: on != 0,
+                refresh: on != 1,
+                tcp: by != 0,
+                tls: by != 1,
+                cpu_before,
+                on_failure: if is_hard { OnFailure::HardFail } else { OnFailure::SoftFail },
+                changes: vec![(Time(at), condition), (Time(at), Condition::Well)],
+                ..Lookup::new(&kind, latency)
+            }
+        });
+        let of_verdict = if total.is_some() { Waiting::Freeing } else { Waiting::Blocking };
+        Lookups { each: each.into_iter().collect(), total, of_verdict }
+    })
+}
+
 /// Any plan that a file can say.
 fn changes() -> impl Strategy<Value = Vec<(u64, bool)>> {
     prop::collection::vec((0u64..1000, any::<bool>()), 2)
@@ -532,7 +579,7 @@ fn changes() -> impl Strategy<Value = Vec<(u64, bool)>> {
 fn plan() -> impl Strategy<Value = Plan> {
     let frame =
         (any::<u64>(), 1000..=36_525 * Span::DAY.0, prop::option::of(0..10_000_000_000_000_000u64), any::<[bool; 2]>());
-    let policies = (prop::option::of(refresh()), recovery(), prop::sample::select(&Builtin::ALL), process());
+    let policies = (prop::option::of(refresh()), recovery(), prop::sample::select(&Builtin::ALL), process(), lookups());
     let measure = (0u64..1000, Span::SECOND.0.., prop::collection::btree_set(1u32.., 0..5));
     let peers = front_ends().prop_flat_map(|front_ends| {
         let nodes = front_ends.len() as u16;
@@ -541,7 +588,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     (frame, policies, measure, peers).prop_map(
         |(frame, policies, measure, (front_ends, first, second, changes, cuts))| {
             let (seed, horizon, epoch, [established, shuffled]) = frame;
-            let (refresh, recovery, validator, process) = policies;
+            let (refresh, recovery, validator, process, lookups) = policies;
             let groups = vec![first, second];
             let change = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
                 at: Time(at),
@@ -575,6 +622,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 refresh,
                 recovery,
                 validator,
+                lookups,
                 groups,
                 timeline,
                 measure: MeasurePlan {

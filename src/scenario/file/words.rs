@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
+use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
 use crate::policy::{CountedFrom, Initiator, JitterAt, Order, PRESETS, Scope};
@@ -122,6 +123,35 @@ pub enum ResumptionWord {
     Tickets,
 }
 
+/// `timeline.do`: what happens, to peers or to a look-up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimelineWord {
+    /// To peers.
+    Peers(Change),
+    /// To a look-up.
+    Lookup(LookupChange),
+}
+
+/// What happens to a look-up: [`crate::policy::lookup::Condition`] without its settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LookupChange {
+    /// Its answers take longer.
+    Slow,
+    /// No answer comes.
+    Fails,
+    /// All is as at the beginning.
+    Heals,
+}
+
+/// `lookup.on`: which validations make a look-up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// Those of new connections.
+    Accept,
+    /// Those of refreshes in place.
+    Refresh,
+}
+
 /// Connects a type to its words.
 macro_rules! words {
     ($($type:ty { $($word:literal = $value:expr),* $(,)? })*) => {
@@ -184,6 +214,17 @@ words! {
         "none" = ResumptionWord::None, "cache" = ResumptionWord::Cache, "tickets" = ResumptionWord::Tickets,
     }
     TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
+    TimelineWord {
+        "join" = TimelineWord::Peers(Change::Join), "leave" = TimelineWord::Peers(Change::Leave),
+        "cut-off" = TimelineWord::Peers(Change::CutOff), "heal" = TimelineWord::Peers(Change::Heal),
+        "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
+        "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
+        "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),
+    }
+    Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
+    Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
+    OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
+    Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }
 }
 
 /// One of a type's words.

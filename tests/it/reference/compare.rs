@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
+use refresh_sim::policy::lookup::Lookups;
 use refresh_sim::policy::{Action, Limits, Reconnect};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
@@ -75,6 +76,7 @@ fn kinds(what: What) -> Vec<u8> {
         // Of what the reference does not know yet.
         What::Handshake | What::Silence | What::DumpEnd | What::AckIgnored | What::NoPort => vec![],
         What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
+        What::LookUp | What::LookedUp | What::Rejoined => vec![],
         _ => vec![0],
     }
 }
@@ -91,12 +93,12 @@ fn is_known(plan: &Plan) -> bool {
 
 /// The plan without what the reference does not know yet: TLS settings (rule 12), the listening queue and whatever makes
 /// a SYN go unanswered (rules 9 to 11; so no dump and no reboot either), back-offs, time-outs of steps and limits (rules 5
-/// and 14).
+/// and 14), look-ups (rule 4).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
         group.tls = None;
-        (group.path, group.tcp, group.timeouts) = (plain.path.clone(), plain.tcp.clone(), plain.timeouts.clone());
+        (group.path, group.tcp, group.timeouts) = (plain.path.clone(), plain.tcp.clone(), plain.timeouts);
         group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
     }
     for front_end in &mut plan.front_ends {
@@ -105,6 +107,7 @@ fn known(mut plan: Plan) -> Plan {
         (listen.backlog, listen.somaxconn, listen.syn_backlog) = (u32::MAX, u32::MAX, None);
     }
     plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
+    plan.lookups = Lookups::default();
     plan.recovery.dump = Span::ZERO;
     for action in &mut plan.recovery.actions {
         if let Action::Reboot { delay, .. } = *action {
