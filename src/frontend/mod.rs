@@ -7,6 +7,7 @@
 mod group;
 mod members;
 mod queue;
+mod request;
 mod row;
 mod tick;
 mod tls;
@@ -23,6 +24,7 @@ use crate::validate::{Answer, Phase, Verdict};
 pub use group::Group;
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
+pub use request::Requests;
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use tick::{Pull, Taken, TickRun};
 pub use tls::{Handshake, Tls};
@@ -62,6 +64,8 @@ pub trait Port {
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
     /// Records a latency that counts for each of a bundle.
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
+    /// Whether the peer of a request (by the number that its job carries) still waits for the answer.
+    fn awaits(&self, request: u32) -> bool;
     /// Puts a decision on the record.
     fn decide(&mut self, decision: Decision, row: Option<&Row>);
 }
@@ -360,6 +364,13 @@ impl FrontEnd {
             self.account.cut_off += u128::from(cpu.0);
         }
         self.account.close(end)
+    }
+
+    /// The requests whose jobs wait or are in service, by the numbers that the jobs carry.
+    pub fn requests(&self) -> Vec<u32> {
+        let held = self.workers.iter().filter(|worker| worker.doing != Doing::Nothing).map(|worker| &worker.job);
+        let jobs = self.queue.jobs().chain(held);
+        jobs.filter(|job| job.kind == JobKind::Request).map(|job| job.row).collect()
     }
 
     /// Workers that hold a job.

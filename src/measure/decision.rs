@@ -47,11 +47,19 @@ pub enum What {
     Dropped = 28,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
+    /// A request falls due; detail: 0 sent at once, 1 waits at the peer; extra: 0, as in all of requests but the next.
+    RequestDue = 80,
+    /// A worker takes the job of a request; extra: the front end.
+    RequestTaken = 81,
+    /// The answer to a request is there, at the peer.
+    RequestAnswered = 82,
+    /// A request fails; detail: 0 its time-out is over, 1 its connection is gone.
+    RequestFailed = 83,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 20] = [
+    pub const ALL: [What; 24] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -72,6 +80,10 @@ impl What {
         What::Closed,
         What::Dropped,
         What::Handshake,
+        What::RequestDue,
+        What::RequestTaken,
+        What::RequestAnswered,
+        What::RequestFailed,
     ];
 
     /// The decision with this number.
@@ -102,6 +114,10 @@ impl What {
             What::Closed => "closed",
             What::Dropped => "dropped",
             What::Handshake => "handshake",
+            What::RequestDue => "request due",
+            What::RequestTaken => "request taken",
+            What::RequestAnswered => "request answered",
+            What::RequestFailed => "request failed",
         }
     }
 

@@ -97,6 +97,7 @@ impl GroupPlan {
             attempt_timeout: Some(Span::SECOND.times(30)),
             reconnect: Reconnect { first: Dist::Constant(Span::ZERO), delay: Dist::Constant(Span::SECOND.times(5)) },
             front_ends: Vec::new(),
+            requests: None,
             present: true,
         }
     }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use crate::dist::Dist;
-pub use crate::frontend::WhenFull;
+pub use crate::frontend::{Requests, WhenFull};
 use crate::policy::tls::{Bytes, Resumption};
 use crate::policy::{Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
@@ -137,6 +137,8 @@ pub struct GroupPlan {
     pub reconnect: Reconnect,
     /// Positions in `front_ends`, in the order in which they are tried; not empty, no position twice.
     pub front_ends: Vec<u16>,
+    /// What each of them asks beside connecting; `None`: nothing.
+    pub requests: Option<Requests>,
     /// Whether they are there from the beginning (a timeline entry may bring them later).
     pub present: bool,
 }
@@ -250,6 +252,11 @@ pub struct Assumption {
 }
 
 impl Plan {
+    /// How many peers there are in all groups that send requests.
+    pub fn senders(&self) -> u64 {
+        self.groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum()
+    }
+
     /// How many peers there are in all groups.
     pub fn peers(&self) -> u64 {
         self.groups.iter().map(|group| u64::from(group.peers())).sum()

@@ -117,6 +117,9 @@ impl Run<'_> {
 
     /// The connection of a job that found the queue full is reset (rule 3).
     pub(super) fn no_room(&mut self, now: Time, job: Job) {
+        if job.kind == JobKind::Request {
+            return self.request_refused(now, job);
+        }
         let group = self.group_of(job.row);
         self.decide(now, job.row, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
@@ -149,10 +152,14 @@ impl Run<'_> {
     #[inline]
     pub(super) fn job_ended(&mut self, now: Time, place: usize, group: usize, ended: Ended) {
         if !ended.useful {
+            if ended.job.kind == JobKind::Request {
+                self.request_wasted(ended.job.row);
+            }
             return;
         }
         let who = ended.job.row;
         match ended.job.kind {
+            JobKind::Request => self.request_served(now, who),
             JobKind::Accept | JobKind::Flight if self.groups[group].tls.is_some() => {
                 if ended.job.kind == JobKind::Flight {
                     self.tls_flight_ended(now, who, group);
@@ -293,6 +300,7 @@ impl Run<'_> {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
         self.visit(now, who, group).connection_ends(learned);
+        self.world.requests_end(&self.groups[group], who, learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -347,6 +355,7 @@ impl Run<'_> {
             } else {
                 self.attempt(now, who, group);
             }
+            self.requests_begin(now, who, group);
         }
         self.presence(now, group, peers, true);
     }
@@ -379,6 +388,7 @@ impl Run<'_> {
             self.visit(now, who, group).outage_is_cut();
         }
         self.obligation_departs(now, who, group);
+        self.requests_depart(who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         row.episode = row.episode.wrapping_add(1);

@@ -15,6 +15,7 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::requests::RequestBook;
 use super::session::Sessions;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
@@ -82,6 +83,7 @@ impl<'a> Run<'a> {
             herd: Herd::new(every),
             drains: Drains::default(),
             overtaken: BTreeMap::new(),
+            requests: RequestBook::of(&groups, cells.plans.len(), numbers.senders),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -218,8 +220,10 @@ impl<'a> Run<'a> {
         } else if who < self.numbers.front_ends {
             let what = if entry.kind == kind::COMPUTED { Wake::Computed } else { Wake::Waited };
             self.worker(now, who - self.numbers.workers, what);
-        } else {
+        } else if who < self.numbers.senders {
             self.rare(now, who, entry);
+        } else {
+            self.request_step(now, who - self.numbers.senders, entry);
         }
     }
 
@@ -244,7 +248,10 @@ impl<'a> Run<'a> {
         } else if who < self.numbers.front_ends {
             names.front_end(self.worker_places[(who - self.numbers.workers) as usize]).to_owned()
         } else {
-            names.front_end((who - self.numbers.front_ends) as u16).to_owned()
+            match self.sender(who) {
+                Some(peer) => names.peer(peer),
+                None => names.front_end((who - self.numbers.front_ends) as u16).to_owned(),
+            }
         };
         RunError::Stuck { steps: STEPS_AT_ONE_INSTANT_MAX, at: entry.at, who }
     }

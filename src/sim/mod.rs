@@ -12,6 +12,7 @@ mod jobs;
 mod lookup;
 mod peer_time;
 mod refresh;
+mod requests;
 mod session;
 mod trigger;
 mod visit;
@@ -52,7 +53,9 @@ impl Watch for Unwatched {}
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum RunError {
     /// More entities than a run can number.
-    #[error("{entities} peers, workers and front ends are more than the {max} that one run can hold")]
+    #[error(
+        "{entities} peers (twice, where they send requests), workers and front ends are more than the {max} that one run can hold"
+    )]
     TooMany {
         /// How many.
         entities: u64,

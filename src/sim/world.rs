@@ -11,6 +11,7 @@ use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Builtin, Phase, Validator, ValidatorMaker, Verdict};
 
+use super::requests::RequestBook;
 use super::{RunError, Watch};
 
 /// Records of one kind that are kept; what is beyond is counted.
@@ -51,6 +52,8 @@ pub(super) struct World<'a> {
     pub(super) drains: Drains,
     /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
     pub(super) overtaken: BTreeMap<u32, Time>,
+    /// `None`: nobody sends requests.
+    pub(super) requests: Option<Box<RequestBook>>,
     pub(super) records: Vec<Record>,
     pub(super) told: BTreeMap<u8, u64>,
     pub(super) series: Vec<Sample>,
@@ -192,6 +195,11 @@ impl Port for World<'_> {
     #[inline]
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
         self.meters.record_bundle(at, bundle, cell, cause, value);
+    }
+
+    #[inline]
+    fn awaits(&self, request: u32) -> bool {
+        self.requests.as_ref().is_some_and(|book| book.awaits(request))
     }
 
     #[inline]

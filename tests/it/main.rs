@@ -8,6 +8,7 @@ mod incident;
 mod layers;
 mod random_plans;
 mod report;
+mod requests;
 mod scenario_errors;
 mod scenario_files;
 mod shipped;

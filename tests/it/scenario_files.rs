@@ -9,8 +9,8 @@ use refresh_sim::dist::Dist;
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
-    TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, Requests, ResumedPlan, Setting,
+    Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -164,6 +164,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "FrontEnd" => "front_end".to_owned(),
             "Reconnect" => "group.reconnect".to_owned(),
             "Tls" => "group.tls".to_owned(),
+            "Requests" => "group.requests".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
@@ -273,12 +274,20 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::option::of(tls()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()));
-    let rest =
-        (dist(), dist(), Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), any::<bool>());
+    let requests = (dist(), dist(), prop::option::of(length()), prop::option::of(1u32..))
+        .prop_map(|(every, cpu, timeout, stop_after)| Requests { every, cpu, timeout, stop_after });
+    let rest = (
+        dist(),
+        dist(),
+        Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(),
+        1..=usize::from(nodes),
+        any::<bool>(),
+        prop::option::of(requests),
+    );
     (name(), peers, prop::option::of(tls), network, rest).prop_map(
         move |(name, (count, indices), tls, network, rest)| {
             let (address, port, known, rtt, attempt_timeout) = network;
-            let (first, delay, mut front_ends, tried, present) = rest;
+            let (first, delay, mut front_ends, tried, present, requests) = rest;
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
             let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
@@ -304,6 +313,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 attempt_timeout,
                 reconnect: Reconnect { first, delay },
                 front_ends,
+                requests,
                 present,
             }
         },
