@@ -13,3 +13,4 @@ mod scenario_errors;
 mod scenario_files;
 mod shipped;
 mod tls;
+mod validation;
