@@ -59,6 +59,10 @@ pub enum Purpose {
     LookupFailure = 61,
     /// Whether the answer to a look-up says no.
     LookupNegative = 62,
+    /// The time from one request of a peer to its next.
+    RequestGap = 70,
+    /// The processor time of a request.
+    RequestCpu = 71,
 }
 
 /// The place of a draw in the life of the one who draws.
@@ -390,6 +394,7 @@ mod tests {
         for (number, purpose) in (0..).zip(all) {
             assert_eq!(purpose as u32, number, "{purpose:?}");
         }
+        assert_eq!([RequestGap as u32, RequestCpu as u32], [70, 71]);
     }
 
     /// Draws with bit `bit` of the concatenated parts of the identity flipped: 64 seed, 32 replication, 64 who,

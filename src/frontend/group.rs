@@ -10,6 +10,7 @@ use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
 
+use super::request::Requests;
 use super::row::Row;
 use super::tls::Tls;
 
@@ -67,6 +68,8 @@ pub struct Group {
     pub reconnect: Reconnect,
     /// Positions of the front ends in the order in which they are tried.
     pub front_ends: Vec<u16>,
+    /// What its peers ask beside connecting; `None`: nothing.
+    pub requests: Option<Box<Requests>>,
     /// Whether the refresh policy takes its transport.
     pub refreshed: bool,
 }

@@ -10,6 +10,7 @@ mod listen;
 mod lookup;
 mod members;
 mod queue;
+mod request;
 mod row;
 mod stop;
 mod tick;
@@ -32,6 +33,7 @@ pub use group::Group;
 pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
+pub use request::Requests;
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use stop::Suspended;
 pub use tick::{Pull, Taken, TickRun};
@@ -74,6 +76,8 @@ pub trait Port {
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
     /// Keeps a job of front end `place` that waits without a worker, and gives it back at `until`.
     fn suspend(&mut self, until: Time, place: u16, job: Suspended);
+    /// Whether the peer of a request (by the number that its job carries) still waits for the answer.
+    fn awaits(&self, request: u32) -> bool;
     /// Puts a decision on the record.
     fn decide(&mut self, decision: Decision, row: Option<&Row>);
 }
@@ -409,6 +413,13 @@ impl FrontEnd {
     /// What came of each kind of look-up.
     pub fn looked(&self) -> &[Looked] {
         &self.answers.counts
+    }
+
+    /// The requests whose jobs wait or are in service, by the numbers that the jobs carry.
+    pub fn requests(&self) -> Vec<u32> {
+        let held = self.workers.iter().filter(|worker| worker.doing != Doing::Nothing).map(|worker| &worker.job);
+        let jobs = self.queue.jobs().chain(held);
+        jobs.filter(|job| job.kind == JobKind::Request).map(|job| job.row).collect()
     }
 
     /// Workers that hold a job.

@@ -18,6 +18,8 @@ pub enum JobKind {
     ValidateAccept,
     /// Validating a connection again.
     ValidateRefresh,
+    /// A request on a valid connection.
+    Request,
 }
 
 /// One piece of work: 24 bytes.
@@ -27,9 +29,9 @@ pub struct Job {
     pub arrived: Time,
     /// CPU time that it takes; at least 1 ns.
     pub demand: Span,
-    /// Whose it is.
+    /// Whose it is: a row, or the number of a request, which knows its row.
     pub row: u32,
-    /// The generation of the row when it came: if the row has moved on, the work is wasted.
+    /// The generation of the row when it came, or when the request was sent: if the row has moved on, the work is wasted.
     pub generation: u16,
     /// What for.
     pub kind: JobKind,
@@ -236,13 +238,22 @@ impl Queue {
         self.line.pop_front();
     }
 
-    /// The rows of the `n` jobs next in line: what will be touched soon.
+    /// The rows of the `n` jobs next in line, requests left out: what will be touched soon.
     #[inline]
     pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
         self.line.iter().take(n).filter_map(|queued| match queued {
-            Queued::One(job) => Some(job.row),
+            Queued::One(job) => (job.kind != JobKind::Request).then_some(job.row),
             Queued::Run | Queued::Rejoined => None,
         })
+    }
+
+    /// The jobs that wait, in order but for accepts, which come last (runs have none of their own).
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        let line = self.line.iter().filter_map(|queued| match queued {
+            Queued::One(job) => Some(job),
+            Queued::Run | Queued::Rejoined => None,
+        });
+        line.chain(&self.accepts)
     }
 
     #[inline]

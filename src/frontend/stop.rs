@@ -355,7 +355,7 @@ fn concerns(lookup: &Lookup, kind: JobKind, transport: Transport) -> bool {
         && match kind {
             JobKind::ValidateAccept => lookup.accept,
             JobKind::ValidateRefresh => lookup.refresh,
-            JobKind::Accept | JobKind::Flight => false,
+            JobKind::Accept | JobKind::Flight | JobKind::Request => false,
         }
 }
 

@@ -37,6 +37,8 @@ impl FrontEnd {
             JobKind::Flight => (group.flights.get(row.flight()), Purpose::FlightCpu, row.flight() as u16),
             JobKind::ValidateAccept => (Some(&group.validate_accept), Purpose::ValidateCpu, 0),
             JobKind::ValidateRefresh => (Some(&group.validate_refresh), Purpose::ValidateCpu, 1),
+            // Made where the request's number is known, on which its CPU hangs.
+            JobKind::Request => (None, Purpose::RequestCpu, 0),
         };
         let demand = dist.map_or(Span(1), |d| group.sample(d, port.draws(), at_row, purpose, row.when(), index));
         let demand = Span(demand.0.max(1));
@@ -101,11 +103,11 @@ impl FrontEnd {
         self.compute(now, number, row, group, port)
     }
 
-    /// The row of the worker that has waited longest for a core, if one is free now.
+    /// The job of the worker that has waited longest for a core, if one is free now.
     #[inline]
-    pub fn next_for_core(&self) -> Option<u32> {
+    pub fn next_for_core(&self) -> Option<&Job> {
         let number = *self.for_core.front()?;
-        (self.cores_free > 0).then(|| self.workers[number as usize].job.row)
+        (self.cores_free > 0).then(|| &self.workers[number as usize].job)
     }
 
     /// The worker that has waited longest gets the free core; `row` is its job's.
@@ -134,7 +136,7 @@ impl FrontEnd {
                 self.listener.accepted();
                 None
             }
-            JobKind::Flight => None,
+            JobKind::Flight | JobKind::Request => None,
         };
         if let Some(phase) = phase {
             let left_behind;
@@ -163,13 +165,13 @@ impl FrontEnd {
         Started::Fine
     }
 
-    /// The row of the job in service at worker `number` (counted from this front end's first), if what ends at `now` is
+    /// The job in service at worker `number` (counted from this front end's first), if what ends at `now` is
     /// its own doing; `None`: a crash was faster.
     #[inline]
-    pub fn ends_now(&self, number: u32, now: Time, what: Wake) -> Option<u32> {
+    pub fn ends_now(&self, number: u32, now: Time, what: Wake) -> Option<&Job> {
         let worker = &self.workers[number as usize];
         let doing = if what == Wake::Computed { Doing::Computing } else { Doing::Blocked };
-        (worker.doing == doing && worker.until == now).then_some(worker.job.row)
+        (worker.doing == doing && worker.until == now).then_some(&worker.job)
     }
 
     /// Worker `number` has computed: its core is free. The job ends, unless it stops for others.
@@ -194,14 +196,19 @@ impl FrontEnd {
         let worker = &mut self.workers[number as usize];
         worker.doing = Doing::Nothing;
         let Job { kind, cause, arrived, generation, .. } = worker.job;
-        let useful = generation == row.generation && matches!(row.step(), Step::InJob | Step::Valid);
+        let mut useful = generation == row.generation && matches!(row.step(), Step::InJob | Step::Valid);
+        if kind == JobKind::Request {
+            useful &= port.awaits(worker.job.row);
+        }
         self.account.serve(now, arrived, worker.cpu, useful);
         let service = now.since(worker.taken);
         match kind {
             JobKind::ValidateAccept | JobKind::ValidateRefresh => {
                 port.measure_bundle(now, Bundle::Validation, group.cell, cause, service);
             }
-            JobKind::Accept | JobKind::Flight => port.measure(now, Metric::Service, group.cell, cause, service),
+            JobKind::Accept | JobKind::Flight | JobKind::Request => {
+                port.measure(now, Metric::Service, group.cell, cause, service);
+            }
         }
         self.idle.push(number);
         Ended { job: worker.job, useful, answer: worker.answer }

@@ -76,11 +76,19 @@ pub enum What {
     LookedUp = 71,
     /// A job that waited without a worker rejoins the queue.
     Rejoined = 72,
+    /// A request falls due; detail: 0 sent at once, 1 waits at the peer; extra: 0, as in all of requests but the next.
+    RequestDue = 80,
+    /// A worker takes the job of a request; extra: the front end.
+    RequestTaken = 81,
+    /// The answer to a request is there, at the peer.
+    RequestAnswered = 82,
+    /// A request fails; detail: 0 its time-out is over, 1 its connection is gone.
+    RequestFailed = 83,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 30] = [
+    pub const ALL: [What; 34] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -111,6 +119,10 @@ impl What {
         What::LookUp,
         What::LookedUp,
         What::Rejoined,
+        What::RequestDue,
+        What::RequestTaken,
+        What::RequestAnswered,
+        What::RequestFailed,
     ];
 
     /// The decision with this number.
@@ -151,6 +163,10 @@ impl What {
             What::LookUp => "look-up",
             What::LookedUp => "looked up",
             What::Rejoined => "rejoined",
+            What::RequestDue => "request due",
+            What::RequestTaken => "request taken",
+            What::RequestAnswered => "request answered",
+            What::RequestFailed => "request failed",
         }
     }
 

@@ -66,6 +66,8 @@ latencies! {
     Sweep = "sweep", "from a tick to the last of its connections valid, one sample a tick";
     /// Waits for others.
     Lookup = "lookup", "from the instant a validation asks for a look-up to its end, answers kept from before left out, at the front end";
+    /// A request.
+    Request = "request", "from the instant a request was due to its answer, at the peer";
 }
 
 /// How many latency metrics there are.
@@ -160,6 +162,20 @@ figures! {
     BytesToFrontEnds = "handshakes.bytes_to_front_ends", Shape::Count, "bytes of completed TLS handshakes from peers to front ends (tags: group, transport)";
     /// Handshake bytes the other way.
     BytesToPeers = "handshakes.bytes_to_peers", Shape::Count, "bytes of completed TLS handshakes from front ends to peers (tags: group, transport)";
+    /// Requests.
+    RequestsDue = "requests.due", Shape::Count, "requests that fell due (tags: group, transport)";
+    /// Requests answered.
+    RequestsInTime = "requests.in_time", Shape::Count, "requests answered before their time-out was over (tags: group, transport)";
+    /// Requests that failed.
+    RequestsTimedOut = "requests.timed_out", Shape::Count, "requests without an answer when their time-out was over (tags: group, transport)";
+    /// Requests that failed.
+    RequestsLost = "requests.connection_lost", Shape::Count, "requests whose connection was gone before the answer (tags: group, transport)";
+    /// Requests of those that left.
+    RequestsDeparted = "requests.departed", Shape::Count, "requests whose peer left before the answer (tags: group, transport)";
+    /// Requests still open.
+    RequestsUnfinished = "requests.unfinished", Shape::Count, "requests open at the end of the run (tags: group, transport)";
+    /// Share answered.
+    Goodput = "requests.goodput", Shape::Share, "share of the requests due that were answered in time, departed ones left out (tags: group, transport)";
     /// Established share of peer time.
     Availability = "availability", Shape::Share, "share of the peers' time with an established connection (tags: group, transport)";
     /// Peer time without.

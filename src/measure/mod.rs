@@ -12,6 +12,7 @@ mod meters;
 mod metric;
 mod outcome;
 mod record;
+mod requests;
 mod tally;
 
 pub use accounts::{Account, Imbalance};
@@ -24,6 +25,7 @@ pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quanti
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};
 pub use outcome::{CrashReport, FrontEndFigures, GroupFigures, Outcome, Verdict};
 pub use record::{Record, RecordKind, Sample};
+pub use requests::RequestCounts;
 
 /// Why a connection was made, or what a sample belongs to (model rule 15).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,11 +37,13 @@ pub enum Cause {
     Refresh = 1,
     /// After a loss.
     Recovery = 2,
+    /// None of these: a request, on a connection that there is.
+    Request = 3,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Cause; 3] = [Cause::Initial, Cause::Refresh, Cause::Recovery];
+    pub const ALL: [Cause; 4] = [Cause::Initial, Cause::Refresh, Cause::Recovery, Cause::Request];
 
     /// Its name in `[expect]` and in results.
     pub fn name(self) -> &'static str {
@@ -47,6 +51,7 @@ impl Cause {
             Cause::Initial => "initial",
             Cause::Refresh => "refresh",
             Cause::Recovery => "recovery",
+            Cause::Request => "request",
         }
     }
 }

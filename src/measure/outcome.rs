@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd, Looked};
+use super::{Account, Drains, Handshakes, Herd, Looked, RequestCounts};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -29,6 +29,8 @@ pub struct Outcome {
     pub groups: Vec<GroupFigures>,
     /// Each cell's TLS handshakes, if it has TLS settings; empty if none has.
     pub handshakes: Vec<Option<Handshakes>>,
+    /// Each cell's requests, if a group of it sends any; empty if none does.
+    pub requests: Vec<Option<RequestCounts>>,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
     /// Most peers without a valid connection at once after the first service start, and when.

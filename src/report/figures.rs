@@ -1,9 +1,10 @@
 //! Every figure of the registry, computed from an outcome.
 
 use super::course::course;
-use super::latency::{cells, counted};
+use super::latency::{cells, counted, requests};
 use crate::measure::{
-    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Looked, Outcome, Tags,
+    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Looked, Outcome,
+    RequestCounts, Tags,
 };
 use crate::scenario::plan::Plan;
 use crate::time::Span;
@@ -109,6 +110,8 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
     let of_tls = |count: fn(&Handshakes) -> u64| tls().map(|tls| Value::Count(count(&tls)));
     let bytes =
         |count: fn(&Handshakes) -> u64| tls().filter(|tls| tls.unweighed == 0).map(|tls| Value::Count(count(&tls)));
+    let of_requests =
+        |count: fn(&RequestCounts) -> u64| requests(outcome, &those).map(|counts| Value::Count(count(&counts)));
     Some(match figure {
         Figure::Dues => of(Counter::Dues),
         Figure::ValidInPlace => of_due(Counter::ValidInPlace),
@@ -136,10 +139,22 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::DeclinedSessions => of_tls(|tls| tls.declined),
         Figure::BytesToFrontEnds => bytes(|tls| tls.to_front_end),
         Figure::BytesToPeers => bytes(|tls| tls.to_peer),
+        Figure::RequestsDue => of_requests(|counts| counts.due),
+        Figure::RequestsInTime => of_requests(|counts| counts.in_time),
+        Figure::RequestsTimedOut => of_requests(|counts| counts.timed_out),
+        Figure::RequestsLost => of_requests(|counts| counts.connection_lost),
+        Figure::RequestsDeparted => of_requests(|counts| counts.departed),
+        Figure::RequestsUnfinished => of_requests(|counts| counts.unfinished),
+        Figure::Goodput => requests(outcome, &those).and_then(|counts| goodput(&counts)),
         Figure::Availability => share(present.saturating_sub(lost), present),
         Figure::PeerTimeLost => (present > 0).then_some(Value::Length(lost)),
         _ => None,
     })
+}
+
+/// The share of requests answered in time; `None`: none fell due whose peer stayed.
+pub(super) fn goodput(counts: &RequestCounts) -> Option<Value> {
+    share(counts.in_time.into(), (counts.due - counts.departed).into())
 }
 
 /// A length of the drains; one that has none is without end.

@@ -8,11 +8,11 @@ use serde_json::{Map, Value as Json, json};
 use super::course::{course, disconnected};
 use super::figures::{Value, figure, handshakes};
 use super::judge::{Judged, overall};
-use super::latency::{Edges, Samples};
+use super::latency::{Edges, Samples, cells, requests};
 use super::words;
 use crate::measure::{
     COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Looked, Metric,
-    Outcome, Tags, Verdict,
+    Outcome, RequestCounts, Tags, Verdict,
 };
 use crate::policy::lookup::Lookup;
 use crate::scenario::plan::{Plan, SEMANTICS};
@@ -55,6 +55,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "groups_folded": outcome.cells.folded,
         "front_ends": outcome.front_ends.iter().map(|f| of_front_end(plan, f)).collect::<Json>(),
         "refreshes": outcomes_of_refreshes(outcome, None),
+        "requests": requests(outcome, &cells(outcome, &Tags::default())).map(of_requests),
         "disconnected": {
             "max": outcome.disconnected_max.0,
             "max_at_ns": outcome.disconnected_max.1.0,
@@ -278,6 +279,7 @@ fn groups(plan: &Plan, outcome: &Outcome) -> Json {
             "valid": count(Counter::Valids),
             "connects_unfinished": count(Counter::UnfinishedConnects),
             "handshakes": handshakes(outcome, &[cell]).map(of_handshakes),
+            "requests": requests(outcome, &[cell]).map(of_requests),
         })
     };
     outcome.cells.plans.iter().enumerate().map(one).collect()
@@ -292,6 +294,21 @@ fn of_handshakes(tls: Handshakes) -> Json {
         "declined": tls.declined,
         "bytes_to_front_ends": bytes(tls.to_front_end),
         "bytes_to_peers": bytes(tls.to_peer),
+    })
+}
+
+/// What became of requests. The five outcomes add up to `due`.
+fn of_requests(counts: RequestCounts) -> Json {
+    json!({
+        "due": counts.due,
+        "in_time": counts.in_time,
+        "timed_out": counts.timed_out,
+        "connection_lost": counts.connection_lost,
+        "departed": counts.departed,
+        "unfinished": counts.unfinished,
+        "failed_before_measuring": counts.unmeasured,
+        "oldest_failed_ns": counts.oldest_failed.0,
+        "oldest_open_ns": ns_of(counts.oldest_open),
     })
 }
 

@@ -331,6 +331,12 @@ fn in_words(plan: &Plan, decision: &Decision) -> String {
         What::LookUp => format!("look-up {}: {}", name_of_lookup(plan, detail), how(detail)),
         What::LookedUp => format!("look-up {}: {}", name_of_lookup(plan, detail), found(detail)),
         What::Rejoined => "the validation waits no more and rejoins the queue".to_owned(),
+        What::RequestDue if detail == 1 => "request due, waits for a connection".to_owned(),
+        What::RequestDue => "request due".to_owned(),
+        What::RequestTaken => "a worker takes the request".to_owned(),
+        What::RequestAnswered => "request answered".to_owned(),
+        What::RequestFailed if detail == 1 => "request fails: its connection is gone".to_owned(),
+        What::RequestFailed => "request fails: its time-out is over".to_owned(),
     }
 }
 
@@ -410,6 +416,7 @@ fn job(detail: u8) -> &'static str {
         1 => "a flight",
         2 => "the validation of a new connection",
         3 => "the validation of a refresh",
+        4 => "a request",
         _ => "a job",
     }
 }

@@ -110,6 +110,7 @@ impl GroupPlan {
             timeouts: Timeouts::default(),
             reconnect: Reconnect::plain(Dist::Constant(Span::ZERO), Dist::Constant(Span::SECOND.times(5))),
             front_ends: Vec::new(),
+            requests: None,
             present: true,
         }
     }

@@ -360,6 +360,8 @@ pub struct Group {
     /// Names of the front ends that they try, in order; default all in the order of `front_end.nodes`.
     #[schemars(length(min = 1, max = 1024))]
     pub front_ends: Option<Vec<String>>,
+    /// What each of them asks beside connecting, whatever the front end is doing; without it nothing.
+    pub requests: Option<Requests>,
     /// Whether they are there from the beginning; a timeline entry may bring them later.
     #[schemars(extend("default" = true))]
     pub present: Option<bool>,
@@ -470,6 +472,21 @@ pub struct Tls {
     /// Bytes of a resumed handshake, to the front end and to the peer; only with `resumed_flights`.
     #[schemars(length(min = 2, max = 2), inner(range(min = 0, max = 1000000000)))]
     pub resumed_bytes: Option<Vec<u64>>,
+}
+
+/// What each peer asks beside connecting, whatever the front end is doing.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Requests {
+    /// From one request of a peer to its next, drawn anew for each; a constant begins with a phase of the peer's own.
+    pub every: Distribution,
+    /// CPU of the front end for each.
+    pub cpu: Distribution,
+    /// A request without an answer for this long after its due has failed; or `never`; default 30s.
+    pub timeout: Option<LengthOrNever>,
+    /// How many each peer sends in all; default without end.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub stop_after: Option<u64>,
 }
 
 /// How peers come back after a loss.

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use crate::dist::Dist;
-pub use crate::frontend::{Listen, Overflow, WhenFull};
+pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
@@ -151,6 +151,8 @@ pub struct GroupPlan {
     pub reconnect: Reconnect,
     /// Positions in `front_ends`, in the order in which they are tried; not empty, no position twice.
     pub front_ends: Vec<u16>,
+    /// What each of them asks beside connecting; `None`: nothing.
+    pub requests: Option<Requests>,
     /// Whether they are there from the beginning (a timeline entry may bring them later).
     pub present: bool,
 }
@@ -270,6 +272,11 @@ pub struct Assumption {
 }
 
 impl Plan {
+    /// How many peers there are in all groups that send requests.
+    pub fn senders(&self) -> u64 {
+        self.groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum()
+    }
+
     /// How many peers there are in all groups.
     pub fn peers(&self) -> u64 {
         self.groups.iter().map(|group| u64::from(group.peers())).sum()

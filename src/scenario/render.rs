@@ -16,7 +16,7 @@ use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
 use super::file::{ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, TimelineWord, Word};
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS, TlsPlan};
+use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
 use super::resolve::written_date;
 
 /// Writes a plan as a scenario file.
@@ -295,11 +295,25 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
     out.line("present", group.present);
+    let path = out.path.clone();
     if let Some(settings) = &group.tls {
-        tls(out, settings);
+        tls(out, &path, settings);
     }
-    path(out, group);
+    if let Some(settings) = &group.requests {
+        requests(out, &path, settings);
+    }
+    self::path(out, group);
     tcp(out, group);
+}
+
+fn requests(out: &mut Writer<'_>, group: &str, requests: &Requests) {
+    out.section("[group.requests]", &format!("{group}.requests"));
+    out.line("every", dist(&requests.every));
+    out.line("cpu", dist(&requests.cpu));
+    out.line("timeout", length_or_never(requests.timeout));
+    if let Some(most) = requests.stop_after {
+        out.line("stop_after", most);
+    }
 }
 
 fn path(out: &mut Writer<'_>, group: &GroupPlan) {
@@ -334,8 +348,8 @@ fn tcp(out: &mut Writer<'_>, group: &GroupPlan) {
 }
 
 /// The plan knows costs and not what they are measured of: an assumption says that.
-fn tls(out: &mut Writer<'_>, tls: &TlsPlan) {
-    let path = format!("{}.tls", out.path);
+fn tls(out: &mut Writer<'_>, group: &str, tls: &TlsPlan) {
+    let path = format!("{group}.tls");
     out.section("[group.tls]", &path);
     if let Some(finish) = &tls.finish {
         out.line("finish", dist(finish));

@@ -9,6 +9,7 @@ mod group;
 mod lookup;
 mod network;
 mod reconnect;
+mod requests;
 mod timeline;
 mod tls;
 
@@ -158,8 +159,11 @@ fn entities(item: &Item<'_, '_>, groups: &[super::GroupPlan], front_ends: &[supe
     let peers: u64 = groups.iter().map(|group| u64::from(group.peers())).sum();
     let others: u64 = front_ends.iter().map(|front_end| u64::from(front_end.workers) + 1).sum();
     let most = u64::from(ENTITIES_MAX) - ENTITIES_SPARE;
-    if peers + others > most {
-        let what = format!("has {peers} peers in all, which with {others} workers and front ends is too many");
+    let senders: u64 =
+        groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum();
+    if peers + senders + others > most {
+        let twice = if senders > 0 { format!(" ({senders} of them twice, for their requests)") } else { String::new() };
+        let what = format!("has {peers} peers in all{twice}, which with {others} workers and front ends is too many");
         item.wrong(what, format!("at most {most} peers, workers and front ends in all"));
     }
 }

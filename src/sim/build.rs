@@ -11,21 +11,22 @@ use crate::validate::{Certificate, Transport};
 
 use super::RunError;
 
-/// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler, then jobs
-/// that wait without a worker.
+/// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler, then the
+/// senders of requests, then jobs that wait without a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Numbers {
     pub(super) workers: Entity,
     pub(super) front_ends: Entity,
     pub(super) timeline: Entity,
     pub(super) sampler: Entity,
+    pub(super) senders: Entity,
     pub(super) waits: Entity,
 }
 
 impl Numbers {
     pub(super) fn of(plan: &Plan) -> Result<Numbers, RunError> {
         let workers: u64 = plan.front_ends.iter().map(|f| u64::from(f.workers)).sum();
-        let entities = plan.peers() + workers + plan.front_ends.len() as u64 + 2;
+        let entities = plan.peers() + workers + plan.front_ends.len() as u64 + 2 + plan.senders();
         let max = u64::from(ENTITIES_MAX);
         if entities > max {
             return Err(RunError::TooMany { entities, max });
@@ -33,7 +34,9 @@ impl Numbers {
         let connections = plan.peers() as u32;
         let front_ends = connections + workers as u32;
         let timeline = front_ends + plan.front_ends.len() as u32;
-        Ok(Numbers { workers: connections, front_ends, timeline, sampler: timeline + 1, waits: timeline + 2 })
+        let senders = timeline + 2;
+        let waits = senders + plan.senders() as u32;
+        Ok(Numbers { workers: connections, front_ends, timeline, sampler: timeline + 1, senders, waits })
     }
 }
 
@@ -86,6 +89,7 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         timeouts: group.timeouts,
         reconnect: group.reconnect.clone(),
         front_ends: group.front_ends.clone(),
+        requests: group.requests.clone().map(Box::new),
         refreshed,
     }
 }

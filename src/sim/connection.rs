@@ -118,6 +118,9 @@ impl Run<'_> {
 
     /// The connection of a job that found the queue full is reset (rule 3).
     pub(super) fn no_room(&mut self, now: Time, place: usize, job: Job) {
+        if job.kind == JobKind::Request {
+            return self.request_refused(now, job);
+        }
         let group = self.group_of(job.row);
         self.decide_at(now, job.row, place, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
@@ -152,11 +155,16 @@ impl Run<'_> {
     #[inline]
     pub(super) fn job_ended(&mut self, now: Time, place: usize, group: usize, ended: Ended) {
         if !ended.useful {
-            self.front_ends[place].abandoned.is_known(&ended.job, now);
+            if ended.job.kind == JobKind::Request {
+                self.request_wasted(ended.job.row);
+            } else {
+                self.front_ends[place].abandoned.is_known(&ended.job, now);
+            }
             return;
         }
         let who = ended.job.row;
         match ended.job.kind {
+            JobKind::Request => self.request_served(now, who),
             JobKind::Accept | JobKind::Flight if self.groups[group].tls.is_some() => {
                 if ended.job.kind == JobKind::Flight {
                     self.tls_flight_ended(now, who, group);
@@ -321,6 +329,7 @@ impl Run<'_> {
         let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
         let learned = if told { self.trip(who, group).news_of_the_end(learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
+        self.world.requests_end(&self.groups[group], who, learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -380,6 +389,7 @@ impl Run<'_> {
             } else {
                 self.attempt(now, who, group);
             }
+            self.requests_begin(now, who, group);
         }
         self.presence(now, group, peers, true);
     }
@@ -416,6 +426,7 @@ impl Run<'_> {
             self.visit(now, who, group).outage_is_cut();
         }
         self.obligation_departs(now, who, group);
+        self.requests_depart(who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         row.episode = row.episode.wrapping_add(1);

@@ -66,6 +66,7 @@ impl Run<'_> {
             self.takes_port(now, who, group);
             self.front_ends[place].members.add(who);
             self.visit(now, who, group).become_valid();
+            self.world.requests_open(&self.groups[group], who, now);
             self.one_less(now);
         }
     }
@@ -85,6 +86,7 @@ impl Run<'_> {
         let front_end = &self.front_ends[place];
         let (incarnation, process_start, service_start) =
             (front_end.incarnation, front_end.process_start, front_end.service_start);
+        self.requests_lost_in_crash(place);
         let wreck = self.front_ends[place].crash(now, &self.plan.recovery);
         self.world.end_validator(place as u16);
         self.decide_front_end(now, place, What::Crash, wreck.failure);

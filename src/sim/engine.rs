@@ -17,6 +17,7 @@ use crate::validate::ValidatorMaker;
 use super::build::{self, Numbers};
 use super::lookups::Waits;
 use super::ports::Ports;
+use super::requests::RequestBook;
 use super::retry::{self, Aside, Rations};
 use super::session::Sessions;
 use super::way::Way;
@@ -99,6 +100,7 @@ impl<'a> Run<'a> {
             drains: Drains::default(),
             waits: Waits::new(numbers.waits),
             overtaken: BTreeMap::new(),
+            requests: RequestBook::of(&groups, cells.plans.len(), numbers.senders),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -241,8 +243,10 @@ impl<'a> Run<'a> {
         } else if who < self.numbers.front_ends {
             let what = if entry.kind == kind::COMPUTED { Wake::Computed } else { Wake::Waited };
             self.worker(now, who - self.numbers.workers, what);
-        } else {
+        } else if who < self.numbers.senders || who >= self.numbers.waits {
             self.rare(now, who, entry);
+        } else {
+            self.request_step(now, who - self.numbers.senders, entry);
         }
     }
 
@@ -271,7 +275,10 @@ impl<'a> Run<'a> {
         } else if who < self.numbers.front_ends {
             names.front_end(self.worker_places[(who - self.numbers.workers) as usize]).to_owned()
         } else {
-            names.front_end((who - self.numbers.front_ends) as u16).to_owned()
+            match self.sender(who) {
+                Some(peer) => names.peer(peer),
+                None => names.front_end((who - self.numbers.front_ends) as u16).to_owned(),
+            }
         };
         RunError::Stuck { steps: STEPS_AT_ONE_INSTANT_MAX, at: entry.at, who }
     }

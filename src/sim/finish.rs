@@ -1,7 +1,7 @@
 //! The end of a run: what is still open is counted with its age, the books are closed, the outcome is made.
 
 use crate::frontend::{Life, Obligation, Step};
-use crate::measure::{Counter, FrontEndFigures, Looked, Outcome};
+use crate::measure::{Counter, FrontEndFigures, Looked, Outcome, RequestCounts};
 use crate::time::{Span, Time};
 
 use super::RunError;
@@ -11,6 +11,7 @@ impl Run<'_> {
     pub(super) fn finish(mut self, interrupted: bool) -> Result<Outcome, RunError> {
         let end = if interrupted { self.now } else { self.end };
         let (oldest_open_refresh, oldest_open_outage) = self.count_what_is_open(end);
+        let requests = self.close_requests(end);
         for group in 0..self.groups.len() {
             self.settle_presence(end, group);
             self.figures[usize::from(self.groups[group].cell)].peers += self.present[group].0;
@@ -23,7 +24,8 @@ impl Run<'_> {
         let sessions = self.sessions.take();
         let handshakes = sessions.as_ref().map_or(Vec::new(), |sessions| sessions.numbers());
         let looked = front_ends.iter().flat_map(|f| &f.looked).flat_map(Looked::numbers);
-        self.world.digest.close_with(numbers.into_iter().chain(handshakes).chain(looked));
+        let of_requests = requests.iter().flatten().flat_map(RequestCounts::numbers);
+        self.world.digest.close_with(numbers.into_iter().chain(handshakes).chain(looked).chain(of_requests));
         let told: u64 = self.world.told.get(&1).copied().unwrap_or(0);
         let kept = self.world.records.iter().filter(|r| matches!(r.kind, crate::measure::RecordKind::Rejected { .. }));
         let rejections_untold = told - kept.count() as u64;
@@ -38,6 +40,7 @@ impl Run<'_> {
             front_ends,
             groups: self.figures,
             handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
+            requests,
             crashes: self.world.crashes,
             disconnected_max: self.world.disconnected_max,
             herd: self.world.herd,

@@ -79,7 +79,8 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[place];
         // A refresh whose connection was lost before service is recorded then, not asked now (rule 17).
         let lost = job.kind == JobKind::ValidateRefresh;
-        let is_known = lost || front_end.setup.notices && front_end.abandoned.is_known(job, now);
+        let notices = front_end.setup.notices && job.kind != JobKind::Request;
+        let is_known = lost || notices && front_end.abandoned.is_known(job, now);
         if !is_known {
             return false;
         }

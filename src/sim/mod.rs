@@ -16,6 +16,7 @@ mod network;
 mod peer_time;
 mod ports;
 mod refresh;
+mod requests;
 mod retry;
 mod session;
 mod trigger;
@@ -58,7 +59,9 @@ impl Watch for Unwatched {}
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum RunError {
     /// More entities than a run can number.
-    #[error("{entities} peers, workers and front ends are more than the {max} that one run can hold")]
+    #[error(
+        "{entities} peers (twice, where they send requests), workers and front ends are more than the {max} that one run can hold"
+    )]
     TooMany {
         /// How many.
         entities: u64,

@@ -180,6 +180,7 @@ impl Visit<'_, '_> {
             }
         }
         self.become_valid();
+        self.world.requests_open(self.of, self.who, established);
         // On its way even if it never arrives, which is not the same as no news.
         self.row.next = established.min(Time(Time::NEVER.0 - 1));
     }
@@ -303,6 +304,7 @@ impl Visit<'_, '_> {
         self.front_end.owing -= 1;
         self.row.since = learned;
         self.row.set_cause(Cause::Refresh);
+        self.world.requests_end(self.of, self.who, learned);
         learned
     }
 

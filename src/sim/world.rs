@@ -12,6 +12,7 @@ use crate::time::{Span, Time};
 use crate::validate::{Answer, Builtin, Phase, Validator, ValidatorMaker, Verdict};
 
 use super::lookups::Waits;
+use super::requests::RequestBook;
 use super::{RunError, Watch};
 
 /// Records of one kind that are kept; what is beyond is counted.
@@ -54,6 +55,8 @@ pub(super) struct World<'a> {
     pub(super) waits: Waits,
     /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
     pub(super) overtaken: BTreeMap<u32, Time>,
+    /// `None`: nobody sends requests.
+    pub(super) requests: Option<Box<RequestBook>>,
     pub(super) records: Vec<Record>,
     pub(super) told: BTreeMap<u8, u64>,
     pub(super) series: Vec<Sample>,
@@ -207,6 +210,11 @@ impl Port for World<'_> {
             Ok(who) => self.wake(until, who, Wake::Waited),
             Err(error) => self.failed = Some(error),
         }
+    }
+
+    #[inline]
+    fn awaits(&self, request: u32) -> bool {
+        self.requests.as_ref().is_some_and(|book| book.awaits(request))
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
-use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
+use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, RequestCounts, What};
 use refresh_sim::policy::lookup::Lives;
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
@@ -21,8 +21,8 @@ use refresh_sim::policy::{
     JitterAt, Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
 };
 use refresh_sim::scenario::plan::{
-    Change, FrontEndPlan, GroupPlan, Listen, Overflow, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan,
-    WhenFull,
+    Change, FrontEndPlan, GroupPlan, Listen, Overflow, Plan, Requests, ResumedPlan, Start, TieOrder, TimelineEntry,
+    TlsPlan, WhenFull,
 };
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
@@ -300,6 +300,24 @@ fn tls(of: &mut Choices<'_>, horizon: Span) -> Option<TlsPlan> {
     Some(TlsPlan { finish, bytes: full, resumed })
 }
 
+/// Up to some sixty requests of each peer in a run, and time-outs of any length.
+fn requests(of: &mut Choices<'_>, horizon: Span) -> Option<Requests> {
+    if of.below(3) == 0 {
+        return None;
+    }
+    let every = of.span(Span(horizon.0 / 60 + 1), horizon);
+    Some(Requests {
+        every: match of.below(3) {
+            0 => Dist::Constant(every),
+            1 => Dist::exponential(every).expect("the parameter is in range"),
+            _ => Dist::uniform(Span(every.0 / 2), every).expect("the parameters are in range"),
+        },
+        cpu: of.cost(),
+        timeout: if of.below(4) == 3 { None } else { Some(of.span(Span(1), horizon)) },
+        stop_after: if of.below(4) == 3 { Some(1 + of.below(9) as u32) } else { None },
+    })
+}
+
 fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> GroupPlan {
     let transport = of.one_of(&[Transport::Tcp, Transport::Tls]);
     let count = of.below(21) as u32;
@@ -342,6 +360,7 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
         present: of.below(5) != 4,
         path: path(of),
         tcp: tcp(of, count, horizon),
+        requests: requests(of, horizon),
         ..GroupPlan::new(&format!("g{number}"), transport, count)
     }
 }
@@ -493,6 +512,46 @@ fn check_handshakes(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
     assert!(sum(|tls| tls.full + tls.resumed) <= total(outcome, Counter::Attempts), "more handshakes than tries");
 }
 
+/// Each request that is due ends in one way, as the counters and as the decisions tell it.
+fn check_requests(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    assert_eq!(outcome.requests.iter().any(Option::is_some), sends(plan));
+    let sum = |of: fn(&RequestCounts) -> u64| outcome.requests.iter().flatten().map(of).sum::<u64>();
+    let told = |what: What, detail: Option<u8>| {
+        seen.iter().filter(|d| d.what == what && detail.is_none_or(|detail| detail == d.detail)).count() as u64
+    };
+    assert_eq!(sum(|counts| counts.due), told(What::RequestDue, None));
+    assert_eq!(sum(|counts| counts.in_time), told(What::RequestAnswered, None));
+    assert_eq!(sum(|counts| counts.timed_out), told(What::RequestFailed, Some(0)));
+    assert_eq!(sum(|counts| counts.connection_lost), told(What::RequestFailed, Some(1)));
+    for counts in outcome.requests.iter().flatten() {
+        let ends = counts.in_time + counts.timed_out + counts.connection_lost + counts.departed + counts.unfinished;
+        assert_eq!(counts.due, ends, "{counts:?}");
+        assert!(counts.oldest_open.is_some() == (counts.unfinished > 0));
+    }
+    let mut open: BTreeMap<u32, i64> = BTreeMap::new();
+    for d in seen {
+        let open = open.entry(d.who).or_default();
+        match d.what {
+            What::RequestDue => *open += 1,
+            What::RequestAnswered | What::RequestFailed => *open -= 1,
+            What::Leave => *open = 0,
+            _ => {}
+        }
+        assert!(*open >= 0, "more ends than requests: {d:?}");
+    }
+    assert_eq!(open.values().sum::<i64>(), sum(|counts| counts.unfinished) as i64);
+}
+
+/// Whether a group is to send requests, even one of nobody.
+fn sends(plan: &Plan) -> bool {
+    plan.groups.iter().any(|group| group.requests.is_some())
+}
+
+/// When requests fell due, and whose.
+fn request_dues(seen: &[Decision]) -> Vec<(Time, u32)> {
+    seen.iter().filter(|d| d.what == What::RequestDue).map(|d| (d.at, d.who)).collect()
+}
+
 fn check_crashes(outcome: &Outcome, seen: &[Decision]) {
     let faults = seen.iter().filter(|d| d.what == What::Asked && d.detail == 1).count();
     assert_eq!(faults, outcome.crashes.len(), "each crash has its verdict, and each fault its crash");
@@ -569,8 +628,8 @@ fn check_time_lost(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
     }
 }
 
-/// Runs a plan in all ways that must not matter, and checks what must hold of each run.
-fn check(plan: &Plan, whim: Option<&Whim>) {
+/// Runs a plan in all ways that must not matter, and checks what must hold of each run; gives its decisions.
+fn check(plan: &Plan, whim: Option<&Whim>) -> Vec<Decision> {
     let mut all = All::default();
     let watched = match go(plan, whim, &mut all) {
         Ok(outcome) => outcome,
@@ -588,6 +647,8 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     check_paces(plan, &all.0);
     check_time_lost(plan, &watched, &all.0);
     check_drains(&watched);
+    check_requests(plan, &watched, &all.0);
+    all.0
 }
 
 /// Takes all contention out of a plan, so that peers cannot touch each other.
@@ -688,8 +749,9 @@ fn check_paths(plan: &Plan, whim: &Whim) {
 
 fn check_all(numbers: &[u32], whim: u64) {
     let plan = plan(numbers);
-    check(&plan, None);
-    check(&plan, Some(&Whim { seed: whim, faults: whim % 4 }));
+    let one = check(&plan, None);
+    let other = check(&plan, Some(&Whim { seed: whim, faults: whim % 4 }));
+    assert_eq!(request_dues(&one), request_dues(&other), "rule 28: a due depends on how the front end is doing");
     check_removal(&plan, whim);
     check_ties(&plan);
     check_paths(&plan, &Whim { seed: whim, faults: whim % 4 });

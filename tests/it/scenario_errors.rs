@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 30] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 33] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -111,6 +111,9 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 30] = [
     ("lookup.negative", &["\"-1%\"", "\"1.23456%\""]),
     ("lookup.cpu_before", &["\"half\"", "\"99999999999999/99999999999999\""]),
     ("timeline.factor", &["\"0/1\"", "\"1001/1\"", "\"1.5\""]),
+    ("group.requests.every", &["\"0s\""]),
+    ("group.requests.cpu", &["\"0s\""]),
+    ("group.requests.timeout", &["\"0s\""]),
     ("group.tls.scale_peer", &["\"0.01%\"", "\"-1/2\"", "\"half\""]),
 ];
 
@@ -306,6 +309,9 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
                 GOOD.split("\n[[timeline]]").next().unwrap()
             ),
         ),
+        ("requests without costs", GOOD.replace("cpu = \"2ms\"\n", "")),
+        ("requests of nothing", GOOD.replace("every = { exponential = \"5s\" }\n", "rate = 5\n")),
+        ("too many entities with requests", GOOD.replace("name = \"voice\"", "name = \"voice\"\ncount = 20_000_000")),
         ("tcp with a certificate", value("group.transport", "\"tcp\"")),
         ("address overflow", value("group.address", "\"255.255.255.250\"")),
         ("group name with slash", value("group.name", "\"a/b\"")),

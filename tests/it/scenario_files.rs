@@ -15,8 +15,8 @@ use refresh_sim::policy::{
 };
 use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
-    TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, Requests, ResumedPlan, Setting,
+    Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -178,6 +178,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Limits" => "front_end.limits".to_owned(),
             "Tls" => "group.tls".to_owned(),
             "LookupCache" => "lookup.cache".to_owned(),
+            "Requests" => "group.requests".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
@@ -359,18 +360,21 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::option::of(tls()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()), path(), tcp());
+    let requests = (dist(), dist(), prop::option::of(length()), prop::option::of(1u32..))
+        .prop_map(|(every, cpu, timeout, stop_after)| Requests { every, cpu, timeout, stop_after });
     let rest = (
         reconnect(),
         timeouts(),
         Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(),
         1..=usize::from(nodes),
         any::<bool>(),
+        prop::option::of(requests),
     );
     (name(), peers, prop::option::of(tls), network, rest).prop_map(
         move |(name, (count, indices), tls, network, rest)| {
             let (address, port, known, rtt, attempt_timeout, path, mut tcp) = network;
             tcp.addresses = tcp.addresses.map(|addresses| addresses.min(count));
-            let (reconnect, timeouts, mut front_ends, tried, present) = rest;
+            let (reconnect, timeouts, mut front_ends, tried, present, requests) = rest;
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
             let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
@@ -399,6 +403,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 timeouts,
                 reconnect,
                 front_ends,
+                requests,
                 present,
             }
         },

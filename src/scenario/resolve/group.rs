@@ -15,7 +15,7 @@ use crate::scenario::plan::{GroupPlan, TlsPlan};
 use crate::time::Span;
 use crate::validate::{CertificateState, Transport};
 
-use super::{COUNT_MAX, NAME_MAX, Validation, network, tls};
+use super::{COUNT_MAX, NAME_MAX, Validation, network, requests, tls};
 
 /// CPU of one TLS flight of a full handshake with P-256 certificates on both sides, in nanoseconds: the front end's.
 ///
@@ -110,6 +110,8 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let reconnect = self.reconnect(&label);
         let front_ends = table.get("front_ends").and_then(|item| self.front_ends(&item));
         let all = || (0..self.front_ends.len()).filter_map(|n| u16::try_from(n).ok()).collect();
+        let requests = table.get("requests").and_then(|item| item.table("a table `[group.requests]`"));
+        let requests = requests.and_then(|table| requests::read(self.cx, table, &label));
         let present = table.get("present").and_then(|item| item.boolean()).unwrap_or(true);
         let cpu = |pick: fn(&Validation) -> &Dist| {
             validation.map_or(Dist::Constant(Span::MILLISECOND), |validation| pick(validation).clone())
@@ -135,6 +137,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             timeouts,
             reconnect,
             front_ends: front_ends.unwrap_or_else(all),
+            requests,
             present,
         })
     }

@@ -77,6 +77,7 @@ fn kinds(what: What) -> Vec<u8> {
         What::Handshake | What::Silence | What::DumpEnd | What::AckIgnored | What::NoPort => vec![],
         What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
         What::LookUp | What::LookedUp | What::Rejoined => vec![],
+        What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
     }
 }
@@ -93,11 +94,11 @@ fn is_known(plan: &Plan) -> bool {
 
 /// The plan without what the reference does not know yet: TLS settings (rule 12), the listening queue and whatever makes
 /// a SYN go unanswered (rules 9 to 11; so no dump and no reboot either), back-offs, time-outs of steps and limits (rules 5
-/// and 14), look-ups (rule 4).
+/// and 14), look-ups (rule 4), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
-        group.tls = None;
+        (group.tls, group.requests) = (None, None);
         (group.path, group.tcp, group.timeouts) = (plain.path.clone(), plain.tcp.clone(), plain.timeouts);
         group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
     }
