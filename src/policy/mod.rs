@@ -2,11 +2,15 @@
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues.
 
+mod failover;
+mod pool;
 mod reconnect;
 mod recovery;
 mod refresh;
 pub mod tls;
 
+pub use failover::{Failover, ListOrder};
+pub use pool::{Minimum, PUBLISHED_MAX, Pool, Restart};
 pub use reconnect::{Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};
 pub use refresh::{Act, Anchor, Initiator, Order, Refresh};
