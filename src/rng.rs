@@ -43,6 +43,8 @@ pub enum Purpose {
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,
+    /// Where in its list of front ends a peer begins.
+    ListStart = 80,
 }
 
 /// The place of a draw in the life of the one who draws.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::dist::Dist;
 use crate::id::Identity;
-use crate::policy::Reconnect;
+use crate::policy::{Failover, Reconnect};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
@@ -59,6 +59,8 @@ pub struct Group {
     pub reconnect: Reconnect,
     /// Positions of the front ends in the order in which they are tried.
     pub front_ends: Vec<u16>,
+    /// How its peers go from one to the next.
+    pub failover: Failover,
     /// Whether the refresh policy takes its transport.
     pub refreshed: bool,
 }
@@ -95,6 +97,12 @@ impl Group {
     #[inline]
     pub fn rtt_of(&self, draws: &Draws, row: u32) -> Span {
         self.sample(&self.rtt, draws, row, Purpose::RoundTrip, When { cycle: 0, episode: 0, attempt: 0 }, 0)
+    }
+
+    /// The front end at which the own order of the peer in row `row` begins (rule 26).
+    pub fn home_of(&self, draws: &Draws, row: u32) -> u16 {
+        let bits = || draws.draw(self.identity_of(row), Purpose::ListStart, When::default(), 0);
+        self.front_ends[self.failover.first(self.front_ends.len(), bits)]
     }
 
     /// The front end after the one at `place` in this group's list.

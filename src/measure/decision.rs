@@ -10,7 +10,8 @@ pub enum What {
     ProcessStart = 1,
     /// A front end serves; extra: incarnation.
     ServiceStart = 2,
-    /// A front end fails; extra: which failure it is in the service manager's count.
+    /// A front end fails; detail: 0 by a verdict, 1 from outside; extra: which failure it is in the service manager's
+    /// count.
     Crash = 3,
     /// A crashed process is gone from memory.
     DumpEnd = 4,
@@ -18,6 +19,13 @@ pub enum What {
     StaysDown = 5,
     /// A refresh tick of a front end.
     Tick = 6,
+    /// A front end could serve and waits for its pool; extra: incarnation.
+    Ready = 7,
+    /// A front end stops; detail: 0 by an entry of the timeline, 1 for a patch, 2 with its pool; extra: incarnation.
+    Stop = 8,
+    /// A pool has too few front ends (the front end: whose end was too much); detail: how many serve of those that
+    /// count, at most 255.
+    PoolFalls = 9,
     /// A peer is there.
     Join = 16,
     /// A peer is gone.
@@ -39,7 +47,8 @@ pub enum What {
     NoEffect = 24,
     /// A connection is valid; detail: cause + 16 × outcome of the refresh that it closes.
     Valid = 25,
-    /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up.
+    /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up, 10 stop,
+    /// 11 process ended from outside.
     Lost = 26,
     /// A refresh closes otherwise than by a new connection; detail: outcome.
     Closed = 27,
@@ -47,17 +56,22 @@ pub enum What {
     Dropped = 28,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
+    /// A peer leaves its front end for the first of its list.
+    MovesBack = 90,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 20] = [
+    pub const ALL: [What; 24] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
         What::DumpEnd,
         What::StaysDown,
         What::Tick,
+        What::Ready,
+        What::Stop,
+        What::PoolFalls,
         What::Join,
         What::Leave,
         What::Attempt,
@@ -72,6 +86,7 @@ impl What {
         What::Closed,
         What::Dropped,
         What::Handshake,
+        What::MovesBack,
     ];
 
     /// The decision with this number.
@@ -88,6 +103,9 @@ impl What {
             What::DumpEnd => "dump end",
             What::StaysDown => "stays down",
             What::Tick => "tick",
+            What::Ready => "ready",
+            What::Stop => "stop",
+            What::PoolFalls => "pool falls",
             What::Join => "join",
             What::Leave => "leave",
             What::Attempt => "attempt",
@@ -102,6 +120,7 @@ impl What {
             What::Closed => "closed",
             What::Dropped => "dropped",
             What::Handshake => "handshake",
+            What::MovesBack => "moves back",
         }
     }
 

@@ -20,8 +20,8 @@ pub use handshakes::Handshakes;
 pub use herd::Herd;
 pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};
-pub use outcome::{CrashReport, FrontEndFigures, GroupFigures, Outcome, Verdict};
-pub use record::{Record, RecordKind, Sample};
+pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, Verdict};
+pub use record::{Record, RecordKind, Sample, StopReason};
 
 /// Why a connection was made, or what a sample belongs to (model rule 15).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::plan::*;
 use crate::dist::Dist;
-use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh};
+use crate::policy::{Act, Action, Anchor, Failover, Order, Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -37,9 +37,11 @@ impl Plan {
                 reset_period: Some(Span::DAY),
                 dump: Span::ZERO,
             },
+            pool: None,
             validator,
             groups: Vec::new(),
             timeline: Vec::new(),
+            operations: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
             process: ProcessPlan::default(),
             expect: Vec::new(),
@@ -70,6 +72,7 @@ impl FrontEndPlan {
             when_full: WhenFull::BackPressure,
             accept: None,
             backlog: BACKLOG,
+            upgrade_domain: None,
         }
     }
 }
@@ -97,6 +100,7 @@ impl GroupPlan {
             attempt_timeout: Some(Span::SECOND.times(30)),
             reconnect: Reconnect { first: Dist::Constant(Span::ZERO), delay: Dist::Constant(Span::SECOND.times(5)) },
             front_ends: Vec::new(),
+            failover: Failover::PLAIN,
             present: true,
         }
     }

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{Initiator, Order};
+use crate::policy::{Initiator, ListOrder, Order};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 use super::plan::{Change, Start, TieOrder, WhenFull};
@@ -73,6 +73,8 @@ pub struct File {
     pub refresh: Option<Refresh>,
     /// What the service manager does after a front end's failure.
     pub recovery: Option<Recovery>,
+    /// What the front ends need of each other; without it each serves for itself.
+    pub pool: Option<Pool>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
     /// Groups of like peers.
@@ -145,6 +147,9 @@ pub struct Node {
     pub name: String,
     /// When its process is first started, in run time; the first node's must be 0s, which is the default.
     pub starts: Option<Length>,
+    /// The part of the pool that is patched together with this one; default it alone.
+    #[schemars(range(min = 1, max = 1024))]
+    pub upgrade_domain: Option<u64>,
 }
 
 /// When and how connections are refreshed.
@@ -188,6 +193,20 @@ pub struct Recovery {
     pub reset_period: Option<LengthOrNever>,
     /// How long a crashed process stays while its memory is written out; default 0s, no dump.
     pub dump: Option<Length>,
+}
+
+/// What the front ends need of each other.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Pool {
+    /// How many must be ready at a cold start, and how many must serve to go on.
+    pub minimum: PoolMinimum,
+    /// Whether half of all, rounded up, must serve as well.
+    #[schemars(extend("default" = false))]
+    pub quorum: Option<bool>,
+    /// What starts survivors again that stopped for being too few: `manual` (nothing) or `after D`; default manual.
+    #[schemars(regex(pattern = r"^\s*(manual|after\s+.+)\s*$"))]
+    pub restart: Option<String>,
 }
 
 /// Who judges peers, and what that takes.
@@ -249,6 +268,8 @@ pub struct Group {
     /// Names of the front ends that they try, in order; default all in the order of `front_end.nodes`.
     #[schemars(length(min = 1, max = 1024))]
     pub front_ends: Option<Vec<String>>,
+    /// How they go from one front end to the next.
+    pub failover: Option<Failover>,
     /// Whether they are there from the beginning; a timeline entry may bring them later.
     #[schemars(extend("default" = true))]
     pub present: Option<bool>,
@@ -307,6 +328,19 @@ pub struct Reconnect {
     pub delay: Option<Distribution>,
 }
 
+/// How peers go from one front end to the next.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Failover {
+    /// Whether all begin at the head of the list, or each where it draws.
+    #[schemars(extend("default" = "listed"))]
+    pub order: Option<OneOf<ListOrder>>,
+    /// A front end that failed is skipped for so long; default 0s, not at all.
+    pub black_list: Option<Length>,
+    /// After so long on another front end they move to their first; default never.
+    pub fail_back: Option<LengthOrNever>,
+}
+
 /// One change during the run.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -314,13 +348,24 @@ pub struct Timeline {
     /// When, in run time; at most `run.horizon`.
     pub at: Length,
     /// What happens.
-    pub r#do: OneOf<Change>,
-    /// The name of the group that it happens to.
+    pub r#do: OneOf<TimelineWord>,
+    /// The name of the group that it happens to; only with `join` and `leave`.
     #[schemars(length(min = 1, max = 255))]
-    pub group: String,
+    pub group: Option<String>,
     /// Which of the group's indices; default all.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
+    /// The front end, or front ends, that it happens to; not with `join`, `leave` and `rolling-patch`.
+    pub front_end: Option<OneOrMore>,
+    /// All front ends of this upgrade domain; not with `front_end`.
+    #[schemars(range(min = 1, max = 1024))]
+    pub upgrade_domain: Option<u64>,
+    /// From the stop to the start of the process; required with `patch` and `rolling-patch`, and only with them.
+    pub away: Option<Length>,
+    /// Who judges peers from then on; only with `patch` and `rolling-patch`; default who did before.
+    pub validator: Option<OneOf<Builtin>>,
+    /// From the service start of one upgrade domain to the stop of the next; only with `rolling-patch`; default 0s.
+    pub gap: Option<Length>,
 }
 
 /// What is measured.
@@ -432,6 +477,23 @@ pub enum ResumptionWord {
     Tickets,
 }
 
+/// `timeline.do`: what is done, and to whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimelineWord {
+    /// Peers come or go.
+    Peers(Change),
+    /// Front ends are stopped.
+    Stop,
+    /// Front ends are started.
+    Start,
+    /// Processes are ended from outside.
+    Crash,
+    /// Front ends are stopped, and started again later.
+    Patch,
+    /// All front ends, one upgrade domain after the other.
+    RollingPatch,
+}
+
 /// Connects a type to its words.
 macro_rules! words {
     ($($type:ty { $($word:literal = $value:expr),* $(,)? })*) => {
@@ -474,7 +536,12 @@ words! {
         "none" = ResumptionWord::None, "cache" = ResumptionWord::Cache, "tickets" = ResumptionWord::Tickets,
     }
     TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
-    Change { "join" = Change::Join, "leave" = Change::Leave }
+    TimelineWord {
+        "join" = TimelineWord::Peers(Change::Join), "leave" = TimelineWord::Peers(Change::Leave),
+        "stop" = TimelineWord::Stop, "start" = TimelineWord::Start, "crash" = TimelineWord::Crash,
+        "patch" = TimelineWord::Patch, "rolling-patch" = TimelineWord::RollingPatch,
+    }
+    ListOrder { "listed" = ListOrder::Listed, "round-robin" = ListOrder::RoundRobin }
 }
 
 /// One of a type's words.
@@ -530,6 +597,25 @@ texts! {
     /// An IP address.
     Address: "An IPv4 or IPv6 address.",
         _generator => json_schema!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] });
+    /// One name, or several.
+    OneOrMore: "A name, or a list of names.",
+        _generator => json_schema!({ "anyOf": [
+            { "type": "string", "minLength": 1, "maxLength": 255 },
+            { "type": "array", "minItems": 1, "maxItems": 1024, "items": { "type": "string" } },
+        ] });
+    /// How many front ends a pool needs.
+    PoolMinimum: "The published numbers of Skype for Business Server 2015 (up to 12 front ends), or numbers.",
+        _generator => json_schema!({ "anyOf": [
+            { "type": "string", "enum": ["sfb2015"] },
+            {
+                "type": "object", "required": ["start", "functional", "among"], "additionalProperties": false,
+                "properties": {
+                    "start": { "type": "integer", "minimum": 1, "maximum": 1024 },
+                    "functional": { "type": "integer", "minimum": 1, "maximum": 1024 },
+                    "among": { "type": "integer", "minimum": 1, "maximum": 1024 },
+                },
+            },
+        ] });
     /// An exact multiple.
     Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
         _generator => json_schema!({ "type": "string", "pattern": FACTOR });

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::dist::Dist;
 pub use crate::frontend::WhenFull;
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Reconnect, Recovery, Refresh};
+use crate::policy::{Failover, Pool, Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -39,12 +39,16 @@ pub struct Plan {
     pub refresh: Option<Refresh>,
     /// What happens after a front end's failure.
     pub recovery: Recovery,
+    /// What the front ends need of each other; `None`: each serves for itself.
+    pub pool: Option<Pool>,
     /// Who judges peers.
     pub validator: Builtin,
     /// Peers, group by group, in the scenario's order.
     pub groups: Vec<GroupPlan>,
     /// What changes during the run, in order of time.
     pub timeline: Vec<TimelineEntry>,
+    /// What is done to front ends during the run, in order of time.
+    pub operations: Vec<Operation>,
     /// What is measured.
     pub measure: MeasurePlan,
     /// The faulting process as the event log will describe it.
@@ -98,6 +102,8 @@ pub struct FrontEndPlan {
     pub accept: Option<Dist>,
     /// Connections that the kernel completes while the process is being dumped; more SYNs go unanswered.
     pub backlog: u32,
+    /// The part of the pool that is patched together with this one; `None`: it alone.
+    pub upgrade_domain: Option<u16>,
 }
 
 /// A group of like peers.
@@ -137,6 +143,8 @@ pub struct GroupPlan {
     pub reconnect: Reconnect,
     /// Positions in `front_ends`, in the order in which they are tried; not empty, no position twice.
     pub front_ends: Vec<u16>,
+    /// How they go from one to the next.
+    pub failover: Failover,
     /// Whether they are there from the beginning (a timeline entry may bring them later).
     pub present: bool,
 }
@@ -198,6 +206,38 @@ pub enum Change {
     Join,
     /// Peers close their connections and are gone.
     Leave,
+}
+
+/// Something that is done to front ends from outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operation {
+    /// When, in run time.
+    pub at: Time,
+    /// What.
+    pub what: Operate,
+    /// To which front ends (positions in [`Plan::front_ends`]), stage by stage; a rolling patch has several stages, and
+    /// everything else has one.
+    pub stages: Vec<Vec<u16>>,
+}
+
+/// What an operation does to its front ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operate {
+    /// The service is stopped, until it is started.
+    Stop,
+    /// The service is started.
+    Start,
+    /// The process is ended from outside, which the service manager takes for a failure.
+    Crash,
+    /// The service is stopped, and started again later, perhaps with other logic.
+    Patch {
+        /// From the stop to the start of the process.
+        away: Span,
+        /// Who judges peers from then on; `None`: as before.
+        validator: Option<Builtin>,
+        /// From the service start of one stage to the stop of the next; `None`: there is one stage.
+        gap: Option<Span>,
+    },
 }
 
 /// What is measured, and how finely.

@@ -7,13 +7,13 @@ use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Refresh};
+use crate::policy::{Act, Action, Anchor, Failover, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
-use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, Word};
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS, TlsPlan};
-use super::resolve::written_date;
+use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, TimelineWord, Word};
+use super::plan::{Assumption, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, SEMANTICS, TlsPlan};
+use super::resolve::{written_date, written_restart};
 
 /// Writes a plan as a scenario file.
 ///
@@ -29,11 +29,13 @@ pub fn render(plan: &Plan) -> String {
         self::refresh(&mut out, refresh);
     }
     recovery(&mut out, plan);
+    pool(&mut out, plan);
     validation(&mut out, plan);
     for peers in &plan.groups {
         group(&mut out, peers, &plan.front_ends);
     }
     timeline(&mut out, plan);
+    operations(&mut out, plan);
     measure(&mut out, plan);
     process(&mut out, &plan.process);
     if !plan.expect.is_empty() {
@@ -121,7 +123,11 @@ fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
     out.section("[front_end]", "front_end");
     out.text.push_str("nodes = [\n");
     for node in nodes {
-        let _ = writeln!(out.text, "  {{ name = {}, starts = {} }},", string(&node.name), length(Span(node.starts.0)));
+        let _ = write!(out.text, "  {{ name = {}, starts = {}", string(&node.name), length(Span(node.starts.0)));
+        if let Some(domain) = node.upgrade_domain {
+            let _ = write!(out.text, ", upgrade_domain = {domain}");
+        }
+        out.text.push_str(" },\n");
     }
     out.text.push_str("]\n");
     let Some(shared) = nodes.first() else {
@@ -179,6 +185,16 @@ fn recovery(out: &mut Writer<'_>, plan: &Plan) {
     out.line("dump", length(plan.recovery.dump));
 }
 
+fn pool(out: &mut Writer<'_>, plan: &Plan) {
+    let Some(pool) = &plan.pool else { return };
+    out.section("[pool]", "pool");
+    let minimum = &pool.minimum;
+    let (start, functional, among) = (minimum.start, minimum.functional, minimum.among);
+    out.line("minimum", format!("{{ start = {start}, functional = {functional}, among = {among} }}"));
+    out.line("quorum", pool.quorum);
+    out.line("restart", string(&written_restart(pool.restart)));
+}
+
 fn validation(out: &mut Writer<'_>, plan: &Plan) {
     out.section("[validation]", "validation");
     out.line("validator", word(plan.validator));
@@ -216,6 +232,12 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     out.line("reconnect", format!("{{ first = {first}, delay = {delay} }}"));
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
+    let failover = &group.failover;
+    if *failover != Failover::PLAIN {
+        let (order, black_list) = (word(failover.order), length(failover.black_list));
+        let fail_back = length_or_never(failover.fail_back);
+        out.line("failover", format!("{{ order = {order}, black_list = {black_list}, fail_back = {fail_back} }}"));
+    }
     out.line("present", group.present);
     if let Some(settings) = &group.tls {
         tls(out, settings);
@@ -271,11 +293,39 @@ fn timeline(out: &mut Writer<'_>, plan: &Plan) {
     for (nth, entry) in plan.timeline.iter().enumerate() {
         out.section("[[timeline]]", &format!("timeline.{nth}"));
         out.line("at", length(Span(entry.at.0)));
-        out.line("do", word(entry.change));
+        out.line("do", word(TimelineWord::Peers(entry.change)));
         let group = plan.groups.get(usize::from(entry.group)).map_or("", |group| &group.name);
         out.line("group", string(group));
         if let Some(indices) = &entry.indices {
             out.line("only", list(indices.iter()));
+        }
+    }
+}
+
+fn operations(out: &mut Writer<'_>, plan: &Plan) {
+    for (nth, operation) in plan.operations.iter().enumerate() {
+        out.section("[[timeline]]", &format!("timeline.{}", plan.timeline.len() + nth));
+        out.line("at", length(Span(operation.at.0)));
+        let (verb, patch) = match operation.what {
+            Operate::Stop => (TimelineWord::Stop, None),
+            Operate::Start => (TimelineWord::Start, None),
+            Operate::Crash => (TimelineWord::Crash, None),
+            Operate::Patch { away, validator, gap: None } => (TimelineWord::Patch, Some((away, validator))),
+            Operate::Patch { away, validator, gap: Some(_) } => (TimelineWord::RollingPatch, Some((away, validator))),
+        };
+        out.line("do", word(verb));
+        if let Operate::Patch { gap: Some(gap), .. } = operation.what {
+            out.line("gap", length(gap));
+        } else {
+            let places = operation.stages.iter().flatten();
+            let names = places.filter_map(|place| plan.front_ends.get(usize::from(*place)));
+            out.line("front_end", list(names.map(|front_end| string(&front_end.name))));
+        }
+        if let Some((away, validator)) = patch {
+            out.line("away", length(away));
+            if let Some(validator) = validator {
+                out.line("validator", word(validator));
+            }
         }
     }
 }

@@ -6,6 +6,8 @@
 mod date;
 mod front_end;
 mod group;
+mod operations;
+mod pool;
 mod timeline;
 mod tls;
 
@@ -25,6 +27,7 @@ use super::file::{ActionWord, AnchorWord};
 use super::plan::{Epoch, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder};
 
 pub(super) use date::written as written_date;
+pub(super) use pool::written as written_restart;
 
 /// The longest run: 100 years of 365.25 days.
 const HORIZON_MAX: Span = Span(36_525 * Span::DAY.0);
@@ -88,13 +91,18 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let front_ends = front_end::section(cx, section("front_end").flatten(), horizon);
     let refresh = refresh_section(cx, section("refresh"), run.as_ref().map(|run| run.horizon));
     let recovery = recovery_section(cx, section("recovery"));
+    let pool = section("pool");
+    let has_pool = pool.is_some();
+    let pool = pool::section(cx, pool.flatten(), front_ends.len());
     let needs = "a table `[validation]` with `validator`";
     let validation = root.need("validation", needs).and_then(|item| item.table("a table `[validation]`"));
     let validation = validation.and_then(|table| validation_section(cx, table));
     let names: Vec<&str> = front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
     let (groups, complete) =
         group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names);
-    let timeline = timeline::section(root.get("timeline"), &groups, complete, horizon);
+    let faults = validation.as_ref().is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm);
+    let setting = operations::Setting { front_ends: &front_ends, may_fail: has_pool || faults };
+    let (timeline, operations) = timeline::section(root.get("timeline"), &groups, complete, horizon, setting);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
     let known = Names {
@@ -122,9 +130,11 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         front_ends,
         refresh,
         recovery,
+        pool,
         validator: validation?.validator,
         groups,
         timeline,
+        operations,
         measure,
         process,
         expect,

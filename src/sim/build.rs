@@ -3,10 +3,12 @@
 use crate::frontend::{FrontEnd, Group, Handshake, Row, Setup, Tls};
 use crate::id::{ENTITIES_MAX, Entity, Identity};
 use crate::measure::Cells;
+use crate::rng::Draws;
 use crate::scenario::plan::{GroupPlan, Plan, TlsPlan};
 use crate::validate::{Certificate, Transport};
 
 use super::RunError;
+use super::engine::Run;
 
 /// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,6 +80,7 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         attempt_timeout: group.attempt_timeout,
         reconnect: group.reconnect.clone(),
         front_ends: group.front_ends.clone(),
+        failover: group.failover,
         refreshed,
     }
 }
@@ -106,7 +109,7 @@ fn build_tls(group: &GroupPlan, tls: &TlsPlan) -> Tls {
 const SAMPLED_GROUPS: usize = 16;
 
 /// The rows, nobody there yet.
-pub(super) fn rows(groups: &[Group]) -> Vec<Row> {
+pub(super) fn rows(groups: &[Group], draws: &Draws) -> Vec<Row> {
     let peers: usize = groups.iter().map(|g| g.peers as usize).sum();
     let mut rows = Vec::with_capacity(peers);
     for group in groups {
@@ -115,6 +118,7 @@ pub(super) fn rows(groups: &[Group]) -> Vec<Row> {
     for group in groups.iter().take(SAMPLED_GROUPS).filter(|g| g.peers > 0) {
         rows[group.first as usize].sample();
     }
+    Run::find_homes(&mut rows, groups, draws);
     rows
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Why {
     Rejection = 1,
     QueueFull = 2,
     GaveUp = 3,
+    Stop = 10,
+    Killed = 11,
 }
 
 impl Run<'_> {
@@ -204,6 +206,7 @@ impl Run<'_> {
         }
         self.visit(now, who, group).valid();
         self.one_less(now);
+        self.stays_or_moves_back(now, who, group);
     }
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
@@ -215,7 +218,9 @@ impl Run<'_> {
         let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, bits);
         row.attempt = row.attempt.saturating_add(1);
         let from = row.place();
-        row.set_place(of.next_front_end(from));
+        let to = self.next_place(now, who, group, from);
+        let row = &mut self.rows[who as usize];
+        row.set_place(to);
         if row.place() != from && row.obligation() == Obligation::Open {
             // Once: failing over again, even back to where it was, it is in nobody's sweep.
             row.owe(Obligation::OpenMoved);
@@ -245,14 +250,16 @@ impl Run<'_> {
         if row.step() == Step::BackOff && row.next == now {
             let group = self.group_of(who);
             self.attempt(now, who, group);
+        } else if self.failovers.is_some() {
+            self.may_move_back(now, who);
         }
     }
 
     /// The peer learns that its connection is gone.
     fn loss_learned(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
-        let row = &mut self.rows[who as usize];
-        row.set_place(self.groups[group].next_front_end(row.place()));
+        let to = self.next_place(now, who, group, self.rows[who as usize].place());
+        self.rows[who as usize].set_place(to);
         let wait = self.visit(now, who, group).first_wait();
         self.attempt_after(now, who, group, wait);
     }
@@ -292,6 +299,11 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
+        if why == Why::Stop {
+            self.control.stopped.insert(who);
+        } else if !self.control.stopped.is_empty() {
+            self.control.stopped.remove(&who);
+        }
         self.visit(now, who, group).connection_ends(learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);

@@ -9,13 +9,15 @@ use crate::measure::{GroupFigures, Sample};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::expect::{InPhase, Subject};
-use crate::scenario::plan::{Plan, SEMANTICS, TieOrder};
+use crate::scenario::plan::{Operate, Plan, SEMANTICS, TieOrder};
 use crate::schedule::{Class, Entry, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::failover::Failovers;
 use super::session::Sessions;
+use super::stops::Control;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
 
@@ -46,6 +48,10 @@ pub(super) struct Run<'a> {
     pub(super) present: Vec<(u64, Time)>,
     /// Crashed front ends whose peers have nowhere to go yet.
     pub(super) crashed: Vec<usize>,
+    /// What is done from outside.
+    pub(super) control: Control,
+    /// `None`: no peer skips a front end or moves back to one.
+    pub(super) failovers: Option<Box<Failovers>>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     pub(super) steps: u64,
@@ -65,15 +71,17 @@ impl<'a> Run<'a> {
     ) -> Result<Run<'a>, RunError> {
         let numbers = Numbers::of(plan)?;
         let (groups, cells) = build::groups(plan);
-        let rows = build::rows(&groups);
+        let draws = Draws::new(plan.seed, plan.replication);
+        let rows = build::rows(&groups, &draws);
         let front_ends = build::front_ends(plan, numbers);
         let trace = watch.wants_decisions();
         let every = plan.refresh.as_ref().map_or(Span::DAY, |r| r.every);
         let world = World {
             schedule: Schedule::new(),
-            draws: Draws::new(plan.seed, plan.replication),
+            draws,
             ties: (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, 25)),
             judges: match maker {
+                None if changes_validator(plan) => Judges::changing(plan, &groups),
                 None => Judges::builtin(plan.validator, &groups),
                 Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
             },
@@ -105,6 +113,8 @@ impl<'a> Run<'a> {
             crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
+            control: Control::of(plan),
+            failovers: Run::failovers(&groups),
             cells,
             groups,
             rows,
@@ -136,6 +146,7 @@ impl<'a> Run<'a> {
             }
         }
         self.schedule_timeline();
+        self.schedule_operation();
         let first = Time::ZERO + self.plan.measure.sample;
         self.world.push(first, Class::Sample, self.numbers.sampler, kind::MESSAGE);
     }
@@ -226,7 +237,11 @@ impl<'a> Run<'a> {
     #[cold]
     fn rare(&mut self, now: Time, who: Entity, entry: Entry) {
         if who == self.numbers.timeline {
-            self.timeline(now);
+            match entry.kind {
+                kind::LIFE => self.operate(now),
+                kind::TICK => self.roll(now),
+                _ => self.timeline(now),
+            }
         } else if who == self.numbers.sampler {
             if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
         } else {
@@ -295,6 +310,11 @@ impl<'a> Run<'a> {
         let next = now + self.plan.measure.sample;
         self.world.push(next, Class::Sample, self.numbers.sampler, kind::MESSAGE);
     }
+}
+
+/// Whether a patch brings other logic.
+fn changes_validator(plan: &Plan) -> bool {
+    plan.operations.iter().any(|o| matches!(o.what, Operate::Patch { validator: Some(_), .. }))
 }
 
 /// The cycles that the plan or an expectation wants apart.

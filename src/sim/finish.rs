@@ -37,6 +37,8 @@ impl Run<'_> {
             groups: self.figures,
             handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
             crashes: self.world.crashes,
+            pool_falls: self.control.falls,
+            pool_fell: self.control.fell,
             disconnected_max: self.world.disconnected_max,
             herd: self.world.herd,
             drains: self.world.drains,

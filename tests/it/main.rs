@@ -6,6 +6,7 @@ mod drains;
 mod established;
 mod incident;
 mod layers;
+mod pool;
 mod random_plans;
 mod report;
 mod scenario_errors;

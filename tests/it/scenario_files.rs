@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
+use refresh_sim::policy::{Act, Action, Anchor, Failover, Initiator, ListOrder, Minimum, Order};
+use refresh_sim::policy::{Pool, Reconnect, Recovery, Refresh, Restart};
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
-    TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, ResumedPlan,
+    Setting, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -163,6 +164,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Node" => "front_end.nodes".to_owned(),
             "FrontEnd" => "front_end".to_owned(),
             "Reconnect" => "group.reconnect".to_owned(),
+            "Failover" => "group.failover".to_owned(),
             "Tls" => "group.tls".to_owned(),
             name => name.to_lowercase(),
         };
@@ -273,12 +275,14 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::option::of(tls()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()));
-    let rest =
-        (dist(), dist(), Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), any::<bool>());
+    let failover = (any::<bool>(), length(), prop::option::of(length()));
+    let list = (Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), failover);
+    let rest = (dist(), dist(), list, any::<bool>());
     (name(), peers, prop::option::of(tls), network, rest).prop_map(
         move |(name, (count, indices), tls, network, rest)| {
             let (address, port, known, rtt, attempt_timeout) = network;
-            let (first, delay, mut front_ends, tried, present) = rest;
+            let (first, delay, (mut front_ends, tried, failover), present) = rest;
+            let order = if failover.0 { ListOrder::RoundRobin } else { ListOrder::Listed };
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
             let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
@@ -304,6 +308,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 attempt_timeout,
                 reconnect: Reconnect { first, delay },
                 front_ends,
+                failover: Failover { order, black_list: failover.1, fail_back: failover.2 },
                 present,
             }
         },
@@ -314,21 +319,24 @@ fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
     const FULL: [WhenFull; 3] = [WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest];
     let queue = prop::option::of((1u32.., prop::sample::select(&FULL[..])));
     let shared = (dist(), 1u32..=65_535, 1u32..=65_535, queue, prop::option::of(dist()), 0u32..=1_000_000);
-    (prop::collection::vec((name(), 0u64..1000), 1..4), shared).prop_map(|(nodes, shared)| {
-        let (start_up, workers, cores, queue, accept, backlog) = shared;
-        let node = |(nth, (name, starts)): (usize, (String, u64))| FrontEndPlan {
-            name: format!("{name}{nth}"),
-            starts: if nth == 0 { Time::ZERO } else { Time(starts) },
-            start_up: start_up.clone(),
-            workers,
-            cores: cores.min(workers),
-            queue_limit: queue.map(|queue| queue.0),
-            when_full: queue.map_or(WhenFull::BackPressure, |queue| queue.1),
-            accept: accept.clone(),
-            backlog,
-        };
-        nodes.into_iter().enumerate().map(node).collect()
-    })
+    (prop::collection::vec((name(), 0u64..1000, prop::option::of(1u16..=1024)), 1..4), shared).prop_map(
+        |(nodes, shared)| {
+            let (start_up, workers, cores, queue, accept, backlog) = shared;
+            let node = |(nth, (name, starts, upgrade_domain)): (usize, (String, u64, Option<u16>))| FrontEndPlan {
+                name: format!("{name}{nth}"),
+                starts: if nth == 0 { Time::ZERO } else { Time(starts) },
+                start_up: start_up.clone(),
+                workers,
+                cores: cores.min(workers),
+                queue_limit: queue.map(|queue| queue.0),
+                when_full: queue.map_or(WhenFull::BackPressure, |queue| queue.1),
+                accept: accept.clone(),
+                backlog,
+                upgrade_domain,
+            };
+            nodes.into_iter().enumerate().map(node).collect()
+        },
+    )
 }
 
 fn refresh() -> impl Strategy<Value = Refresh> {
@@ -382,53 +390,96 @@ fn process() -> impl Strategy<Value = ProcessPlan> {
     )
 }
 
+fn pool(size: usize) -> impl Strategy<Value = Option<Pool>> {
+    let minimum = (1..=size, 1..=size, 1..=size, any::<bool>());
+    let restart = prop_oneof![Just(Restart::Manual), length().prop_map(Restart::After)];
+    (minimum, restart).prop_map(move |((start, functional, among, quorum), restart)| {
+        let [start, functional, among] = [start, functional, among].map(|n| n as u16);
+        let pool = Pool { minimum: Minimum { start, functional, among }, quorum, restart };
+        pool.is_consistent(size).then_some(pool)
+    })
+}
+
+/// Front ends are ended, stopped, patched and started, when all have been started.
+fn operations(size: u16) -> impl Strategy<Value = Vec<Operation>> {
+    let place = 0..size;
+    let patch = (0u64..500, prop::option::of(prop::sample::select(&Builtin::ALL)), prop::option::of(length()));
+    (place, patch).prop_map(move |(place, (away, validator, gap))| {
+        let at = |at, what, stages| Operation { at: Time(at), what, stages };
+        let away = Span(away);
+        let stages = match gap {
+            None => vec![vec![place]],
+            Some(_) => (0..size).map(|place| vec![place]).collect(),
+        };
+        vec![
+            at(1_000, Operate::Crash, vec![(0..size).collect()]),
+            at(2_000, Operate::Patch { away, validator, gap: None }, vec![vec![place]]),
+            at(3_000, Operate::Stop, vec![vec![place]]),
+            at(3_000, Operate::Start, vec![vec![place]]),
+            at(4_000, Operate::Patch { away, validator, gap }, stages),
+        ]
+    })
+}
+
 /// Any plan that a file can say.
 fn plan() -> impl Strategy<Value = Plan> {
     let frame =
-        (any::<u64>(), 1000..=36_525 * Span::DAY.0, prop::option::of(0..10_000_000_000_000_000u64), any::<[bool; 2]>());
+        (any::<u64>(), 5000..=36_525 * Span::DAY.0, prop::option::of(0..10_000_000_000_000_000u64), any::<[bool; 2]>());
     let policies = (prop::option::of(refresh()), recovery(), prop::sample::select(&Builtin::ALL), process());
     let measure = (0u64..1000, Span::SECOND.0.., prop::collection::btree_set(1u32.., 0..5));
     let peers = front_ends().prop_flat_map(|front_ends| {
         let nodes = front_ends.len() as u16;
-        (Just(front_ends), group(0, nodes), group(1, nodes), prop::collection::vec((0u64..1000, any::<bool>()), 2))
+        let groups = (group(0, nodes), group(1, nodes));
+        let changes = prop::collection::vec((0u64..1000, any::<bool>()), 2);
+        (Just(front_ends), groups, changes, (pool(usize::from(nodes)), operations(nodes)))
     });
-    (frame, policies, measure, peers).prop_map(|(frame, policies, measure, (front_ends, first, second, changes))| {
-        let (seed, horizon, epoch, [established, shuffled]) = frame;
-        let (refresh, recovery, validator, process) = policies;
-        let groups = vec![first, second];
-        let change = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
-            at: Time(at),
-            change: if groups[nth].present { Change::Leave } else { Change::Join },
-            group: nth as u16,
-            indices: (!all).then(|| vec![groups[nth].index(0)]),
-        };
-        let mut timeline: Vec<TimelineEntry> = changes.into_iter().enumerate().map(change).collect();
-        timeline.sort_by_key(|entry| entry.at);
-        Plan {
-            name: "test".to_owned(),
-            seed,
-            replication: 0,
-            // A peer may not have more than 2^24 refreshes in a run.
-            horizon: Span(refresh.as_ref().map_or(horizon, |r: &Refresh| horizon.min(r.every.times(1 << 24).0 - 1))),
-            epoch: epoch.map(Epoch),
-            start: if established { Start::Established } else { Start::Connecting },
-            tie_order: if shuffled { TieOrder::Shuffled } else { TieOrder::Entity },
-            front_ends,
-            refresh,
-            recovery,
-            validator,
-            groups,
-            timeline,
-            measure: MeasurePlan {
-                from: Time(measure.0),
-                sample: Span(measure.1.min(u64::MAX - 1)),
-                cycles: measure.2.into_iter().collect(),
-            },
-            process,
-            expect: vec![],
-            assumptions: vec![],
-        }
-    })
+    (frame, policies, measure, peers).prop_map(
+        |(frame, policies, measure, (mut front_ends, (first, second), changes, of_pool))| {
+            let (seed, horizon, epoch, [established, shuffled]) = frame;
+            let (refresh, recovery, validator, process) = policies;
+            let groups = vec![first, second];
+            let (pool, operations) = of_pool;
+            if operations.iter().any(|operation| operation.stages.len() > 1) {
+                front_ends.iter_mut().for_each(|front_end| front_end.upgrade_domain = None);
+            }
+            let change = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
+                at: Time(at),
+                change: if groups[nth].present { Change::Leave } else { Change::Join },
+                group: nth as u16,
+                indices: (!all).then(|| vec![groups[nth].index(0)]),
+            };
+            let mut timeline: Vec<TimelineEntry> = changes.into_iter().enumerate().map(change).collect();
+            timeline.sort_by_key(|entry| entry.at);
+            Plan {
+                name: "test".to_owned(),
+                seed,
+                replication: 0,
+                // A peer may not have more than 2^24 refreshes in a run.
+                horizon: Span(
+                    refresh.as_ref().map_or(horizon, |r: &Refresh| horizon.min(r.every.times(1 << 24).0 - 1)),
+                ),
+                epoch: epoch.map(Epoch),
+                start: if established { Start::Established } else { Start::Connecting },
+                tie_order: if shuffled { TieOrder::Shuffled } else { TieOrder::Entity },
+                front_ends,
+                refresh,
+                recovery,
+                pool,
+                validator,
+                groups,
+                operations,
+                timeline,
+                measure: MeasurePlan {
+                    from: Time(measure.0),
+                    sample: Span(measure.1.min(u64::MAX - 1)),
+                    cycles: measure.2.into_iter().collect(),
+                },
+                process,
+                expect: vec![],
+                assumptions: vec![],
+            }
+        },
+    )
 }
 
 /// Fixed, for a test that fails only today helps nobody.

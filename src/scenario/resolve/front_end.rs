@@ -17,7 +17,8 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
     // Without the table every default holds, and every assumption is said.
     let get = |key| section.as_ref().and_then(|table| table.get(key));
     let nodes = get("nodes").and_then(|item| nodes(&item, horizon));
-    let nodes = nodes.unwrap_or_else(|| vec![("fe01".to_owned(), Time::ZERO)]);
+    let nodes =
+        nodes.unwrap_or_else(|| vec![Node { name: "fe01".to_owned(), starts: Time::ZERO, upgrade_domain: None }]);
     let start_up = get("start_up");
     if start_up.is_none() {
         cx.assume("front_end.start_up", "125s: as in the recorded incident");
@@ -52,11 +53,14 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
         when_full: when_full.unwrap_or(WhenFull::BackPressure),
         accept: get("accept").and_then(|item| item.cpu()),
         backlog: get("backlog").and_then(|item| item.whole32(0..=1_000_000)).unwrap_or(BACKLOG),
+        upgrade_domain: None,
     };
     if let Some(table) = section {
         table.finish();
     }
-    nodes.into_iter().map(|(name, starts)| FrontEndPlan { name, starts, ..front_end.clone() }).collect()
+    let node =
+        |Node { name, starts, upgrade_domain }| FrontEndPlan { name, starts, upgrade_domain, ..front_end.clone() };
+    nodes.into_iter().map(node).collect()
 }
 
 fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
@@ -67,8 +71,14 @@ fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
     cores
 }
 
-/// Names and first starts.
-fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
+/// What nodes do not share.
+struct Node {
+    name: String,
+    starts: Time,
+    upgrade_domain: Option<u16>,
+}
+
+fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<Node>> {
     let mut nodes = Vec::new();
     let mut named = BTreeMap::new();
     for (nth, item) in item.list(1..=FRONT_ENDS_MAX, "nodes, e.g. [{ name = \"fe01\" }]")?.into_iter().enumerate() {
@@ -90,8 +100,13 @@ fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
             }
             Some(starts)
         });
+        let domain = table.get("upgrade_domain").and_then(|item| item.whole32(1..=1024));
         table.finish();
-        nodes.push((name.unwrap_or_default(), Time(starts.unwrap_or(Span::ZERO).0)));
+        nodes.push(Node {
+            name: name.unwrap_or_default(),
+            starts: Time(starts.unwrap_or(Span::ZERO).0),
+            upgrade_domain: domain.and_then(|domain| u16::try_from(domain).ok()),
+        });
     }
     (!nodes.is_empty()).then_some(nodes)
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::dist::Dist;
 use crate::frontend::FLIGHTS_MAX;
 use crate::id::ENTITIES_MAX;
-use crate::policy::Reconnect;
+use crate::policy::{Failover, Reconnect};
 use crate::scenario::decode::{Context, Item, Table, entries};
 use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
@@ -129,6 +129,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             attempt_timeout,
             reconnect,
             front_ends: front_ends.unwrap_or_else(all),
+            failover: self.failover(),
             present,
         })
     }
@@ -329,6 +330,29 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             table.finish();
         }
         Reconnect { first, delay }
+    }
+
+    fn failover(&self) -> Failover {
+        let mut failover = Failover::PLAIN;
+        let Some(item) = self.table.get("failover") else { return failover };
+        let Some(table) = item.table("a table, e.g. { order = \"round-robin\", black_list = \"10m\" }") else {
+            return failover;
+        };
+        if let Some(order) = table.get("order").and_then(|item| item.word()) {
+            failover.order = order;
+        }
+        if let Some(length) = table.get("black_list").and_then(|item| item.length()) {
+            failover.black_list = length;
+        }
+        failover.fail_back = table.get("fail_back").and_then(|item| {
+            let length = item.length_or_never()?;
+            if length == Some(Span::ZERO) {
+                item.wrong("is 0s", "more than 0s, or `never`");
+            }
+            length
+        });
+        table.finish();
+        failover
     }
 
     fn front_ends(&self, item: &Item<'_, '_>) -> Option<Vec<u16>> {

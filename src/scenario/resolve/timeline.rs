@@ -1,27 +1,39 @@
-//! `[[timeline]]`: peers that come and go; what can never happen is an error.
+//! `[[timeline]]`: peers that come and go, front ends that are stopped and started; what can never happen is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::scenario::decode::Item;
+use crate::scenario::decode::{Item, Table};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
-use crate::scenario::plan::{Change, GroupPlan, TimelineEntry};
+use crate::scenario::file::TimelineWord;
+use crate::scenario::plan::{Change, GroupPlan, Operation, TimelineEntry};
 use crate::time::{Span, Time};
 
+use super::operations::{self, Setting, only_with};
 use super::{COUNT_MAX, within};
 
-/// The entries in order of time; those of one instant as they stand in the file.
+/// The entries about peers and those about front ends, each in order of time; those of one instant as they stand in the
+/// file.
 pub(super) fn section(
     item: Option<Item<'_, '_>>,
     groups: &[GroupPlan],
     complete: bool,
     horizon: Span,
-) -> Vec<TimelineEntry> {
+    setting: Setting<'_>,
+) -> (Vec<TimelineEntry>, Vec<Operation>) {
     let items = item.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`")).unwrap_or_default();
     let positions = groups.iter().enumerate().map(|(position, group)| (group.name.as_str(), position)).collect();
     let known = Known { groups, positions, complete };
-    let mut entries: Vec<(TimelineEntry, Item<'_, '_>)> =
-        items.into_iter().filter_map(|item| Some((entry(&item, &known, horizon)?, item))).collect();
+    let (mut entries, mut done) = (Vec::new(), Vec::new());
+    for item in items {
+        match entry(&item, &known, horizon, setting) {
+            Some(Entry::Peers(entry)) => entries.push((entry, item)),
+            Some(Entry::FrontEnds(operation)) => done.push((operation, item)),
+            None => {}
+        }
+    }
     entries.sort_by_key(|(entry, _)| entry.at);
+    done.sort_by_key(|(operation, _)| operation.at);
+    operations::check(&done, setting);
     let mut there: Vec<There> =
         groups.iter().map(|group| There { mostly: group.present, except: BTreeSet::new() }).collect();
     for (entry, item) in &entries {
@@ -30,7 +42,14 @@ pub(super) fn section(
             happens(entry, item, there, group);
         }
     }
-    entries.into_iter().map(|(entry, _)| entry).collect()
+    let operations = done.into_iter().map(|(operation, _)| operation).collect();
+    (entries.into_iter().map(|(entry, _)| entry).collect(), operations)
+}
+
+/// One entry.
+enum Entry {
+    Peers(TimelineEntry),
+    FrontEnds(Operation),
 }
 
 /// The groups that entries may name.
@@ -76,14 +95,40 @@ fn happens(entry: &TimelineEntry, item: &Item<'_, '_>, there: &mut There, group:
     }
 }
 
-fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<TimelineEntry> {
+fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, setting: Setting<'_>) -> Option<Entry> {
     let table = item.table("an entry, e.g. { at = \"23h\", do = \"leave\", group = \"rcc\" }")?;
     let at = table.need("at", "a run time, e.g. \"23h\"").and_then(|item| {
         let at = item.length()?;
         within(&item, at, horizon);
         Some(at)
     });
-    let change = table.need("do", "`\"join\"` or `\"leave\"`").and_then(|item| item.word::<Change>());
+    let word = table.need("do", "what happens, e.g. `\"leave\"` or `\"stop\"`").and_then(|item| item.word());
+    let entry = match word {
+        // Whom it is about is not known: the keys of both are taken for known.
+        None => {
+            for key in ["group", "only", "front_end", "upgrade_domain", "away", "validator", "gap"] {
+                table.get(key);
+            }
+            None
+        }
+        Some(TimelineWord::Peers(change)) => {
+            for key in ["front_end", "upgrade_domain", "away", "validator", "gap"] {
+                only_with(&table, key, "what is done to front ends");
+            }
+            of_peers(&table, at, change, known).map(Entry::Peers)
+        }
+        Some(word) => {
+            for key in ["group", "only"] {
+                only_with(&table, key, "`do = \"join\"` and `\"leave\"`");
+            }
+            operations::entry(item, &table, at, word, setting).map(Entry::FrontEnds)
+        }
+    };
+    table.finish();
+    entry
+}
+
+fn of_peers(table: &Table<'_, '_>, at: Option<Span>, change: Change, known: &Known<'_>) -> Option<TimelineEntry> {
     let position = table.need("group", "the name of a group").and_then(|item| group(&item, known));
     let group = position.and_then(|position| known.groups.get(position));
     let only = table.get("only");
@@ -91,12 +136,11 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<Timeli
         let indices = item.indices(group.map_or(COUNT_MAX, |group| group.count), 1..=usize::MAX)?;
         exist(&indices, item, group?).then_some(indices)
     });
-    table.finish();
     let indices = match indices {
         Some(indices) => Some(indices?),
         None => None,
     };
-    Some(TimelineEntry { at: Time(at?.0), change: change?, group: u16::try_from(position?).ok()?, indices })
+    Some(TimelineEntry { at: Time(at?.0), change, group: u16::try_from(position?).ok()?, indices })
 }
 
 /// Whether a group has all of these indices; complains where not.
