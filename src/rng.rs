@@ -45,6 +45,8 @@ pub enum Purpose {
     Sample = 13,
     /// Where in its list of front ends a peer begins.
     ListStart = 80,
+    /// Which front end a middlebox hands a new connection to.
+    MiddleboxChoice = 81,
 }
 
 /// The place of a draw in the life of the one who draws.

@@ -32,7 +32,7 @@ pub enum What {
     Leave = 17,
     /// A peer sends a SYN of its own accord; detail: cause. (That of a planned reconnect is part of its due.)
     Attempt = 18,
-    /// A SYN found nobody listening.
+    /// A SYN found nobody listening; detail: 0 at its front end, 1 as far as the middlebox knows.
     Refused = 19,
     /// A SYN or a flight gets no answer.
     Silence = 20,

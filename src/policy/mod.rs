@@ -9,7 +9,7 @@ mod recovery;
 mod refresh;
 pub mod tls;
 
-pub use failover::{Failover, ListOrder};
+pub use failover::{Failover, ListOrder, Middlebox};
 pub use pool::{Minimum, PUBLISHED_MAX, Pool, Restart};
 pub use reconnect::{Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};

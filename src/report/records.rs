@@ -327,6 +327,7 @@ fn in_words(decision: &Decision) -> String {
         What::Join => "joins".to_owned(),
         What::Leave => "leaves".to_owned(),
         What::Attempt => format!("sends a SYN ({})", cause(detail)),
+        What::Refused if detail == 1 => "SYN refused: the middlebox knows of nobody that serves".to_owned(),
         What::Refused => "SYN refused: nobody listens".to_owned(),
         What::Silence => "no answer".to_owned(),
         What::GaveUp if detail == 1 => "gives the try up while the acceptance is on its way".to_owned(),

@@ -38,6 +38,7 @@ impl Plan {
                 dump: Span::ZERO,
             },
             pool: None,
+            middlebox: None,
             validator,
             groups: Vec::new(),
             timeline: Vec::new(),

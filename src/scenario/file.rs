@@ -75,6 +75,8 @@ pub struct File {
     pub recovery: Option<Recovery>,
     /// What the front ends need of each other; without it each serves for itself.
     pub pool: Option<Pool>,
+    /// What hands new connections to front ends, for groups with `failover.order = "middlebox"`.
+    pub middlebox: Option<Middlebox>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
     /// Groups of like peers.
@@ -209,6 +211,17 @@ pub struct Pool {
     pub restart: Option<String>,
 }
 
+/// What hands each new connection to one of the front ends that its group lists.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Middlebox {
+    /// Time between two looks at who serves, from run time 0 on; at least 1ms.
+    pub probe: Length,
+    /// Whether a peer is handed to the front end that it had before, as long as that is believed to serve.
+    #[schemars(extend("default" = true))]
+    pub persistence: Option<bool>,
+}
+
 /// Who judges peers, and what that takes.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -332,12 +345,12 @@ pub struct Reconnect {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Failover {
-    /// Whether all begin at the head of the list, or each where it draws.
+    /// Whether all begin at the head of the list, or each where it draws, or a middlebox hands them on.
     #[schemars(extend("default" = "listed"))]
     pub order: Option<OneOf<ListOrder>>,
-    /// A front end that failed is skipped for so long; default 0s, not at all.
+    /// A front end that failed is skipped for so long; default 0s, not at all; not with `middlebox`.
     pub black_list: Option<Length>,
-    /// After so long on another front end they move to their first; default never.
+    /// After so long on another front end they move to their first; default never; not with `middlebox`.
     pub fail_back: Option<LengthOrNever>,
 }
 
@@ -541,7 +554,7 @@ words! {
         "stop" = TimelineWord::Stop, "start" = TimelineWord::Start, "crash" = TimelineWord::Crash,
         "patch" = TimelineWord::Patch, "rolling-patch" = TimelineWord::RollingPatch,
     }
-    ListOrder { "listed" = ListOrder::Listed, "round-robin" = ListOrder::RoundRobin }
+    ListOrder { "listed" = ListOrder::Listed, "round-robin" = ListOrder::RoundRobin, "middlebox" = ListOrder::Middlebox }
 }
 
 /// One of a type's words.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::dist::Dist;
 pub use crate::frontend::WhenFull;
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Failover, Pool, Reconnect, Recovery, Refresh};
+use crate::policy::{Failover, Middlebox, Pool, Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -41,6 +41,9 @@ pub struct Plan {
     pub recovery: Recovery,
     /// What the front ends need of each other; `None`: each serves for itself.
     pub pool: Option<Pool>,
+    /// What hands on the peers of groups whose order is [`crate::policy::ListOrder::Middlebox`]; `None`: nothing, and they
+    /// go by their lists.
+    pub middlebox: Option<Middlebox>,
     /// Who judges peers.
     pub validator: Builtin,
     /// Peers, group by group, in the scenario's order.

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Failover, Refresh};
+use crate::policy::{Act, Action, Anchor, Failover, ListOrder, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
@@ -30,6 +30,11 @@ pub fn render(plan: &Plan) -> String {
     }
     recovery(&mut out, plan);
     pool(&mut out, plan);
+    if let Some(middlebox) = &plan.middlebox {
+        out.section("[middlebox]", "middlebox");
+        out.line("probe", length(middlebox.probe));
+        out.line("persistence", middlebox.persistence);
+    }
     validation(&mut out, plan);
     for peers in &plan.groups {
         group(&mut out, peers, &plan.front_ends);
@@ -233,7 +238,9 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
     let failover = &group.failover;
-    if *failover != Failover::PLAIN {
+    if failover.order == ListOrder::Middlebox {
+        out.line("failover", format!("{{ order = {} }}", word(failover.order)));
+    } else if *failover != Failover::PLAIN {
         let (order, black_list) = (word(failover.order), length(failover.black_list));
         let fail_back = length_or_never(failover.fail_back);
         out.line("failover", format!("{{ order = {order}, black_list = {black_list}, fail_back = {fail_back} }}"));

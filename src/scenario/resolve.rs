@@ -98,8 +98,11 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let validation = root.need("validation", needs).and_then(|item| item.table("a table `[validation]`"));
     let validation = validation.and_then(|table| validation_section(cx, table));
     let names: Vec<&str> = front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
+    let middlebox = section("middlebox");
+    let has_middlebox = middlebox.is_some();
+    let middlebox = pool::middlebox(middlebox.flatten());
     let (groups, complete) =
-        group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names);
+        group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names, has_middlebox);
     let faults = validation.as_ref().is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm);
     let setting = operations::Setting { front_ends: &front_ends, may_fail: has_pool || faults };
     let (timeline, operations) = timeline::section(root.get("timeline"), &groups, complete, horizon, setting);
@@ -131,6 +134,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         refresh,
         recovery,
         pool,
+        middlebox,
         validator: validation?.validator,
         groups,
         timeline,

@@ -9,7 +9,6 @@ use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Rejection};
 
 use super::engine::Run;
-use super::visit::leave_sweep;
 
 /// Why a connection ended unplanned: the detail of [`What::Lost`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +40,9 @@ impl Run<'_> {
     /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
     #[inline]
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
+        if self.plan.middlebox.is_some() && !self.is_handed_on(sent, who, group) {
+            return self.refused_by_middlebox(sent, who, group);
+        }
         let cause = self.visit(sent, who, group).send_syn(sent);
         self.decide(sent, who, What::Attempt, cause as u8);
     }
@@ -212,21 +214,16 @@ impl Run<'_> {
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
     pub(super) fn attempt_failed(&mut self, now: Time, who: u32, group: usize) {
         let of = &self.groups[group];
+        // Behind a middlebox all front ends are one to a peer.
+        let front_ends = if self.in_between(group).is_some() { 1 } else { of.front_ends.len() as u16 };
         let row = &mut self.rows[who as usize];
         let when = row.when();
         let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 0);
-        let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, bits);
+        let next = of.reconnect.after_failure(row.attempt, front_ends, bits);
         row.attempt = row.attempt.saturating_add(1);
         let from = row.place();
         let to = self.next_place(now, who, group, from);
-        let row = &mut self.rows[who as usize];
-        row.set_place(to);
-        if row.place() != from && row.obligation() == Obligation::Open {
-            // Once: failing over again, even back to where it was, it is in nobody's sweep.
-            row.owe(Obligation::OpenMoved);
-            let due = row.due;
-            leave_sweep(now, &mut self.front_ends[usize::from(from)], due, false, &mut self.world);
-        }
+        self.turn_to(now, who, to);
         let wait = match next {
             Next::AtOnce => Span::ZERO,
             Next::After(span) => span,

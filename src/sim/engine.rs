@@ -50,6 +50,8 @@ pub(super) struct Run<'a> {
     pub(super) crashed: Vec<usize>,
     /// What is done from outside.
     pub(super) control: Control,
+    /// Which front ends the middlebox believes to serve; empty without one.
+    pub(super) believed: Vec<bool>,
     /// `None`: no peer skips a front end or moves back to one.
     pub(super) failovers: Option<Box<Failovers>>,
     pub(super) world: World<'a>,
@@ -114,6 +116,7 @@ impl<'a> Run<'a> {
             last_samples: vec![None; front_ends.len()],
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
             control: Control::of(plan),
+            believed: Vec::new(),
             failovers: Run::failovers(&groups),
             cells,
             groups,
@@ -147,6 +150,9 @@ impl<'a> Run<'a> {
         }
         self.schedule_timeline();
         self.schedule_operation();
+        if self.plan.middlebox.is_some() {
+            self.world.push(Time::ZERO, Class::Sample, self.numbers.sampler, kind::WAITED);
+        }
         let first = Time::ZERO + self.plan.measure.sample;
         self.world.push(first, Class::Sample, self.numbers.sampler, kind::MESSAGE);
     }
@@ -243,7 +249,11 @@ impl<'a> Run<'a> {
                 _ => self.timeline(now),
             }
         } else if who == self.numbers.sampler {
-            if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
+            match entry.kind {
+                kind::TICK => self.trigger_may_end(now),
+                kind::WAITED => self.probe(now),
+                _ => self.sample(now),
+            }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
             if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }

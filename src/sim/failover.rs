@@ -32,7 +32,9 @@ impl Run<'_> {
     /// The front end to try after the one at `from` has failed.
     #[inline]
     pub(super) fn next_place(&mut self, now: Time, who: u32, group: usize, from: u16) -> u16 {
-        if self.failovers.is_some() {
+        if self.in_between(group).is_some() {
+            from
+        } else if self.failovers.is_some() {
             self.next_not_skipped(now, who, group, from)
         } else {
             self.groups[group].next_front_end(from)

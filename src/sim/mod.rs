@@ -11,6 +11,7 @@ mod failover;
 mod finish;
 mod jobs;
 mod lookup;
+mod middlebox;
 mod peer_time;
 mod pool;
 mod refresh;

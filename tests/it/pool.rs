@@ -2,7 +2,7 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Counter, Decision, Outcome, RecordKind, What};
-use refresh_sim::policy::{Action, Failover, ListOrder, Minimum, Pool, Restart};
+use refresh_sim::policy::{Action, Failover, ListOrder, Middlebox, Minimum, Pool, Restart};
 use refresh_sim::scenario::plan::{FrontEndPlan, GroupPlan, Operate, Operation, Plan, Start};
 use refresh_sim::scenario::{load, refresh_in_place};
 use refresh_sim::sim::{Unwatched, Watch, run};
@@ -343,6 +343,56 @@ fn rule_26_without_fail_back_a_peer_stays_and_with_it_it_moves_back_as_planned()
     // Valid at the other at 100.5 s + 1.5 s and 1 ms of validation.
     assert_eq!(of(&seen, What::MovesBack), [(0, 162)]);
     assert_eq!(moved.meters.counted(0, Counter::Losses), 1, "a planned move is no loss");
+}
+
+/// Whoever is in the plan goes through a middlebox that looks every 20 s.
+fn with_middlebox(mut plan: Plan, persistence: bool) -> Plan {
+    plan.middlebox = Some(Middlebox { probe: SECOND.times(20), persistence });
+    plan.groups[0].failover.order = ListOrder::Middlebox;
+    plan
+}
+
+#[test]
+fn rule_26_a_middlebox_hands_peers_to_a_dead_front_end_until_it_looks_again() {
+    let run = |restart: u64| {
+        let mut plan = with_middlebox(story(2, 200), true);
+        plan.recovery.actions = vec![Action::Restart(SECOND.times(restart))];
+        plan.operations = vec![operation(105, CRASH, &[0])];
+        let seen = seen(&plan).1;
+        let valid = seen.iter().filter(|d| d.what == What::Valid).map(|d| (d.extra, d.at.0 / SECOND.0));
+        (of(&seen, What::Attempt).iter().map(|(_, when)| *when).collect::<Vec<_>>(), valid.collect::<Vec<_>>())
+    };
+    // Tries at 105.5 s, then one second for the reset and five of delay; at 120 s it has looked.
+    assert_eq!(run(500), (vec![105, 111, 117, 123], vec![(0, 10), (1, 125)]));
+    // Back after 1 + 10 s: the peer is handed to the same one, before the middlebox has noticed anything.
+    assert_eq!(run(1), (vec![105, 111, 117], vec![(0, 10), (0, 119)]));
+}
+
+#[test]
+fn rule_26_a_middlebox_that_knows_of_nobody_answers_by_a_reset_itself() {
+    let mut plan = with_middlebox(story(1, 60), true);
+    plan.start = Start::Connecting;
+    let seen = seen(&plan).1;
+    // It serves at 10 s, and is seen to at 20 s.
+    let refused = seen.iter().filter(|d| d.what == What::Refused).map(|d| (d.detail, d.at.0 / SECOND.0));
+    assert_eq!(refused.collect::<Vec<_>>(), [(1, 0), (1, 6), (1, 12), (1, 18)]);
+    assert_eq!(of(&seen, What::Valid), [(0, 25)]);
+}
+
+#[test]
+fn rule_26_a_middlebox_without_persistence_hands_each_new_connection_to_anybody() {
+    for persistence in [true, false] {
+        let mut plan = with_middlebox(story(2, 300), persistence);
+        plan.groups[0].count = 100;
+        plan.groups[0].reconnect.first = Dist::Constant(SECOND.times(40));
+        plan.recovery.actions = vec![Action::Restart(SECOND)];
+        plan.operations = vec![operation(105, CRASH, &[0])];
+        let outcome = seen(&plan).0;
+        let valid = [outcome.front_ends[0].valid, outcome.front_ends[1].valid];
+        // Half of a hundred, give or take five standard deviations.
+        let as_expected = if persistence { valid == [100, 0] } else { (25..=75).contains(&valid[1]) };
+        assert!(as_expected, "{persistence}: {valid:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Failover, Initiator, ListOrder, Minimum, Order};
+use refresh_sim::policy::{Act, Action, Anchor, Failover, Initiator, ListOrder, Middlebox, Minimum, Order};
 use refresh_sim::policy::{Pool, Reconnect, Recovery, Refresh, Restart};
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Operate, Operation, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan,
@@ -260,7 +260,7 @@ fn pool(of: &mut Choices<'_>, plan: &Plan) -> Option<Pool> {
 
 fn failover(of: &mut Choices<'_>, horizon: Span) -> Failover {
     Failover {
-        order: of.one_of(&[ListOrder::Listed, ListOrder::RoundRobin]),
+        order: of.one_of(&[ListOrder::Listed, ListOrder::RoundRobin, ListOrder::Middlebox]),
         black_list: if of.yes() { of.span(Span::ZERO, horizon) } else { Span::ZERO },
         fail_back: if of.yes() { Some(of.span(Span(horizon.0 / 60), horizon)) } else { None },
     }
@@ -312,6 +312,10 @@ fn plan(numbers: &[u32]) -> Plan {
     plan.timeline = timeline(of, &plan);
     plan.pool = pool(of, &plan);
     plan.operations = operations(of, &plan);
+    if of.yes() {
+        let probe = of.span(Span(horizon.0 / 1_000 + 1), horizon);
+        plan.middlebox = Some(Middlebox { probe, persistence: of.yes() });
+    }
     for group in &mut plan.groups {
         group.failover = failover(of, horizon);
     }

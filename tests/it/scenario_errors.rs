@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 20] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 21] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -90,6 +90,7 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 20] = [
     ("timeline.at", &["\"99d\""]),
     ("timeline.front_end", &["\"\"", "\"fe09\"", "\"fe1\"", "[]", "[3]", "[\"fe01\", \"fe01\"]"]),
     ("timeline.upgrade_domain", &["7"]),
+    ("middlebox.probe", &["\"999us\""]),
     ("group.failover.fail_back", &["\"0s\""]),
     ("pool.restart", &["\"\"", "\"automatic\"", "\"afterwards\"", "\"after\"", "\"after 5\"", "\"after 10m sharp\""]),
     (
@@ -376,6 +377,8 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ),
         ("front end and domain", timeline("7h", "do = \"stop\"\nfront_end = \"fe01\"\nupgrade_domain = 1")),
         ("rolling patch of some", timeline("7h", "do = \"rolling-patch\"\nfront_end = \"fe01\"\naway = \"1h\"")),
+        ("middlebox that is not there", GOOD.replace("[middlebox]\nprobe = \"5s\"\npersistence = true\n", "")),
+        ("middlebox and black list", value("group.failover.order", "\"middlebox\"")),
         ("pool of thirteen", GOOD.replace("[refresh]", &thirteen)),
         ("pool that stops at its start", value("pool.minimum", "{ start = 1, functional = 1, among = 1 }")),
         (

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Failover, Initiator, ListOrder, Minimum, Order};
+use refresh_sim::policy::{Act, Action, Anchor, Failover, Initiator, ListOrder, Middlebox, Minimum, Order};
 use refresh_sim::policy::{Pool, Reconnect, Recovery, Refresh, Restart};
 use refresh_sim::scenario::{
     Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, ResumedPlan,
@@ -400,6 +400,11 @@ fn pool(size: usize) -> impl Strategy<Value = Option<Pool>> {
     })
 }
 
+fn middlebox() -> impl Strategy<Value = Option<Middlebox>> {
+    let probe = (Span::MILLISECOND.0.., any::<bool>());
+    prop::option::of(probe.prop_map(|(probe, persistence)| Middlebox { probe: Span(probe), persistence }))
+}
+
 /// Front ends are ended, stopped, patched and started, when all have been started.
 fn operations(size: u16) -> impl Strategy<Value = Vec<Operation>> {
     let place = 0..size;
@@ -431,14 +436,17 @@ fn plan() -> impl Strategy<Value = Plan> {
         let nodes = front_ends.len() as u16;
         let groups = (group(0, nodes), group(1, nodes));
         let changes = prop::collection::vec((0u64..1000, any::<bool>()), 2);
-        (Just(front_ends), groups, changes, (pool(usize::from(nodes)), operations(nodes)))
+        (Just(front_ends), groups, changes, (pool(usize::from(nodes)), operations(nodes), middlebox()))
     });
     (frame, policies, measure, peers).prop_map(
         |(frame, policies, measure, (mut front_ends, (first, second), changes, of_pool))| {
             let (seed, horizon, epoch, [established, shuffled]) = frame;
             let (refresh, recovery, validator, process) = policies;
-            let groups = vec![first, second];
-            let (pool, operations) = of_pool;
+            let mut groups = vec![first, second];
+            if of_pool.2.is_some() {
+                groups[0].failover = Failover { order: ListOrder::Middlebox, ..Failover::PLAIN };
+            }
+            let (pool, operations, middlebox) = of_pool;
             if operations.iter().any(|operation| operation.stages.len() > 1) {
                 front_ends.iter_mut().for_each(|front_end| front_end.upgrade_domain = None);
             }
@@ -465,6 +473,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 refresh,
                 recovery,
                 pool,
+                middlebox,
                 validator,
                 groups,
                 operations,

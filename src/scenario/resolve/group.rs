@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::dist::Dist;
 use crate::frontend::FLIGHTS_MAX;
 use crate::id::ENTITIES_MAX;
-use crate::policy::{Failover, Reconnect};
+use crate::policy::{Failover, ListOrder, Reconnect};
 use crate::scenario::decode::{Context, Item, Table, entries};
 use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
@@ -39,6 +39,7 @@ pub(super) fn section(
     item: Option<Item<'_, '_>>,
     validation: Option<&Validation>,
     front_ends: &[&str],
+    has_middlebox: bool,
 ) -> (Vec<GroupPlan>, bool) {
     let mut complete = true;
     let mut groups = Vec::new();
@@ -50,11 +51,9 @@ pub(super) fn section(
     for item in items {
         let Some(table) = item.table("a group `[[group]]`") else { continue };
         let room = ENTITIES_MAX.saturating_sub(taken);
-        match (Reader { cx, table: &table, front_ends, positions: &positions, room, cache: &cache }).group(
-            validation,
-            &mut running,
-            &mut named,
-        ) {
+        match (Reader { cx, table: &table, front_ends, positions: &positions, room, cache: &cache, has_middlebox })
+            .group(validation, &mut running, &mut named)
+        {
             Some(group) => {
                 taken = taken.saturating_add(group.peers());
                 groups.push(group);
@@ -74,6 +73,7 @@ struct Reader<'t, 'c, 'i> {
     positions: &'t BTreeMap<&'t str, u16>, // of the front ends
     room: u32,                             // how many more peers there can be at most
     cache: &'t tls::CacheSize,
+    has_middlebox: bool,
 }
 
 impl<'c, 'i> Reader<'_, 'c, 'i> {
@@ -338,8 +338,18 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let Some(table) = item.table("a table, e.g. { order = \"round-robin\", black_list = \"10m\" }") else {
             return failover;
         };
-        if let Some(order) = table.get("order").and_then(|item| item.word()) {
+        if let Some(item) = table.get("order")
+            && let Some(order) = item.word()
+        {
             failover.order = order;
+            if order == ListOrder::Middlebox && !self.has_middlebox {
+                item.wrong("names a middlebox, and there is none", "only with `[middlebox]`");
+            }
+        }
+        for key in ["black_list", "fail_back"] {
+            if let Some(item) = table.get(key).filter(|_| failover.order == ListOrder::Middlebox) {
+                item.wrong("does nothing here", "not with `order = \"middlebox\"`, which leaves peers no choice");
+            }
         }
         if let Some(length) = table.get("black_list").and_then(|item| item.length()) {
             failover.black_list = length;

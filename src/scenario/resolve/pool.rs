@@ -1,6 +1,6 @@
-//! `[pool]`: what front ends need of each other.
+//! `[pool]`: what front ends need of each other. `[middlebox]`: what hands connections to them.
 
-use crate::policy::{Minimum, PUBLISHED_MAX, Pool, Restart};
+use crate::policy::{Middlebox, Minimum, PUBLISHED_MAX, Pool, Restart};
 use crate::scenario::decode::{Context, Item, Table, span};
 use crate::scenario::diagnose::quoted;
 use crate::time::Span;
@@ -83,6 +83,21 @@ fn restart(item: &Item<'_, '_>) -> Option<Restart> {
             None
         }
     }
+}
+
+/// `[middlebox]`.
+pub(super) fn middlebox(section: Option<Table<'_, '_>>) -> Option<Middlebox> {
+    let table = section?;
+    let probe = table.need("probe", "a length of time, e.g. \"5s\"").and_then(|item| {
+        let probe = item.length()?;
+        if probe < Span::MILLISECOND {
+            item.wrong(format!("is {probe}"), "at least 1ms");
+        }
+        Some(probe.max(Span::MILLISECOND))
+    });
+    let persistence = table.get("persistence").and_then(|item| item.boolean()).unwrap_or(true);
+    table.finish();
+    Some(Middlebox { probe: probe?, persistence })
 }
 
 /// As it is written in a scenario.
