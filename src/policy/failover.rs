@@ -59,9 +59,9 @@ impl Middlebox {
         if let Some(last) = last.filter(|last| self.persistence && believed(*last)) {
             return Some(last);
         }
-        let up = list.iter().copied().filter(|place| believed(*place));
+        let mut up = list.iter().copied().filter(|place| believed(*place));
         let nth = (u128::from(bits()) * up.clone().count() as u128) >> 64;
-        up.skip(nth as usize).next()
+        up.nth(nth as usize)
     }
 }
 

@@ -215,7 +215,7 @@ pub struct Pool {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Middlebox {
-    /// Time between two looks at who serves, from run time 0 on; at least 1ms.
+    /// Time between two looks at who serves, from run time 0 on; at least 100ms.
     pub probe: Length,
     /// Whether a peer is handed to the front end that it had before, as long as that is believed to serve.
     #[schemars(extend("default" = true))]

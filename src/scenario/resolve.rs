@@ -104,8 +104,9 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let (groups, complete) =
         group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names, has_middlebox);
     let faults = validation.as_ref().is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm);
-    let setting = operations::Setting { front_ends: &front_ends, may_fail: has_pool || faults };
-    let (timeline, operations) = timeline::section(root.get("timeline"), &groups, complete, horizon, setting);
+    let positions = names.iter().copied().zip(0..).collect();
+    let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail: has_pool || faults };
+    let (timeline, operations) = timeline::section(root.get("timeline"), &groups, complete, horizon, given);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
     let known = Names {

@@ -111,10 +111,13 @@ impl Run<'_> {
             }
             self.control.rolls[nth].begins = None;
             let operation = &plan.operations[roll.operation];
-            for place in &operation.stages[roll.stage] {
+            for place in operation.stages.get(roll.stage).into_iter().flatten() {
                 self.operate_on(now, usize::from(*place), operation.what);
             }
         }
+        // Of a last stage there is nothing to wait for.
+        let rolls = &mut self.control.rolls;
+        rolls.retain(|roll| roll.begins.is_some() || roll.stage + 1 < plan.operations[roll.operation].stages.len());
     }
 
     /// A front end serves: a stage may be complete, and the next one begins after the gap.
@@ -125,8 +128,7 @@ impl Run<'_> {
             let operation = &plan.operations[roll.operation];
             let Operate::Patch { gap: Some(gap), .. } = operation.what else { continue };
             let is_up = |place: &u16| self.front_ends[usize::from(*place)].life == Life::Up;
-            let away = roll.begins.is_none() && roll.stage + 1 < operation.stages.len();
-            if away && operation.stages[roll.stage].iter().all(is_up) {
+            if roll.begins.is_none() && operation.stages[roll.stage].iter().all(is_up) {
                 let begins = now + gap;
                 self.control.rolls[nth] = Roll { stage: roll.stage + 1, begins: Some(begins), ..roll };
                 self.world.push(begins, Class::Timeline, self.numbers.timeline, kind::TICK);

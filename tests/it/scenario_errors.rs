@@ -90,7 +90,7 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 21] = [
     ("timeline.at", &["\"99d\""]),
     ("timeline.front_end", &["\"\"", "\"fe09\"", "\"fe1\"", "[]", "[3]", "[\"fe01\", \"fe01\"]"]),
     ("timeline.upgrade_domain", &["7"]),
-    ("middlebox.probe", &["\"999us\""]),
+    ("middlebox.probe", &["\"99ms\""]),
     ("group.failover.fail_back", &["\"0s\""]),
     ("pool.restart", &["\"\"", "\"automatic\"", "\"afterwards\"", "\"after\"", "\"after 5\"", "\"after 10m sharp\""]),
     (

@@ -401,7 +401,7 @@ fn pool(size: usize) -> impl Strategy<Value = Option<Pool>> {
 }
 
 fn middlebox() -> impl Strategy<Value = Option<Middlebox>> {
-    let probe = (Span::MILLISECOND.0.., any::<bool>());
+    let probe = (100 * Span::MILLISECOND.0.., any::<bool>());
     prop::option::of(probe.prop_map(|(probe, persistence)| Middlebox { probe: Span(probe), persistence }))
 }
 
@@ -584,6 +584,8 @@ proptest! {
 #[test]
 fn texts_made_to_hurt_are_refused_in_reasonable_time() {
     let start = |n: usize| "[".repeat(n);
+    let nodes: String = (0..1024).map(|n| format!("[[front_end.nodes]]\nname = \"n{n}\"\n")).collect();
+    let entry = |rest: &str| format!("[[timeline]]\nat = \"1h\"\n{rest}\n");
     let hurtful = [
         start(1 << 20),
         format!("x = {}", start(1 << 20)),
@@ -603,6 +605,8 @@ fn texts_made_to_hurt_are_refused_in_reasonable_time() {
             + &(0..1000)
                 .map(|n| format!("[[group]]\nname = \"x{n}\"\ncount = 33000000\nomit = [1]\ntransport = \"tcp\"\n"))
                 .collect::<String>(),
+        format!("{SMALL}{nodes}{}", entry("do = \"crash\"\nfront_end = \"nobody\"").repeat(1 << 16)),
+        format!("{SMALL}{nodes}{}", entry("do = \"rolling-patch\"\naway = \"1m\"").repeat(1 << 16)),
     ];
     for text in hurtful {
         let Err(problems) = load("t", "t", text.as_bytes(), &[]) else {

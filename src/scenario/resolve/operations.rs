@@ -10,10 +10,15 @@ use crate::scenario::plan::{FrontEndPlan, Operate, Operation};
 use crate::time::{Span, Time};
 use crate::validate::Builtin;
 
+/// Most front ends that all entries together may be about.
+pub(super) const TARGETS_MAX: usize = 1_000_000;
+
 /// What a scenario says beside its timeline that decides whether an entry can happen.
 #[derive(Clone, Copy)]
-pub(super) struct Setting<'p> {
+pub(super) struct Given<'p> {
     pub(super) front_ends: &'p [FrontEndPlan],
+    /// Their positions by their names.
+    pub(super) positions: &'p BTreeMap<&'p str, u16>,
     /// Whether a front end may be down without an entry that says so.
     pub(super) may_fail: bool,
 }
@@ -24,7 +29,7 @@ pub(super) fn entry(
     table: &Table<'_, '_>,
     at: Option<Span>,
     word: TimelineWord,
-    setting: Setting<'_>,
+    given: Given<'_>,
 ) -> Option<Operation> {
     let is_patch = matches!(word, TimelineWord::Patch | TimelineWord::RollingPatch);
     let away = if is_patch {
@@ -50,9 +55,9 @@ pub(super) fn entry(
         for key in ["front_end", "upgrade_domain"] {
             only_with(table, key, "an entry of one stage; `\"rolling-patch\"` goes through all");
         }
-        Some(by_domain(setting.front_ends))
+        Some(by_domain(given.front_ends))
     } else {
-        targets(item, table, setting.front_ends).map(|places| vec![places])
+        targets(item, table, given).map(|places| vec![places])
     };
     let patch = |gap| Some(Operate::Patch { away: away?, validator, gap });
     let what = match word {
@@ -74,14 +79,14 @@ pub(super) fn only_with(table: &Table<'_, '_>, key: &'static str, with: &str) {
 }
 
 /// The front ends that an entry names.
-fn targets(item: &Item<'_, '_>, table: &Table<'_, '_>, front_ends: &[FrontEndPlan]) -> Option<Vec<u16>> {
+fn targets(item: &Item<'_, '_>, table: &Table<'_, '_>, given: Given<'_>) -> Option<Vec<u16>> {
     match (table.get("front_end"), table.get("upgrade_domain")) {
         (Some(named), Some(domain)) => {
             domain.wrong("says again what `front_end` says", "`front_end` or `upgrade_domain`, not both");
-            by_name(&named, front_ends)
+            by_name(&named, given)
         }
-        (Some(named), None) => by_name(&named, front_ends),
-        (None, Some(item)) => of_domain(&item, front_ends),
+        (Some(named), None) => by_name(&named, given),
+        (None, Some(item)) => of_domain(&item, given.front_ends),
         (None, None) => {
             let accepts = "`front_end = \"fe01\"`, a list of names, or `upgrade_domain = 1`";
             item.wrong("names no front end", accepts);
@@ -90,15 +95,14 @@ fn targets(item: &Item<'_, '_>, table: &Table<'_, '_>, front_ends: &[FrontEndPla
     }
 }
 
-fn by_name(item: &Item<'_, '_>, front_ends: &[FrontEndPlan]) -> Option<Vec<u16>> {
-    let positions: BTreeMap<&str, u16> = front_ends.iter().map(|f| f.name.as_str()).zip(0..).collect();
+fn by_name(item: &Item<'_, '_>, given: Given<'_>) -> Option<Vec<u16>> {
     let position = |item: &Item<'_, '_>| {
         let name = item.string("the name of a front end, or a list of names")?;
-        let found = positions.get(name.as_ref()).copied();
-        if found.is_none() {
-            let known = || front_ends.iter().map(|front_end| front_end.name.as_str());
+        let found = given.positions.get(name.as_ref()).copied();
+        if found.is_none() && !item.cx.is_full() {
+            let known = || given.front_ends.iter().map(|front_end| front_end.name.as_str());
             let message = format!("names the unknown front end {}", quoted(&name));
-            match near_miss(&name, known()).filter(|_| !item.cx.is_full()) {
+            match near_miss(&name, known()) {
                 Some(near) => item.wrong_hint(message, "", format!("did you mean {}?", quoted(near))),
                 None => item.wrong(message, format!("one of {}", listed(known()))),
             }
@@ -109,7 +113,7 @@ fn by_name(item: &Item<'_, '_>, front_ends: &[FrontEndPlan]) -> Option<Vec<u16>>
         return position(item).map(|place| vec![place]);
     }
     let (mut places, mut seen) = (Vec::new(), BTreeSet::new());
-    for item in item.list(1..=front_ends.len().max(1), "names of front ends")? {
+    for item in item.list(1..=given.front_ends.len().max(1), "names of front ends")? {
         let Some(place) = position(&item) else { continue };
         if !seen.insert(place) {
             item.wrong("names a front end twice", "each front end once");
@@ -159,12 +163,12 @@ enum Certain {
 }
 
 /// Complains of entries that can never happen. They come in order of time, each with its item.
-pub(super) fn check(entries: &[(Operation, Item<'_, '_>)], setting: Setting<'_>) {
-    let mut certain = vec![Certain::Runs { may_be_down: setting.may_fail }; setting.front_ends.len()];
+pub(super) fn check(entries: &[(Operation, Item<'_, '_>)], given: Given<'_>) {
+    let mut certain = vec![Certain::Runs { may_be_down: given.may_fail }; given.front_ends.len()];
     for (operation, item) in entries {
         for place in operation.stages.iter().flatten() {
             let place = usize::from(*place);
-            let (Some(front_end), Some(certain)) = (setting.front_ends.get(place), certain.get_mut(place)) else {
+            let (Some(front_end), Some(certain)) = (given.front_ends.get(place), certain.get_mut(place)) else {
                 continue;
             };
             if let Err((why, accepts)) = happens(operation, front_end, certain) {

@@ -5,6 +5,9 @@ use crate::scenario::decode::{Context, Item, Table, span};
 use crate::scenario::diagnose::quoted;
 use crate::time::Span;
 
+/// The shortest time between two looks of a middlebox: each is a step of the run.
+const PROBE_MIN: Span = Span(100 * Span::MILLISECOND.0);
+
 /// What it says of a pool of `size` front ends; `None`: nothing, or it is wrong.
 pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, size: usize) -> Option<Pool> {
     let table = section?;
@@ -90,10 +93,10 @@ pub(super) fn middlebox(section: Option<Table<'_, '_>>) -> Option<Middlebox> {
     let table = section?;
     let probe = table.need("probe", "a length of time, e.g. \"5s\"").and_then(|item| {
         let probe = item.length()?;
-        if probe < Span::MILLISECOND {
-            item.wrong(format!("is {probe}"), "at least 1ms");
+        if probe < PROBE_MIN {
+            item.wrong(format!("is {probe}"), format!("at least {PROBE_MIN}"));
         }
-        Some(probe.max(Span::MILLISECOND))
+        Some(probe)
     });
     let persistence = table.get("persistence").and_then(|item| item.boolean()).unwrap_or(true);
     table.finish();

@@ -8,7 +8,7 @@ use crate::scenario::file::TimelineWord;
 use crate::scenario::plan::{Change, GroupPlan, Operation, TimelineEntry};
 use crate::time::{Span, Time};
 
-use super::operations::{self, Setting, only_with};
+use super::operations::{self, Given, TARGETS_MAX, only_with};
 use super::{COUNT_MAX, within};
 
 /// The entries about peers and those about front ends, each in order of time; those of one instant as they stand in the
@@ -18,22 +18,30 @@ pub(super) fn section(
     groups: &[GroupPlan],
     complete: bool,
     horizon: Span,
-    setting: Setting<'_>,
+    given: Given<'_>,
 ) -> (Vec<TimelineEntry>, Vec<Operation>) {
     let items = item.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`")).unwrap_or_default();
     let positions = groups.iter().enumerate().map(|(position, group)| (group.name.as_str(), position)).collect();
     let known = Known { groups, positions, complete };
-    let (mut entries, mut done) = (Vec::new(), Vec::new());
+    let (mut entries, mut done, mut targets) = (Vec::new(), Vec::new(), 0);
     for item in items {
-        match entry(&item, &known, horizon, setting) {
+        match entry(&item, &known, horizon, given) {
             Some(Entry::Peers(entry)) => entries.push((entry, item)),
-            Some(Entry::FrontEnds(operation)) => done.push((operation, item)),
+            Some(Entry::FrontEnds(operation)) => {
+                targets += operation.stages.iter().map(Vec::len).sum::<usize>();
+                if targets > TARGETS_MAX {
+                    let most = format!("at most {TARGETS_MAX} front ends in all entries together");
+                    item.wrong("is one entry too many", most);
+                    break;
+                }
+                done.push((operation, item));
+            }
             None => {}
         }
     }
     entries.sort_by_key(|(entry, _)| entry.at);
     done.sort_by_key(|(operation, _)| operation.at);
-    operations::check(&done, setting);
+    operations::check(&done, given);
     let mut there: Vec<There> =
         groups.iter().map(|group| There { mostly: group.present, except: BTreeSet::new() }).collect();
     for (entry, item) in &entries {
@@ -95,7 +103,7 @@ fn happens(entry: &TimelineEntry, item: &Item<'_, '_>, there: &mut There, group:
     }
 }
 
-fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, setting: Setting<'_>) -> Option<Entry> {
+fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, given: Given<'_>) -> Option<Entry> {
     let table = item.table("an entry, e.g. { at = \"23h\", do = \"leave\", group = \"rcc\" }")?;
     let at = table.need("at", "a run time, e.g. \"23h\"").and_then(|item| {
         let at = item.length()?;
@@ -121,7 +129,7 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, setting: Setting
             for key in ["group", "only"] {
                 only_with(&table, key, "`do = \"join\"` and `\"leave\"`");
             }
-            operations::entry(item, &table, at, word, setting).map(Entry::FrontEnds)
+            operations::entry(item, &table, at, word, given).map(Entry::FrontEnds)
         }
     };
     table.finish();
