@@ -77,6 +77,7 @@ fn kinds(what: What) -> Vec<u8> {
         What::Handshake | What::Silence | What::DumpEnd | What::AckIgnored | What::NoPort => vec![],
         What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
         What::LookUp | What::LookedUp | What::Rejoined => vec![],
+        What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
         What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
     }
@@ -94,12 +95,14 @@ fn is_known(plan: &Plan) -> bool {
 
 /// The plan without what the reference does not know yet: TLS settings (rule 12), the listening queue and whatever makes
 /// a SYN go unanswered (rules 9 to 11; so no dump and no reboot either), back-offs, time-outs of steps and limits (rules 5
-/// and 14), look-ups (rule 4), requests (rule 28).
+/// and 14), look-ups (rule 4), pools, front ends stopped, the
+/// middlebox and failing over (rules 25 to 27), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
         (group.tls, group.requests) = (None, None);
         (group.path, group.tcp, group.timeouts) = (plain.path.clone(), plain.tcp.clone(), plain.timeouts);
+        group.failover = plain.failover;
         group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
     }
     for front_end in &mut plan.front_ends {
@@ -109,6 +112,8 @@ fn known(mut plan: Plan) -> Plan {
     }
     plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
     plan.lookups = Lookups::default();
+    (plan.pool, plan.middlebox) = (None, None);
+    plan.operations.clear();
     plan.recovery.dump = Span::ZERO;
     for action in &mut plan.recovery.actions {
         if let Action::Reboot { delay, .. } = *action {
