@@ -3,9 +3,7 @@
 //!
 //! Knows settings, time-outs and shares. Does not know who waits, what is cached or what is under way.
 
-use std::fmt;
-
-use super::tls::Ratio;
+use super::Ratio;
 use crate::dist::Dist;
 use crate::time::{Span, Time};
 
@@ -50,39 +48,6 @@ pub enum OnFailure {
     HardFail,
 }
 
-/// A share from 0 to 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Share {
-    /// At most the denominator.
-    pub numerator: u32,
-    /// At least 1.
-    pub denominator: u32,
-}
-
-impl Share {
-    /// Nothing.
-    pub const NONE: Share = Share { numerator: 0, denominator: 1 };
-    /// All.
-    pub const ALL: Share = Share { numerator: 1, denominator: 1 };
-
-    /// Whether a uniform draw of 64 bits falls into this share.
-    pub fn has(self, bits: u64) -> bool {
-        u128::from(bits) * u128::from(self.denominator) < u128::from(self.numerator) << 64
-    }
-
-    /// So much of a length, rounded down.
-    pub fn of(self, span: Span) -> Span {
-        let part = u128::from(span.0) * u128::from(self.numerator) / u128::from(self.denominator.max(1));
-        Span(u64::try_from(part).unwrap_or(u64::MAX))
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.numerator, self.denominator)
-    }
-}
-
 /// How long each kind of answer is kept; zero: not at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Lives {
@@ -117,9 +82,9 @@ pub struct Lookup {
     /// From a question to its answer.
     pub latency: Dist,
     /// Share of fetches that end without an answer.
-    pub failure: Share,
+    pub failure: Ratio,
     /// Share of answers that say no.
-    pub negative: Share,
+    pub negative: Ratio,
     /// A fetch that takes longer has failed; `None`: it never gives up.
     pub timeout: Option<Span>,
     /// What the worker does meanwhile.
@@ -139,7 +104,7 @@ pub struct Lookup {
     /// Whether peers over TLS need it.
     pub tls: bool,
     /// Which share of the job's CPU comes before it.
-    pub cpu_before: Share,
+    pub cpu_before: Ratio,
     /// What it means that no answer came.
     pub on_failure: OnFailure,
     /// How the other side is, from when on; in order of time. Before the first it is well.
@@ -193,8 +158,8 @@ impl Lookup {
             name: name.to_owned(),
             kind: None,
             latency,
-            failure: Share::NONE,
-            negative: Share::NONE,
+            failure: Ratio::ZERO,
+            negative: Ratio::ZERO,
             timeout: Some(CRYPTOAPI_TIMEOUT),
             mode: Waiting::Blocking,
             single_flight: false,
@@ -204,7 +169,7 @@ impl Lookup {
             refresh: true,
             tcp: true,
             tls: true,
-            cpu_before: Share::NONE,
+            cpu_before: Ratio::ZERO,
             on_failure: OnFailure::SoftFail,
             changes: Vec::new(),
         }
@@ -224,7 +189,7 @@ impl Lookup {
         let latency = self.latency.sample(bits[0]);
         let (takes, fails) = match self.condition(now) {
             Condition::Well => (Some(latency), false),
-            Condition::Slower(ratio) => (Some(Span(ratio.of(latency.0))), false),
+            Condition::Slower(ratio) => (Some(ratio.of(latency)), false),
             Condition::Slow(dist) => (Some(dist.sample(bits[0])), false),
             Condition::Failing(noticed) => (noticed.as_ref().map(|dist| dist.sample(bits[0])), true),
         };
@@ -290,7 +255,7 @@ mod tests {
     fn rule_04_the_last_change_so_far_says_how_the_other_side_is() {
         let lookup = Lookup {
             changes: vec![
-                (Time(10), Condition::Slower(Ratio { numerator: 3, denominator: 1 })),
+                (Time(10), Condition::Slower(Ratio::new(3, 1))),
                 (Time(20), Condition::Slow(constant(9))),
                 (Time(30), Condition::Failing(Some(constant(4)))),
                 (Time(40), Condition::Well),
@@ -305,9 +270,9 @@ mod tests {
 
     #[test]
     fn a_share_has_as_many_draws_as_it_says() {
-        let third = Share { numerator: 1, denominator: 3 };
+        let third = Ratio::new(1, 3);
         assert!(third.has(u64::MAX / 3) && !third.has(u64::MAX / 3 + 1));
-        assert!(Share::ALL.has(u64::MAX) && !Share::NONE.has(0));
-        assert_eq!((third.of(Span(8)), Share::ALL.of(Span(u64::MAX))), (Span(2), Span(u64::MAX)));
+        assert!(Ratio::ONE.has(u64::MAX) && !Ratio::ZERO.has(0));
+        assert_eq!((third.of(Span(8)), Ratio::ONE.of(Span(u64::MAX))), (Span(2), Span(u64::MAX)));
     }
 }

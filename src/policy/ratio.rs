@@ -12,6 +12,9 @@ pub struct Ratio {
 }
 
 impl Ratio {
+    /// Nothing.
+    pub const ZERO: Ratio = Ratio { num: 0, den: 1 };
+
     /// One.
     pub const ONE: Ratio = Ratio { num: 1, den: 1 };
 
@@ -40,6 +43,11 @@ impl Ratio {
     pub fn of(self, span: Span) -> Span {
         let product = u128::from(span.0) * u128::from(self.num) / u128::from(self.den);
         Span(u64::try_from(product).unwrap_or(u64::MAX))
+    }
+
+    /// Whether a uniform draw of 64 bits falls into this share; always, if it is one or more.
+    pub fn has(self, bits: u64) -> bool {
+        u128::from(bits) * u128::from(self.den) < u128::from(self.num) << 64
     }
 
     /// One plus this number; `None`: too large for its parts.

@@ -18,8 +18,7 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::policy::lookup::Share;
-use crate::policy::tls::Ratio;
+use crate::policy::Ratio;
 use crate::time::Span;
 
 use super::diagnose::{Place, Problem, Problems, SHOWN_MAX, listed, near_miss, quoted};
@@ -436,7 +435,7 @@ impl<'c, 'i> Item<'c, 'i> {
     }
 
     /// An exact share.
-    pub(super) fn part(&self) -> Option<Share> {
+    pub(super) fn part(&self) -> Option<Ratio> {
         let text = self.string(factor::SHARES)?;
         factor::share(&text).map_err(|what| self.wrong(what, factor::SHARES)).ok()
     }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
-use crate::policy::lookup::{Condition, Lives, Lookup, OnFailure, Share, Waiting};
+use crate::policy::lookup::{Condition, Lives, Lookup, OnFailure, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Failover, ListOrder, Refresh};
+use crate::policy::{Act, Action, Anchor, Failover, ListOrder, Ratio, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
@@ -242,7 +242,7 @@ fn lookup(out: &mut Writer<'_>, lookup: &Lookup) {
     if let Some(kind) = &lookup.kind {
         out.line("kind", string(kind));
     }
-    let share = |share: Share| string(&share.to_string());
+    let share = |share: Ratio| string(&share.to_string());
     out.line("latency", dist(&lookup.latency));
     out.line("failure", share(lookup.failure));
     out.line("negative", share(lookup.negative));

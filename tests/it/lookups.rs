@@ -2,8 +2,9 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Decision, Figure, Looked, Metric, Outcome, Tags, What};
+use refresh_sim::policy::Ratio;
 use refresh_sim::policy::Recovery;
-use refresh_sim::policy::lookup::{CRYPTOAPI_TOTAL, Condition, Lives, Lookup, OnFailure, Share, Sharing, Waiting};
+use refresh_sim::policy::lookup::{CRYPTOAPI_TOTAL, Condition, Lives, Lookup, OnFailure, Sharing, Waiting};
 use refresh_sim::report::{Value, figure, text};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start, TimelineEntry, WhenFull};
 use refresh_sim::scenario::{load, refresh_in_place, render};
@@ -67,7 +68,7 @@ fn story(count: u32, workers: u32, lookup: Lookup) -> Plan {
 
 /// Takes 100 ms, half-way through the CPU, and is not kept.
 fn half_way(mode: Waiting) -> Lookup {
-    Lookup { mode, cpu_before: Share { numerator: 1, denominator: 2 }, ..Lookup::new("crl", Dist::Constant(ms(100))) }
+    Lookup { mode, cpu_before: Ratio::new(1, 2), ..Lookup::new("crl", Dist::Constant(ms(100))) }
 }
 
 fn closed(seen: &[Decision]) -> Vec<u64> {
@@ -103,7 +104,7 @@ fn rule_02_blocked_workers_hold_no_core_and_seek_one_again_in_order() {
     assert_eq!(account.blocked, u128::from(ms(300).0));
     assert_eq!(account.waiting, u128::from(ms(5 + 10).0), "the second and the third wait for the core once");
     // All back at 100 ms, for nothing is computed before: now they wait for the core after it, too.
-    plan.lookups.each[0].cpu_before = Share::NONE;
+    plan.lookups.each[0].cpu_before = Ratio::ZERO;
     let (outcome, decisions) = seen(&plan);
     assert_eq!(closed(&decisions), [110, 120, 130]);
     assert_eq!(outcome.front_ends[0].account.waiting, u128::from(ms(10 + 20).0));
@@ -144,7 +145,7 @@ fn rule_03_a_job_that_rejoins_obeys_the_bound_of_the_queue() {
 #[test]
 fn rule_04_single_flight_makes_one_fetch_for_all() {
     for mode in [Waiting::Blocking, Waiting::Freeing] {
-        let lookup = Lookup { single_flight: true, cpu_before: Share::NONE, ..half_way(mode) };
+        let lookup = Lookup { single_flight: true, cpu_before: Ratio::ZERO, ..half_way(mode) };
         let mut plan = story(100, 100, lookup);
         plan.groups[0].validate_refresh = Dist::Constant(ms(1));
         let (outcome, decisions) = seen(&plan);
@@ -190,12 +191,12 @@ fn rule_04_positive_negative_and_soft_fail_answers_are_kept_each_for_its_time() 
     // The first answer is there at 10.105 s, the second question at 20.005 s: 9.9 s later.
     assert_eq!(two_ticks(Lookup { lives: lives(9_901, 0, 0), ..base() }), (1, 1, 0));
     assert_eq!(two_ticks(Lookup { lives: lives(9_900, 9_901, 9_901), ..base() }), (2, 0, 0));
-    let fails = || Lookup { failure: Share::ALL, ..base() };
+    let fails = || Lookup { failure: Ratio::ONE, ..base() };
     assert_eq!(two_ticks(Lookup { lives: lives(0, 0, 9_901), ..fails() }), (1, 1, 0));
     assert_eq!(two_ticks(Lookup { lives: lives(9_901, 9_901, 9_900), ..fails() }), (2, 0, 0));
     let hard = || Lookup { on_failure: OnFailure::HardFail, ..fails() };
     assert_eq!(two_ticks(Lookup { lives: lives(9_901, 9_901, 9_901), ..hard() }), (2, 0, 2));
-    let says_no = || Lookup { negative: Share::ALL, ..base() };
+    let says_no = || Lookup { negative: Ratio::ONE, ..base() };
     assert_eq!(two_ticks(Lookup { lives: lives(0, 9_901, 0), ..says_no() }), (1, 1, 2));
     assert_eq!(two_ticks(Lookup { lives: lives(9_901, 9_900, 9_901), ..says_no() }), (2, 0, 2));
 }
@@ -233,9 +234,9 @@ fn rule_04_a_hard_failure_and_a_no_reject_with_reasons_of_their_own_and_a_soft_f
         outcome.records.iter().filter_map(told).collect::<Vec<_>>()
     };
     let of = |failure, negative, on_failure| Lookup { failure, negative, on_failure, ..half_way(Waiting::Freeing) };
-    assert!(reasons(of(Share::ALL, Share::ALL, OnFailure::SoftFail)).is_empty());
-    assert_eq!(reasons(of(Share::ALL, Share::ALL, OnFailure::HardFail)), ["a look-up got no answer"]);
-    assert_eq!(reasons(of(Share::NONE, Share::ALL, OnFailure::HardFail)), ["a look-up answered no"]);
+    assert!(reasons(of(Ratio::ONE, Ratio::ONE, OnFailure::SoftFail)).is_empty());
+    assert_eq!(reasons(of(Ratio::ONE, Ratio::ONE, OnFailure::HardFail)), ["a look-up got no answer"]);
+    assert_eq!(reasons(of(Ratio::ZERO, Ratio::ONE, OnFailure::HardFail)), ["a look-up answered no"]);
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn rule_04_only_the_validations_that_it_concerns_make_a_look_up_and_none_that_ha
 fn rule_04_without_load_the_cpu_is_the_same_wherever_the_look_up_stands() {
     for mode in [Waiting::Blocking, Waiting::Freeing] {
         for numerator in 0..=7 {
-            let cpu_before = Share { numerator, denominator: 7 };
+            let cpu_before = Ratio::new(numerator, 7);
             let (outcome, decisions) = seen(&story(1, 1, Lookup { cpu_before, ..half_way(mode) }));
             assert_eq!(closed(&decisions), [110]);
             assert_eq!(outcome.front_ends[0].account.useful, u128::from(ms(10).0));
@@ -272,7 +273,7 @@ fn rule_04_without_load_the_cpu_is_the_same_wherever_the_look_up_stands() {
 #[test]
 fn a_look_up_that_is_added_moves_no_draw_of_another() {
     let base = Lookup {
-        failure: Share { numerator: 1, denominator: 2 },
+        failure: Ratio::new(1, 2),
         on_failure: OnFailure::HardFail,
         ..Lookup::new("crl", Dist::exponential(Span::SECOND).expect("a mean"))
     };

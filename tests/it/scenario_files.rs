@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
-use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, Share, Sharing, Waiting};
+use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, Sharing, Waiting};
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
@@ -533,8 +533,7 @@ fn process() -> impl Strategy<Value = ProcessPlan> {
     )
 }
 
-const SHARES: [Share; 4] =
-    [Share::NONE, Share::ALL, Share { numerator: 1, denominator: 97 }, Share { numerator: 2, denominator: 3 }];
+const SHARES: [Ratio; 4] = [Ratio::ZERO, Ratio::ONE, Ratio::new(1, 97), Ratio::new(2, 3)];
 
 fn lookups() -> impl Strategy<Value = Lookups> {
     let share = || prop::sample::select(&SHARES[..]);

@@ -3,38 +3,11 @@
 //! Measured are totals of each side. A flight's part of one follows from what the flight does; without load the parts
 //! add up to the total, to the nanosecond.
 
-use std::fmt;
-
+use crate::policy::Ratio;
 use crate::time::Span;
 
 use super::table::X25519_PER_SECOND;
 use super::{Authentication, Bytes, Cost, KeyType, Mode, Operations, Version};
-
-/// An exact ratio above zero.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ratio {
-    /// At least 1.
-    pub numerator: u32,
-    /// At least 1.
-    pub denominator: u32,
-}
-
-impl Ratio {
-    /// As it is.
-    pub const ONE: Ratio = Ratio { numerator: 1, denominator: 1 };
-
-    /// `ns` so many times, rounded down; saturates.
-    pub fn of(self, ns: u64) -> u64 {
-        let product = u128::from(ns) * u128::from(self.numerator) / u128::from(self.denominator.max(1));
-        u64::try_from(product).unwrap_or(u64::MAX)
-    }
-}
-
-impl fmt::Display for Ratio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.numerator, self.denominator)
-    }
-}
 
 /// The parts of the front end's CPU in one handshake, unscaled.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,19 +46,19 @@ impl Handshake {
         let cost = Cost::of(version, mode, authentication, key)?;
         let Shares { flights, finish } = Shares::of(cost, key);
         // Scaled as a running sum, so that rounding never makes the parts differ from the whole.
-        let mut sum = (0, 0);
+        let mut sum = (Span::ZERO, Span::ZERO);
         let mut part = |share: Span| {
             let before = sum.1;
-            sum.0 += share.0;
+            sum.0 = sum.0 + share;
             sum.1 = front_end.of(sum.0);
-            Span((sum.1 - before).max(1))
+            Span((sum.1.0 - before.0).max(1))
         };
         let flights: Vec<Span> = flights.into_iter().map(&mut part).collect();
         let finish = (finish > Span::ZERO).then(|| part(finish));
         // All that costs the peer anything (checking the front end's chain, its own key share and signature) comes before
         // its first answer; after a second flight it checks a hash.
         let mut times = vec![Span::ZERO; flights.len()];
-        times[0] = Span(peer.of(ns(cost.peer_us).0));
+        times[0] = peer.of(ns(cost.peer_us));
         Some(Handshake { flights, finish, peer: times, bytes: cost.bytes })
     }
 }
@@ -155,7 +128,7 @@ mod tests {
         for cost in &MEASURED {
             let key = cost.key.unwrap_or(KeyType::Rsa4096);
             for (numerator, denominator) in [(1, 1), (1, 3), (7, 2), (999, 1_000), (1_000, 1), (1, 1_000)] {
-                let ratio = Ratio { numerator, denominator };
+                let ratio = Ratio::new(numerator, denominator);
                 let handshake = scaled(cost, key, ratio);
                 let sum: u64 = handshake.flights.iter().chain(&handshake.finish).map(|span| span.0).sum();
                 assert_eq!(sum, u64::from(cost.front_end_us) * 1_000 * u64::from(numerator) / u64::from(denominator));

@@ -7,7 +7,7 @@ mod costs;
 mod session;
 mod table;
 
-pub use costs::{Handshake, Ratio, Shares};
+pub use costs::{Handshake, Shares};
 pub use session::{Issuer, Offer, Resumption, Session, Store, TicketKey};
 pub use table::{Bytes, Cost, MEASURED, OPERATIONS, Operations, Source};
 

@@ -1,7 +1,6 @@
 //! An exact multiple or share, as a fraction or a percentage: `3/2`, `150%`, `12.5%`.
 
-use crate::policy::lookup::Share;
-use crate::policy::tls::Ratio;
+use crate::policy::Ratio;
 
 /// What is accepted, in words.
 pub(in crate::scenario) const ACCEPTS: &str = "a multiple from 1/1000 to 1000, e.g. \"3/2\" or \"150%\"";
@@ -18,18 +17,16 @@ pub(in crate::scenario) fn parse(text: &str) -> Result<Ratio, &'static str> {
     if numerator > MOST * denominator || numerator * MOST < denominator {
         return Err("is out of range");
     }
-    let [numerator, denominator] = lowest(numerator, denominator)?;
-    Ok(Ratio { numerator, denominator })
+    lowest(numerator, denominator)
 }
 
 /// Reads a share in lowest terms; the error fits after its path.
-pub(in crate::scenario) fn share(text: &str) -> Result<Share, &'static str> {
+pub(in crate::scenario) fn share(text: &str) -> Result<Ratio, &'static str> {
     let (numerator, denominator) = fraction(text)?;
     if numerator > denominator {
         return Err("is out of range");
     }
-    let [numerator, denominator] = lowest(numerator, denominator)?;
-    Ok(Share { numerator, denominator })
+    lowest(numerator, denominator)
 }
 
 /// Numerator and denominator as they are written; the latter is not zero.
@@ -53,10 +50,10 @@ fn fraction(text: &str) -> Result<(u64, u64), &'static str> {
     Ok((numerator, denominator))
 }
 
-fn lowest(numerator: u64, denominator: u64) -> Result<[u32; 2], &'static str> {
+fn lowest(numerator: u64, denominator: u64) -> Result<Ratio, &'static str> {
     let divisor = common(numerator, denominator);
     match [numerator, denominator].map(|n| u32::try_from(n / divisor)) {
-        [Ok(numerator), Ok(denominator)] => Ok([numerator, denominator]),
+        [Ok(numerator), Ok(denominator)] => Ok(Ratio::new(numerator, denominator)),
         _ => Err("has numbers above 4294967295"),
     }
 }
@@ -85,7 +82,7 @@ mod tests {
 
     #[test]
     fn shares_are_exact_and_within_0_and_1() {
-        let of = |text: &str| share(text).map(|share| (share.numerator, share.denominator));
+        let of = |text: &str| share(text).map(Ratio::parts);
         for (text, expected) in
             [("0%", (0, 1)), ("0/7", (0, 1)), ("2.5%", (1, 40)), ("1/97", (1, 97)), ("100%", (1, 1))]
         {
@@ -98,7 +95,7 @@ mod tests {
 
     #[test]
     fn fractions_and_percentages_are_exact_and_in_lowest_terms() {
-        let of = |text: &str| parse(text).map(|ratio| (ratio.numerator, ratio.denominator));
+        let of = |text: &str| parse(text).map(Ratio::parts);
         for (text, expected) in
             [("3/2", (3, 2)), (" 6 / 4 ", (3, 2)), ("150%", (3, 2)), ("12.5 %", (1, 8)), ("0.1%", (1, 1_000))]
         {

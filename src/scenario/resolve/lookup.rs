@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::lookup::{
-    CRYPTOAPI_TIMEOUT, Condition, LOOKUPS_MAX, Lives, Lookup, OnFailure, Share, Sharing, Waiting,
-};
+use crate::policy::Ratio;
+use crate::policy::lookup::{CRYPTOAPI_TIMEOUT, Condition, LOOKUPS_MAX, Lives, Lookup, OnFailure, Sharing, Waiting};
 use crate::scenario::decode::{Context, Item, Table, joined};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{LookupChange, Moment, TimelineWord};
@@ -78,8 +77,8 @@ fn lookup(cx: &Context<'_>, table: &Table<'_, '_>, named: &mut Named) -> Option<
     let lookup = Lookup {
         name: name.clone().unwrap_or_default(),
         kind: table.get("kind").and_then(|item| item.name(NAME_MAX, "a text in quotes, e.g. \"crl\"")),
-        failure: share("failure").unwrap_or(Share::NONE),
-        negative: share("negative").unwrap_or(Share::NONE),
+        failure: share("failure").unwrap_or(Ratio::ZERO),
+        negative: share("negative").unwrap_or(Ratio::ZERO),
         timeout,
         mode,
         single_flight: table.get("single_flight").and_then(|item| item.boolean()).unwrap_or(false),
@@ -89,7 +88,7 @@ fn lookup(cx: &Context<'_>, table: &Table<'_, '_>, named: &mut Named) -> Option<
         refresh,
         tcp,
         tls,
-        cpu_before: cpu_before.unwrap_or(Share::NONE),
+        cpu_before: cpu_before.unwrap_or(Ratio::ZERO),
         on_failure,
         changes: Vec::new(),
         latency: latency?,

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use crate::dist::Dist;
 use crate::frontend::FLIGHTS_MAX;
+use crate::policy::Ratio;
 use crate::policy::tls::{
-    Authentication, Bytes, Handshake, KeyType, MEASURED, Mode, Ratio, Resumption, Source, Store, TicketKey, Version,
+    Authentication, Bytes, Handshake, KeyType, MEASURED, Mode, Resumption, Source, Store, TicketKey, Version,
 };
 use crate::scenario::decode::{Context, Item, Table, entries, joined};
 use crate::scenario::diagnose::listed;

@@ -1,23 +1,23 @@
 //! Look-ups made at random, and what must hold of any.
 
 use refresh_sim::measure::{Decision, Looked, Metric, Outcome, What};
-use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, Share, Sharing, Waiting};
-use refresh_sim::policy::tls::Ratio;
+use refresh_sim::policy::Ratio;
+use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, Sharing, Waiting};
 use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
 use super::Choices;
 
-fn share(of: &mut Choices<'_>) -> Share {
+fn share(of: &mut Choices<'_>) -> Ratio {
     let denominator = 1 + of.below(8) as u32;
-    Share { numerator: of.below(u64::from(denominator) + 1) as u32, denominator }
+    Ratio::new(of.below(u64::from(denominator) + 1) as u32, denominator)
 }
 
 fn condition(of: &mut Choices<'_>) -> Condition {
     match of.below(4) {
         0 => Condition::Failing(None),
         1 => Condition::Failing(Some(of.dist(Span::ZERO, Span::SECOND.times(30)))),
-        2 => Condition::Slower(Ratio { numerator: 1 + of.below(50) as u32, denominator: 1 + of.below(3) as u32 }),
+        2 => Condition::Slower(Ratio::new(1 + of.below(50) as u32, 1 + of.below(3) as u32)),
         _ => Condition::Well,
     }
 }
