@@ -171,8 +171,9 @@ impl World<'_> {
             self.stamp_established(connection, at);
         }
         self.peers[peer].first_syn = None;
-        let gives_up = self.group(peer).attempt_timeout.map_or(Time::NEVER, |limit| syn + limit);
-        self.outage_ends(peer, at.min(gives_up));
+        if !too_late {
+            self.outage_ends(peer, at);
+        }
         self.valid(connection);
     }
 
