@@ -16,4 +16,5 @@ mod process;
 mod question;
 mod queue;
 mod refresh;
+mod tls;
 mod world;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use refresh_sim::measure::{Cause, Counter, Decision, Digest, Metric};
+use refresh_sim::measure::{Cause, Counter, Decision, Digest, Handshakes, Metric};
+use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
 /// The counters of one group, in the order in which they close a digest.
@@ -31,13 +32,17 @@ pub(super) struct Books {
     pub(super) counters: Vec<[u64; COUNTERS.len()]>,
     pub(super) excluded: u64,
     pub(super) latencies: BTreeMap<(Metric, usize, Cause), Histogram<u64>>,
+    /// Of groups that have TLS settings.
+    pub(super) handshakes: Vec<Option<Handshakes>>,
     from: Time,
 }
 
 impl Books {
-    pub(super) fn new(groups: usize, from: Time) -> Books {
-        let counters = vec![[0; COUNTERS.len()]; groups.max(1)];
-        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), from }
+    pub(super) fn new(plan: &Plan) -> Books {
+        let counters = vec![[0; COUNTERS.len()]; plan.groups.len().max(1)];
+        let handshakes = plan.groups.iter().map(|of| of.tls.as_ref().map(|_| Handshakes::default())).collect();
+        let from = plan.measure.from;
+        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), handshakes, from }
     }
 
     pub(super) fn count(&mut self, group: usize, counter: Counter) {
@@ -59,7 +64,7 @@ impl Books {
         histogram.record(length.0).expect("it grows");
     }
 
-    /// The digest: all decisions, then every bucket with a sample, every counter, and what was left out.
+    /// The digest: all decisions, then every bucket with a sample, every counter, what was left out, and handshakes.
     pub(super) fn digest(&self, semantics: u32) -> String {
         let mut digest = Digest::new(semantics);
         self.decisions.iter().for_each(|decision| digest.add(decision));
@@ -77,6 +82,7 @@ impl Books {
         }
         numbers.extend(self.counters.iter().flatten());
         numbers.push(self.excluded);
+        numbers.extend(self.handshakes.iter().flatten().flat_map(Handshakes::numbers));
         numbers
     }
 }

@@ -4,7 +4,6 @@ use refresh_sim::measure::{Cause, Counter, Metric, What};
 use refresh_sim::rng::{Purpose, When};
 use refresh_sim::scenario::plan::Start;
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::Transport;
 
 use super::agenda::{Class, Step};
 use super::process::Life;
@@ -66,7 +65,8 @@ impl World<'_> {
         let connection = self.connections.len();
         of.connection = Some(connection);
         let (cause, when) = (of.cause, of.when);
-        let new = Connection { peer, front_end, cause, when, syn, stage: Stage::Sent, established: None };
+        let new =
+            Connection { peer, front_end, cause, when, syn, stage: Stage::Sent, resumed: false, established: None };
         self.connections.push(new);
         connection
     }
@@ -130,18 +130,14 @@ impl World<'_> {
             self.of_peer(peer, What::Silence, 0);
             return;
         }
+        if flights == 0 {
+            self.first_flight(connection);
+        }
         let accept = flights == 0 && self.plan.front_ends[front_end].accept.is_some();
         let kind = if accept { Kind::Accept } else { self.kind_of_message(connection, flights) };
         let job = self.job(kind, connection);
         self.enter(front_end, job);
         self.take_jobs(front_end);
-    }
-
-    /// What a message that came after `flights` flights asks for.
-    pub(super) fn kind_of_message(&self, connection: usize, flights: usize) -> Kind {
-        let group = self.group(self.connections[connection].peer);
-        let all = if group.transport == Transport::Tls { group.flights.len() } else { 0 };
-        if flights < all { Kind::Flight(flights) } else { Kind::Validate }
     }
 
     pub(super) fn job(&self, kind: Kind, connection: usize) -> Job {
@@ -153,7 +149,7 @@ impl World<'_> {
     pub(super) fn flight_sent(&mut self, connection: usize, flight: usize) {
         let peer = self.connections[connection].peer;
         let when = self.connections[connection].when;
-        let computes = self.group(peer).client_cpu.get(flight).map(|cpu| {
+        let computes = self.client_cpu(connection).get(flight).map(|cpu| {
             let bits = self.draw(peer, Purpose::ClientCpu, when, flight as u16);
             cpu.sample(bits)
         });

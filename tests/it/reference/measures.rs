@@ -80,7 +80,7 @@ pub(super) struct Outage {
     /// When the peer will learn that it is over, once the front end knows.
     ends: Option<Time>,
     /// All that is over, in ns.
-    pub(super) total: u128,
+    total: u128,
 }
 
 impl World<'_> {

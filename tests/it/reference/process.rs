@@ -50,6 +50,8 @@ pub(super) struct FrontEnd {
     /// Rule 3, back-pressure: what waits outside the queue.
     pub(super) outside: VecDeque<Job>,
     pub(super) outside_accepts: VecDeque<Job>,
+    /// Sessions that this incarnation has made for its cache.
+    pub(super) cached: u64,
     pub(super) account: Account,
 }
 
@@ -69,6 +71,7 @@ impl FrontEnd {
             queue: VecDeque::new(),
             outside: VecDeque::new(),
             outside_accepts: VecDeque::new(),
+            cached: 0,
             account: Account::default(),
         }
     }
@@ -80,6 +83,7 @@ impl World<'_> {
         let of = &mut self.front_ends[front_end];
         of.life = Life::Down;
         of.incarnation += 1;
+        of.cached = 0;
         let incarnation = of.incarnation;
         of.validator = Some(self.maker.make(front_end, incarnation));
         self.of_front_end(front_end, What::ProcessStart, incarnation);

@@ -12,6 +12,7 @@ use super::books::Books;
 use super::measures::Outage;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
+use super::tls::Session;
 
 /// One peer, from its own point of view but for what it owes.
 pub(super) struct Peer {
@@ -36,6 +37,8 @@ pub(super) struct Peer {
     pub(super) outage: Outage,
     /// Which of its waits is the one that counts.
     pub(super) wait: u64,
+    /// The latest session that it has, if any.
+    pub(super) session: Option<Session>,
     /// A refresh that is going to fall due.
     pub(super) taken: Option<Taken>,
     /// A refresh that is due.
@@ -65,6 +68,8 @@ pub(super) struct Connection {
     pub(super) when: When,
     pub(super) syn: Time,
     pub(super) stage: Stage,
+    /// Whether its handshake takes an earlier session up again.
+    pub(super) resumed: bool,
     /// When its peer learns, or has learnt, that it is valid; it stays when the connection is lost.
     pub(super) established: Option<Time>,
 }
@@ -115,7 +120,7 @@ impl<'a> World<'a> {
             connections: Vec::new(),
             front_ends,
             sweeps: Vec::new(),
-            books: Books::new(plan.groups.len(), plan.measure.from),
+            books: Books::new(plan),
             serial: 0,
         }
     }
@@ -273,6 +278,7 @@ impl Peer {
             without_since: Time::ZERO,
             outage: Outage::default(),
             wait: 0,
+            session: None,
             taken: None,
             open: None,
         }
