@@ -43,6 +43,12 @@ pub enum Purpose {
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,
+    /// What an exchange takes beyond the round trip.
+    PathVariation = 30,
+    /// Whether a message gets lost, or how often.
+    PathLoss = 31,
+    /// When a peer sends its first keep-alive probe after a cut.
+    KeepAlive = 32,
 }
 
 /// The place of a draw in the life of the one who draws.

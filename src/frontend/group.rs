@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::dist::Dist;
 use crate::id::Identity;
 use crate::policy::Reconnect;
+use crate::policy::tcp::SynSchedule;
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
@@ -43,6 +44,11 @@ pub struct Group {
     pub known: bool,
     /// Round-trip time, one draw a peer.
     pub rtt: Dist,
+    /// When a SYN goes out again.
+    pub syn: SynSchedule,
+    /// A round trip below this needs no step for a SYN to a front end that refuses nothing: nothing happens on the path and
+    /// the peer's stack does not give up before the answer. Zero: the path has loss, variation or cuts, or ports are bounded.
+    pub direct: Span,
     /// CPU of the front end for each flight; at most [`super::FLIGHTS_MAX`].
     pub flights: Vec<Dist>,
     /// CPU of the peer before it answers the flight at the same position; empty: none.

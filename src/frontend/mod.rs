@@ -5,6 +5,7 @@
 //! is the driver's.
 
 mod group;
+mod listen;
 mod members;
 mod queue;
 mod row;
@@ -21,12 +22,13 @@ use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Verdict};
 
 pub use group::Group;
+pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use tick::{Pull, Taken, TickRun};
 pub use tls::{Handshake, Tls};
-pub use work::{Arrival, Ended, Started};
+pub use work::{Ended, Started};
 
 /// What a front end or a peer wants to be woken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,8 +106,8 @@ pub struct Setup {
     pub when_full: WhenFull,
     /// CPU of taking a connection as a job.
     pub accept: Option<Dist>,
-    /// Connections that the kernel completes during a dump.
-    pub backlog: u32,
+    /// Its listening socket.
+    pub listen: Listen,
 }
 
 /// What a worker is doing.
@@ -188,7 +190,8 @@ pub struct FrontEnd {
     idle: Vec<u32>,
     cores_free: u32,
     for_core: std::collections::VecDeque<u32>,
-    half_open: u32,
+    /// The queues of its listening socket.
+    pub listener: Listener,
 }
 
 /// What a crash took.
@@ -248,7 +251,7 @@ impl FrontEnd {
             idle: (0..setup.workers).rev().collect(),
             cores_free: setup.cores,
             for_core: std::collections::VecDeque::new(),
-            half_open: 0,
+            listener: Listener::new(&setup.listen),
             setup,
         }
     }
@@ -305,6 +308,7 @@ impl FrontEnd {
         for run in self.runs.drain(..) {
             (0..run.left).for_each(|_| account.lose_waiting(now, run.asked));
         }
+        self.listener.crash(recovery.dump > Span::ZERO);
         let valid = std::mem::take(&mut self.valid);
         self.owing = 0;
         self.served += u128::from(now.since(self.service_start).0);

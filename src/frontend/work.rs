@@ -1,23 +1,12 @@
-//! Connections come, jobs queue, workers serve them (model rules 2, 3, 7, 12, 13, 21).
+//! Connections come, jobs queue, workers serve them (model rules 2, 3, 12, 13, 21).
 
 use super::queue::{Head, Job, JobKind};
 use super::row::{Row, Step};
-use super::{Doing, FrontEnd, Group, Life, Port, Wake};
+use super::{Doing, FrontEnd, Group, Port, Wake};
 use crate::measure::{Bundle, Decision, Metric, What};
 use crate::rng::Purpose;
 use crate::time::{Span, Time};
 use crate::validate::{Answer, FaultCode, Phase};
-
-/// What a SYN meets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Arrival {
-    /// It is answered; the connection is this front end's.
-    Taken,
-    /// A reset goes back.
-    Reset,
-    /// Nothing comes back.
-    Silence,
-}
 
 /// What came of a worker's turning to a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,30 +29,6 @@ pub struct Ended {
 }
 
 impl FrontEnd {
-    /// A SYN comes (rule 7).
-    #[inline]
-    pub fn admit(&mut self, row: u32) -> Arrival {
-        match self.life {
-            Life::Up => {
-                self.members.add(row);
-                Arrival::Taken
-            }
-            Life::Starting | Life::Down => Arrival::Reset,
-            Life::HostDown => Arrival::Silence,
-            Life::Dumping if self.half_open < self.setup.backlog => {
-                self.half_open += 1;
-                self.members.add(row);
-                Arrival::Taken
-            }
-            Life::Dumping => Arrival::Silence,
-        }
-    }
-
-    /// The dump is over and its sockets are reset: the kernel has no half-open ones left.
-    pub fn forget_half_open(&mut self) {
-        self.half_open = 0;
-    }
-
     /// The job that the message of a new connection makes.
     #[inline]
     pub fn job_of<P: Port>(&self, now: Time, at_row: u32, row: &Row, group: &Group, kind: JobKind, port: &P) -> Job {
@@ -91,6 +56,9 @@ impl FrontEnd {
         self.account.arrive(now, 1);
         let refused = self.queue.push(job)?;
         self.account.drop_waiting(now, refused.arrived);
+        if refused.kind == JobKind::Accept {
+            self.listener.accepted();
+        }
         Some(refused)
     }
 
@@ -149,7 +117,11 @@ impl FrontEnd {
         let phase = match worker.job.kind {
             JobKind::ValidateAccept => Some(Phase::Accept),
             JobKind::ValidateRefresh => Some(Phase::Refresh),
-            JobKind::Accept | JobKind::Flight => None,
+            JobKind::Accept => {
+                self.listener.accepted();
+                None
+            }
+            JobKind::Flight => None,
         };
         if let Some(phase) = phase {
             let left_behind;

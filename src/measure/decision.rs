@@ -24,11 +24,14 @@ pub enum What {
     Leave = 17,
     /// A peer sends a SYN of its own accord; detail: cause. (That of a planned reconnect is part of its due.)
     Attempt = 18,
-    /// A SYN found nobody listening.
+    /// A try meets a reset; detail: 0 nobody listens, 1 the accept queue is full as its SYN comes, 2 as its final ACK
+    /// comes.
     Refused = 19,
-    /// A SYN or a flight gets no answer.
+    /// A SYN or a flight gets no answer; detail: 0 the host is silent, 1 the accept queue is full, 2 the SYN queue is
+    /// full, 3 the path is cut, 4 it is lost on the path, 5 the kernel has given the handshake up.
     Silence = 20,
-    /// A peer gives its try up; detail: 1 if the news that it is valid was on its way.
+    /// A peer gives its try up; detail: 0 it took too long, 1 the same with the acceptance on its way, 2 its TCP has sent
+    /// its last SYN in vain.
     GaveUp = 21,
     /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once. Where
     /// all jobs of a tick come as one run, the tick tells that they are due, and this is left to those that are lost
@@ -41,20 +44,25 @@ pub enum What {
     NoEffect = 24,
     /// A connection is valid; detail: cause + 16 × outcome of the refresh that it closes.
     Valid = 25,
-    /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up.
+    /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up, 4 its
+    /// keep-alive got no answer.
     Lost = 26,
     /// A refresh closes otherwise than by a connection that becomes valid; detail: outcome, as counters are numbered
     /// (1 valid in place, 2 by reconnect, 3 rejected, 4 recovered, 5 departed, 6 dropped).
     Closed = 27,
     /// A full queue turned a job away; detail: 0 accept, 1 flight, 2 validation of a new connection, 3 in place.
     Dropped = 28,
+    /// A final ACK found the accept queue full and is ignored; detail: how many SYN-ACKs were repeated before.
+    AckIgnored = 50,
+    /// No try, for the peer's address has no free port.
+    NoPort = 51,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 20] = [
+    pub const ALL: [What; 22] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -74,6 +82,8 @@ impl What {
         What::Lost,
         What::Closed,
         What::Dropped,
+        What::AckIgnored,
+        What::NoPort,
         What::Handshake,
     ];
 
@@ -104,6 +114,8 @@ impl What {
             What::Lost => "lost",
             What::Closed => "closed",
             What::Dropped => "dropped",
+            What::AckIgnored => "ACK ignored",
+            What::NoPort => "no port",
             What::Handshake => "handshake",
         }
     }

@@ -132,6 +132,12 @@ figures! {
     Attempts = "attempts", Shape::Count, "attempts to connect (tags: group, transport)";
     /// Tries given up.
     TimeOuts = "timeouts", Shape::Count, "attempts that the peer gave up (tags: group, transport)";
+    /// SYNs in vain.
+    Unanswered = "syn.unanswered", Shape::Count, "SYNs that got no answer: dropped, lost, or sent where all is silent (tags: group, transport)";
+    /// ACKs in vain.
+    Ignored = "ack.ignored", Shape::Count, "final ACKs of a handshake that a full accept queue ignored (tags: group, transport)";
+    /// Tries without a port.
+    NoPort = "no_port", Shape::Count, "attempts that failed at once, for their address had no free port (tags: group, transport)";
     /// Sessions made.
     FullHandshakes = "handshakes.full", Shape::Count, "full TLS handshakes completed by groups with `[group.tls]` (tags: group, transport)";
     /// Sessions taken up again.
@@ -150,6 +156,8 @@ figures! {
     DisconnectedMax = "disconnected.max", Shape::Count, "most peers at once that had a valid connection and have none";
     /// Most jobs waiting.
     QueueMax = "queue.max", Shape::Count, "most jobs waiting at once at one front end (tag: front_end)";
+    /// Most to be accepted.
+    AcceptQueueMax = "accept_queue.max", Shape::Count, "most connections waiting at once to be accepted, at one front end (tag: front_end)";
     /// Worker use.
     WorkerUtilisation = "utilisation.workers", Shape::Share, "share of the workers' time held, while serving (tag: front_end)";
     /// Core use.

@@ -68,6 +68,8 @@ pub struct FrontEndFigures {
     pub account: Account,
     /// Connections valid at the end.
     pub valid: u64,
+    /// Most connections that waited to be accepted at once.
+    pub accept_queue_max: u64,
 }
 
 /// One cell's figures that are not counters.
@@ -79,6 +81,12 @@ pub struct GroupFigures {
     pub lost: u128,
     /// Peers at the end.
     pub peers: u64,
+    /// SYNs without an answer.
+    pub unanswered: u64,
+    /// Final ACKs that a full accept queue ignored.
+    pub ignored: u64,
+    /// Tries that there were not, for want of a port.
+    pub no_port: u64,
 }
 
 /// One crash.

@@ -90,6 +90,13 @@ pub enum RecordKind {
         /// Position of the group.
         group: u16,
     },
+    /// The path of a group is cut, or heals: to the front end of the record, or to all.
+    Path {
+        /// Position of the group.
+        group: u16,
+        /// Whether it is cut.
+        cut: bool,
+    },
     /// A decision about a sampled peer, or any with a full trace.
     Step(Decision),
 }

@@ -1,10 +1,12 @@
-//! When a refresh is due, how a peer comes back, how a service recovers, what a handshake takes.
+//! When a refresh is due, how a peer comes back, how a service recovers, when a kernel sends again, what a handshake
+//! takes.
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues.
 
 mod reconnect;
 mod recovery;
 mod refresh;
+pub mod tcp;
 pub mod tls;
 
 pub use reconnect::{Next, Reconnect};

@@ -61,6 +61,7 @@ fn of_front_ends(plan: &Plan, outcome: &Outcome, figure: Figure, tags: &Tags) ->
         Figure::Up => Some(Value::Count(those.iter().filter(|f| f.up).count() as u64)),
         Figure::DisconnectedMax => served(outcome).then_some(Value::Count(outcome.disconnected_max.0)),
         Figure::QueueMax => those.iter().map(|f| f.account.queue_max).max().map(Value::Count),
+        Figure::AcceptQueueMax => those.iter().map(|f| f.accept_queue_max).max().map(Value::Count),
         Figure::WorkerUtilisation => use_of(&those, |f| (f.account.held_time(), f.workers)),
         Figure::CoreUtilisation => use_of(&those, |f| (f.account.cpu(), f.cores)),
         Figure::WastedWork => {
@@ -116,6 +117,9 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::Losses => of(Counter::Losses),
         Figure::Attempts => of(Counter::Attempts),
         Figure::TimeOuts => of(Counter::TimeOuts),
+        Figure::Unanswered => Some(Value::Count(figures().map(|f| f.unanswered).sum())),
+        Figure::Ignored => Some(Value::Count(figures().map(|f| f.ignored).sum())),
+        Figure::NoPort => Some(Value::Count(figures().map(|f| f.no_port).sum())),
         Figure::FullHandshakes => of_tls(|tls| tls.full),
         Figure::ResumedHandshakes => of_tls(|tls| tls.resumed),
         Figure::DeclinedSessions => of_tls(|tls| tls.declined),

@@ -322,7 +322,9 @@ fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
             "no group of these has a `[group.tls]`, or one of them does not say its bytes".to_owned()
         }
         Figure::WastedWork => "no CPU was used".to_owned(),
-        Figure::Crashes | Figure::QueueMax | Figure::Up => "no front end has these tags".to_owned(),
+        Figure::Crashes | Figure::QueueMax | Figure::AcceptQueueMax | Figure::Up => {
+            "no front end has these tags".to_owned()
+        }
         _ if plan.refresh.is_none() => "the plan has no refresh".to_owned(),
         _ if dues(outcome) == 0 => format!("no refresh fell due within {}", words::about(plan.horizon)),
         _ => "no refresh of these groups fell due".to_owned(),

@@ -55,6 +55,9 @@ enum More<'a> {
         phase: &'static str,
         reason: String,
     },
+    Path {
+        group: &'a str,
+    },
     Timeline {
         group: &'a str,
         peers: u64,
@@ -200,6 +203,10 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
             let kind = if *joined { "peers join" } else { "peers leave" };
             (kind, More::Timeline { group: Names::new(plan).group(*group), peers: *peers })
         }
+        RecordKind::Path { group, cut } => {
+            let kind = if *cut { "path is cut" } else { "path heals" };
+            (kind, More::Path { group: Names::new(plan).group(*group) })
+        }
         // Handled before: a decision has a line of its own.
         RecordKind::Step(decision) => {
             let (detail, extra) = (decision.detail, decision.extra);
@@ -275,9 +282,14 @@ fn in_words(decision: &Decision) -> String {
         What::Join => "joins".to_owned(),
         What::Leave => "leaves".to_owned(),
         What::Attempt => format!("sends a SYN ({})", cause(detail)),
-        What::Refused => "SYN refused: nobody listens".to_owned(),
-        What::Silence => "no answer".to_owned(),
+        What::Refused => match detail {
+            1 => "SYN refused: the accept queue is full".to_owned(),
+            2 => "reset at its final ACK: the accept queue is full".to_owned(),
+            _ => "SYN refused: nobody listens".to_owned(),
+        },
+        What::Silence => format!("no answer: {}", silence(detail)),
         What::GaveUp if detail == 1 => "gives the try up while the acceptance is on its way".to_owned(),
+        What::GaveUp if detail == 2 => "gives the try up: no SYN of it had an answer".to_owned(),
         What::GaveUp => "gives the try up".to_owned(),
         What::Due => match detail {
             1 => "refresh due, connection lost before it was asked about".to_owned(),
@@ -298,6 +310,8 @@ fn in_words(decision: &Decision) -> String {
             _ => "first flight: no session, a full handshake".to_owned(),
         },
         What::Dropped => format!("queue full: {} turned away", job(detail)),
+        What::AckIgnored => format!("final ACK ignored: the accept queue is full ({detail} SYN-ACKs repeated before)"),
+        What::NoPort => "no try: its address has no free port".to_owned(),
     }
 }
 
@@ -341,6 +355,19 @@ fn loss(detail: u8) -> &'static str {
         1 => "rejected at refresh",
         2 => "the queue was full",
         3 => "the peer had given up",
+        4 => "its keep-alive got no answer",
+        _ => "unknown cause",
+    }
+}
+
+fn silence(detail: u8) -> &'static str {
+    match detail {
+        0 => "nobody is there",
+        1 => "the accept queue is full",
+        2 => "the SYN queue is full",
+        3 => "the path is cut",
+        4 => "lost on the path",
+        5 => "the kernel has given the handshake up",
         _ => "unknown cause",
     }
 }

@@ -204,6 +204,11 @@ impl<'c, 'i> Table<'c, 'i> {
         Some(Item { cx: self.cx, key_span: key.span(), path: self.path_of(key.get_ref()), value })
     }
 
+    /// The value of a key that is no more: asked for only to say where it has gone, so that it is no known key.
+    pub(super) fn get_moved(&self, key: &'static str) -> Option<Item<'c, 'i>> {
+        self.table.get(key).and_then(|_| self.get(key))
+    }
+
     /// The value of a key that must be there.
     pub(super) fn need(&self, key: &'static str, example: &str) -> Option<Item<'c, 'i>> {
         let item = self.get(key);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::plan::*;
 use crate::dist::Dist;
+use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
@@ -13,7 +14,12 @@ pub(super) const START_UP: Span = Span(125 * Span::SECOND.0);
 /// Threads that take jobs, where the scenario does not say.
 pub(super) const WORKERS: u32 = 8;
 /// Pending connections of a listening socket, where the scenario does not say.
-pub(super) const BACKLOG: u32 = 200;
+const BACKLOG: u32 = 200;
+/// The most that a host allows them to be, where the scenario does not say: Linux's since 5.4.
+const SOMAXCONN: u32 = 4096;
+/// The listening socket, where the scenario does not say.
+pub(super) const LISTEN: Listen =
+    Listen { backlog: BACKLOG, somaxconn: SOMAXCONN, syn_backlog: None, overflow: Overflow::Drop };
 /// CPU of the front end in a full mutual TLS 1.3 handshake with P-256 keys, measured with OpenSSL 3.0.19 on a 2-vCPU EPYC.
 pub(super) const SERVER_TLS13_NS: u64 = 1_044_000;
 /// The same of the peer.
@@ -69,7 +75,7 @@ impl FrontEndPlan {
             queue_limit: None,
             when_full: WhenFull::BackPressure,
             accept: None,
-            backlog: BACKLOG,
+            listen: LISTEN,
         }
     }
 }
@@ -89,6 +95,8 @@ impl GroupPlan {
             port: if tls { 5061 } else { 5060 },
             known: true,
             rtt: micros(1_000),
+            path: Path::default(),
+            tcp: PeerTcp::default(),
             flights: if tls { vec![Dist::Constant(Span(SERVER_TLS13_NS))] } else { Vec::new() },
             client_cpu: if tls { vec![Dist::Constant(Span(CLIENT_TLS13_NS))] } else { Vec::new() },
             tls: None,

@@ -288,7 +288,7 @@ fn min_clause(rest: &str) -> Option<usize> {
 }
 
 /// A share in parts per million.
-fn share(text: &str) -> Result<u64, &'static str> {
+pub(super) fn share(text: &str) -> Result<u64, &'static str> {
     let ppm = if let Some(number) = text.strip_suffix('%') {
         decimal(number.trim(), 4).ok_or("has a share that is no number of at most 4 decimals")?
     } else if let Some((part, whole)) = text.split_once('/') {

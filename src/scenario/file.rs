@@ -11,11 +11,12 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
 use crate::policy::{Initiator, Order};
 use crate::validate::{Builtin, CertificateState, Transport};
 
-use super::plan::{Change, Start, TieOrder, WhenFull};
+use super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
 
 /// Returns the JSON Schema (draft 2020-12) of scenario files, for editors.
 pub fn schema() -> Value {
@@ -131,9 +132,26 @@ pub struct FrontEnd {
     pub when_full: Option<OneOf<WhenFull>>,
     /// CPU of taking one connection as a job; without it a dedicated acceptor does it in no time.
     pub accept: Option<Distribution>,
-    /// Connections that the kernel completes while the process is being dumped.
+    /// The listening socket.
+    pub listen: Option<Listen>,
+}
+
+/// The listening socket of a front end.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Listen {
+    /// Connections that the process lets wait to be accepted; one more gets in.
     #[schemars(range(min = 0, max = 1000000), extend("default" = 200))]
     pub backlog: Option<u64>,
+    /// The most that the host allows `backlog` to be.
+    #[schemars(range(min = 0, max = 1000000), extend("default" = 4096))]
+    pub somaxconn: Option<u64>,
+    /// Most connections that lack their final ACK; default no bound, as with SYN cookies.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub syn_backlog: Option<u64>,
+    /// What a full accept queue does: ignore SYN and final ACK, ignore the SYN and reset at the ACK, or reset at either.
+    #[schemars(extend("default" = "drop"))]
+    pub overflow: Option<OneOf<Overflow>>,
 }
 
 /// One front end.
@@ -232,6 +250,10 @@ pub struct Group {
     pub known: Option<bool>,
     /// Round-trip time, one draw for each peer; default 1ms.
     pub rtt: Option<Distribution>,
+    /// What else the path does to messages.
+    pub path: Option<Path>,
+    /// The kernel of the peers.
+    pub tcp: Option<Tcp>,
     /// Handshake with measured CPU times; tls only, not with `flights`; default tls1.3.
     pub handshake: Option<OneOf<Handshake>>,
     /// CPU of the front end for each TLS flight; tls only, not with `handshake`.
@@ -252,6 +274,51 @@ pub struct Group {
     /// Whether they are there from the beginning; a timeline entry may bring them later.
     #[schemars(extend("default" = true))]
     pub present: Option<bool>,
+}
+
+/// What the path between a group and its front ends does to messages.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Path {
+    /// Comes on top of the round trip, drawn for each exchange; default nothing.
+    pub variation: Option<Distribution>,
+    /// How much of all messages is lost; below 100%; default 0%.
+    pub loss: Option<Share>,
+}
+
+/// The kernel of a group's peers.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Tcp {
+    /// When a SYN without an answer goes out again, and when that is given up.
+    #[schemars(extend("default" = "linux"))]
+    pub stack: Option<OneOf<Stack>>,
+    /// When it goes out again, since the first SYN; rising; only with `stack = "custom"`.
+    #[schemars(length(max = 32))]
+    pub resends: Option<Vec<Length>>,
+    /// When it is given up, since the first SYN; after the last of `resends`; only with `stack = "custom"`.
+    pub give_up: Option<Length>,
+    /// Ports for each address: a number, or a system's range (`linux` 28232, `windows` 16384); default no bound.
+    pub ports: Option<Ports>,
+    /// How long a port rests after a connection that its peer closed; default that of `ports` or `stack`, Linux 60s,
+    /// Windows 120s.
+    pub time_wait: Option<Length>,
+    /// Addresses that the peers share, at most `count`; default each has one of its own.
+    #[schemars(range(min = 1, max = 33000000))]
+    pub addresses: Option<u64>,
+    /// How a peer finds out that nobody is there any more; default not at all.
+    pub keep_alive: Option<KeepAlive>,
+}
+
+/// How a peer finds out that nobody is there any more.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct KeepAlive {
+    /// From one probe to the next; more than zero.
+    pub interval: Length,
+    /// So many in a row without an answer end the connection.
+    #[schemars(range(min = 1, max = 255))]
+    pub count: u64,
 }
 
 /// What TLS handshakes take, and who resumes a session.
@@ -318,9 +385,12 @@ pub struct Timeline {
     /// The name of the group that it happens to.
     #[schemars(length(min = 1, max = 255))]
     pub group: String,
-    /// Which of the group's indices; default all.
+    /// Which of the group's indices; default all. Not with `cut-off` and `heal`.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
+    /// The name of the front end to which the path is cut, or heals; default all. Only with `cut-off` and `heal`.
+    #[schemars(length(min = 1, max = 255))]
+    pub front_end: Option<String>,
 }
 
 /// What is measured.
@@ -412,6 +482,15 @@ pub enum ActionWord {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CertificateWord(pub Option<CertificateState>);
 
+/// `group.tcp.ports`: the range of a system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortRange {
+    /// Linux's.
+    Linux,
+    /// Windows'.
+    Windows,
+}
+
 /// `group.handshake`: measured CPU times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Handshake {
@@ -465,6 +544,15 @@ words! {
         "untrusted" = CertificateWord(Some(CertificateState::Untrusted)),
     }
     Handshake { "tls1.3" = Handshake::Tls13, "tls1.2" = Handshake::Tls12 }
+    Change {
+        "join" = Change::Join, "leave" = Change::Leave, "cut-off" = Change::CutOff, "heal" = Change::Heal,
+    }
+    Overflow { "drop" = Overflow::Drop, "abort" = Overflow::Abort, "reset" = Overflow::Reset }
+    Stack {
+        "linux" = Stack::Linux, "linux-classic" = Stack::LinuxClassic, "windows-2008r2" = Stack::Windows2008R2,
+        "custom" = Stack::Custom,
+    }
+    PortRange { "linux" = PortRange::Linux, "windows" = PortRange::Windows }
     Version { "tls1.3" = Version::Tls13, "tls1.2" = Version::Tls12 }
     KeyType {
         "rsa-2048" = KeyType::Rsa2048, "rsa-3072" = KeyType::Rsa3072, "rsa-4096" = KeyType::Rsa4096,
@@ -474,7 +562,6 @@ words! {
         "none" = ResumptionWord::None, "cache" = ResumptionWord::Cache, "tickets" = ResumptionWord::Tickets,
     }
     TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
-    Change { "join" = Change::Join, "leave" = Change::Leave }
 }
 
 /// One of a type's words.
@@ -527,6 +614,17 @@ texts! {
     /// A length of time, or `never`.
     LengthOrNever: "A length of time with its unit, or `never`.",
         _generator => json_schema!({ "type": "string", "pattern": format!("^(never|{LENGTH})$") });
+    /// A share of something.
+    Share: "A percentage with at most 4 decimals, or a fraction, e.g. `0.1%` or `1/97`.",
+        _generator => json_schema!({
+            "type": "string", "pattern": r"^\s*([0-9]+(\.[0-9]{1,4})?\s*%|[0-9]+\s*/\s*[0-9]+)\s*$",
+        });
+    /// How many ports an address has.
+    Ports: "How many ports an address has, or the range of a system.",
+        _generator => json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 1, "maximum": 65535 },
+            { "type": "string", "enum": ["linux", "windows"] },
+        ] });
     /// An IP address.
     Address: "An IPv4 or IPv6 address.",
         _generator => json_schema!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] });

@@ -5,7 +5,8 @@
 use std::net::IpAddr;
 
 use crate::dist::Dist;
-pub use crate::frontend::WhenFull;
+pub use crate::frontend::{Listen, Overflow, WhenFull};
+use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
 use crate::policy::{Reconnect, Recovery, Refresh};
 use crate::time::{Span, Time};
@@ -96,8 +97,8 @@ pub struct FrontEndPlan {
     pub when_full: WhenFull,
     /// CPU of taking one connection as a job; `None`: a dedicated acceptor does it in no time.
     pub accept: Option<Dist>,
-    /// Connections that the kernel completes while the process is being dumped; more SYNs go unanswered.
-    pub backlog: u32,
+    /// Its listening socket.
+    pub listen: Listen,
 }
 
 /// A group of like peers.
@@ -121,6 +122,10 @@ pub struct GroupPlan {
     pub known: bool,
     /// Round-trip time, one draw a peer.
     pub rtt: Dist,
+    /// What else happens to messages.
+    pub path: Path,
+    /// Their kernel.
+    pub tcp: PeerTcp,
     /// CPU of the front end for each TLS flight; empty for TCP.
     pub flights: Vec<Dist>,
     /// CPU of the peer before each of its flights after the SYN; as long as `flights`, or empty.
@@ -189,6 +194,8 @@ pub struct TimelineEntry {
     pub group: u16,
     /// To which of its indices, sorted; `None`: all.
     pub indices: Option<Vec<u32>>,
+    /// On the path to which front end (position in [`Plan::front_ends`]); `None`: all. Only for paths.
+    pub front_end: Option<u16>,
 }
 
 /// What a timeline entry does.
@@ -198,6 +205,10 @@ pub enum Change {
     Join,
     /// Peers close their connections and are gone.
     Leave,
+    /// Nothing gets through between the group and a front end, or all.
+    CutOff,
+    /// It does again.
+    Heal,
 }
 
 /// What is measured, and how finely.

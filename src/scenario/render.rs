@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
+use crate::policy::tcp::Stack;
 use crate::policy::tls::{Bytes, Store};
 use crate::policy::{Act, Action, Anchor, Refresh};
 use crate::time::Span;
@@ -137,7 +138,13 @@ fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
     if let Some(accept) = &shared.accept {
         out.line("accept", dist(accept));
     }
-    out.line("backlog", shared.backlog);
+    out.section("[front_end.listen]", "front_end.listen");
+    out.line("backlog", shared.listen.backlog);
+    out.line("somaxconn", shared.listen.somaxconn);
+    if let Some(syn_backlog) = shared.listen.syn_backlog {
+        out.line("syn_backlog", syn_backlog);
+    }
+    out.line("overflow", word(shared.listen.overflow));
 }
 
 fn refresh(out: &mut Writer<'_>, refresh: &Refresh) {
@@ -220,6 +227,39 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     if let Some(settings) = &group.tls {
         tls(out, settings);
     }
+    path(out, group);
+    tcp(out, group);
+}
+
+fn path(out: &mut Writer<'_>, group: &GroupPlan) {
+    out.section("[group.path]", &format!("{}.path", joined("group", &group.name)));
+    if let Some(variation) = &group.path.variation {
+        out.line("variation", dist(variation));
+    }
+    let ppm = group.path.loss.ppm();
+    let percent = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    out.line("loss", string(&format!("{}%", percent.trim_end_matches('0').trim_end_matches('.'))));
+}
+
+fn tcp(out: &mut Writer<'_>, group: &GroupPlan) {
+    out.section("[group.tcp]", &format!("{}.tcp", joined("group", &group.name)));
+    let tcp = &group.tcp;
+    out.line("stack", word(tcp.stack));
+    if tcp.stack == Stack::Custom {
+        out.line("resends", list(tcp.syn.resends().iter().map(|at| length(*at))));
+        out.line("give_up", length(tcp.syn.give_up()));
+    }
+    if let Some(ports) = tcp.ports {
+        out.line("ports", ports);
+    }
+    out.line("time_wait", length(tcp.time_wait));
+    if let Some(addresses) = tcp.addresses {
+        out.line("addresses", addresses);
+    }
+    if let Some(keep_alive) = tcp.keep_alive {
+        let interval = length(keep_alive.interval);
+        out.line("keep_alive", format!("{{ interval = {interval}, count = {} }}", keep_alive.count));
+    }
 }
 
 /// The plan knows costs and not what they are measured of: an assumption says that.
@@ -276,6 +316,9 @@ fn timeline(out: &mut Writer<'_>, plan: &Plan) {
         out.line("group", string(group));
         if let Some(indices) = &entry.indices {
             out.line("only", list(indices.iter()));
+        }
+        if let Some(node) = entry.front_end.and_then(|place| plan.front_ends.get(usize::from(place))) {
+            out.line("front_end", string(&node.name));
         }
     }
 }

@@ -6,6 +6,7 @@
 mod date;
 mod front_end;
 mod group;
+mod network;
 mod timeline;
 mod tls;
 
@@ -94,7 +95,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let names: Vec<&str> = front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
     let (groups, complete) =
         group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names);
-    let timeline = timeline::section(root.get("timeline"), &groups, complete, horizon);
+    let timeline = timeline::section(root.get("timeline"), &groups, complete, &names, horizon);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
     let known = Names {

@@ -4,6 +4,7 @@ use crate::frontend::{FrontEnd, Group, Handshake, Row, Setup, Tls};
 use crate::id::{ENTITIES_MAX, Entity, Identity};
 use crate::measure::Cells;
 use crate::scenario::plan::{GroupPlan, Plan, TlsPlan};
+use crate::time::Span;
 use crate::validate::{Certificate, Transport};
 
 use super::RunError;
@@ -70,6 +71,8 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         port: group.port,
         known: group.known,
         rtt: group.rtt.clone(),
+        syn: group.tcp.syn.clone(),
+        direct: if group.tcp.ports.is_none() { group.tcp.syn.give_up() } else { Span::ZERO },
         flights: group.flights.clone(),
         client_cpu: group.client_cpu.clone(),
         tls: group.tls.as_ref().map(|tls| Box::new(build_tls(group, tls))),
@@ -137,7 +140,7 @@ pub(super) fn front_ends(plan: &Plan, numbers: Numbers) -> Vec<FrontEnd> {
                 queue_limit: f.queue_limit,
                 when_full: f.when_full,
                 accept: f.accept.clone(),
-                backlog: f.backlog,
+                listen: f.listen,
             };
             first_worker += f.workers;
             FrontEnd::new(setup, rows)

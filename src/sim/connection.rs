@@ -1,7 +1,7 @@
-//! A peer's connection from its SYN to valid, and what the peer does when it fails (model rules 7, 9 to 15).
+//! A peer's connection from its SYN to valid, and what the peer does when it fails (model rules 12 to 15).
 
 use crate::frontend::Port;
-use crate::frontend::{Arrival, Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Wake};
+use crate::frontend::{Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Unanswered, Wake};
 use crate::measure::{Cause, Counter, Decision, RecordKind, What};
 use crate::policy::Next;
 use crate::rng::Purpose;
@@ -19,6 +19,7 @@ pub(super) enum Why {
     Rejection = 1,
     QueueFull = 2,
     GaveUp = 3,
+    KeepAlive = 4,
 }
 
 impl Run<'_> {
@@ -45,7 +46,11 @@ impl Run<'_> {
     /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
     #[inline]
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
-        let cause = self.visit(sent, who, group).send_syn(sent);
+        if !self.takes_port(sent, who, group) {
+            return self.no_port(sent, who, group);
+        }
+        let direct = self.visit(sent, who, group).send_syn(sent);
+        let cause = direct.unwrap_or_else(|| self.syn_by_steps(sent, who, group));
         self.decide(sent, who, What::Attempt, cause as u8);
     }
 
@@ -59,6 +64,7 @@ impl Run<'_> {
         match row.step() {
             Step::SynSent => self.syn_arrives(now, who),
             Step::FlightSent => self.flight_arrives(now, who),
+            Step::AckIgnored => self.final_ack(now, who, usize::from(row.place())),
             Step::RefusalSent => {
                 let group = self.group_of(who);
                 self.attempt_failed(now, who, group);
@@ -68,41 +74,27 @@ impl Run<'_> {
         }
     }
 
-    #[inline]
-    fn syn_arrives(&mut self, now: Time, who: u32) {
-        let group = self.group_of(who);
-        let rtt = self.rtt(who, group);
-        let row = &mut self.rows[who as usize];
-        match self.front_ends[usize::from(row.place())].admit(who) {
-            Arrival::Taken => {
-                row.set_step(Step::FlightSent);
-                row.next = now + rtt;
-                self.world.wake(row.next, who, Wake::Message);
-            }
-            Arrival::Reset => {
-                row.set_step(Step::RefusalSent);
-                row.next = now + rtt.half();
-                self.world.wake(row.next, who, Wake::Message);
-                self.decide(now, who, What::Refused, 0);
-            }
-            Arrival::Silence => self.fall_silent(now, who),
-        }
-    }
-
-    fn fall_silent(&mut self, now: Time, who: u32) {
+    pub(super) fn fall_silent(&mut self, now: Time, who: u32, why: Unanswered) {
         let row = &mut self.rows[who as usize];
         row.set_step(Step::Silent);
         row.next = Time::NEVER;
-        self.decide(now, who, What::Silence, 0);
+        self.decide(now, who, What::Silence, why as u8);
     }
 
     #[inline]
     fn flight_arrives(&mut self, now: Time, who: u32) {
         let row = &self.rows[who as usize];
         let place = usize::from(row.place());
-        if self.front_ends[place].life != Life::Up {
-            return self.fall_silent(now, who);
+        let front_end = &self.front_ends[place];
+        if row.flight() == 0 && !(front_end.life == Life::Up && front_end.never_refuses()) {
+            return self.final_ack(now, who, place);
         }
+        self.take_flight(now, who, place);
+    }
+
+    /// What has arrived over a complete connection becomes a job.
+    #[inline]
+    pub(super) fn take_flight(&mut self, now: Time, who: u32, place: usize) {
         let group = self.group_of(who);
         if self.groups[group].tls.is_some() {
             return self.tls_flight_arrives(now, who, group);
@@ -142,14 +134,15 @@ impl Run<'_> {
     }
 
     /// The front end ends a handshake: the peer hears of it half a round trip later.
-    fn refuse(&mut self, now: Time, who: u32, group: usize) {
-        let rtt = self.rtt(who, group);
+    pub(super) fn refuse(&mut self, now: Time, who: u32, group: usize) {
+        let heard = now + self.rtt(who, group).half();
+        let heard = self.trip(who, group).news_of_the_end(heard);
         let row = &mut self.rows[who as usize];
         self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
         row.set_step(Step::RefusalSent);
-        row.next = now + rtt.half();
-        self.world.wake(row.next, who, Wake::Message);
+        row.next = heard;
+        self.world.wake(heard, who, Wake::Message);
     }
 
     /// A worker has finished a job.
@@ -215,6 +208,7 @@ impl Run<'_> {
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
     pub(super) fn attempt_failed(&mut self, now: Time, who: u32, group: usize) {
+        self.gives_port_back(now, who, group, false);
         let of = &self.groups[group];
         let row = &mut self.rows[who as usize];
         let when = row.when();
@@ -249,15 +243,22 @@ impl Run<'_> {
     /// The wait before a try is over.
     pub(super) fn back_off_over(&mut self, now: Time, who: u32) {
         let row = &self.rows[who as usize];
-        if row.step() == Step::BackOff && row.next == now {
-            let group = self.group_of(who);
-            self.attempt(now, who, group);
+        match row.step() {
+            Step::BackOff if row.next == now => {
+                let group = self.group_of(who);
+                self.attempt(now, who, group);
+            }
+            // It is for its stack's giving up that a peer with a SYN under way is woken.
+            Step::SynSent if row.next == now => self.syn_arrives(now, who),
+            Step::Valid => self.keep_alive_fails(now, who),
+            _ => {}
         }
     }
 
     /// The peer learns that its connection is gone.
     fn loss_learned(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
+        self.gives_port_back(now, who, group, false);
         let row = &mut self.rows[who as usize];
         row.set_place(self.groups[group].next_front_end(row.place()));
         let wait = self.visit(now, who, group).first_wait();
@@ -282,6 +283,7 @@ impl Run<'_> {
             // Valid at the front end, but the news is still on its way.
             self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
             self.decide(now, who, What::GaveUp, 1);
+            self.gives_port_back(now, who, group, true);
             self.lose(now, who, group, Why::GaveUp, now);
         }
     }
@@ -289,6 +291,9 @@ impl Run<'_> {
     fn give_up(&mut self, now: Time, who: u32, group: usize) {
         self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
         self.decide(now, who, What::GaveUp, 0);
+        self.leave_handshake(now, who, group);
+        let connected = self.is_connected(now, who, group);
+        self.gives_port_back(now, who, group, connected);
         let row = &mut self.rows[who as usize];
         self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
@@ -299,6 +304,8 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
+        let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
+        let learned = if told { self.trip(who, group).news_of_the_end(learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
@@ -377,6 +384,9 @@ impl Run<'_> {
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {
         self.decide(now, who, What::Leave, 0);
+        self.leave_handshake(now, who, group);
+        let connected = self.is_connected(now, who, group);
+        self.gives_port_back(now, who, group, connected);
         if self.rows[who as usize].step() == Step::Valid {
             self.visit(now, who, group).news_is_void();
             // Gone, not cut off: it counts nowhere as disconnected.

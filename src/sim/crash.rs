@@ -62,6 +62,8 @@ impl Run<'_> {
             let lost = u128::from(now.since(row.since).0);
             let group = self.group_of(who);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;
+            // Nobody asks for its SYN; a bound of ports may be passed.
+            self.takes_port(now, who, group);
             self.front_ends[place].members.add(who);
             self.visit(now, who, group).become_valid();
             self.one_less(now);
@@ -192,6 +194,8 @@ impl Run<'_> {
         }
         row.generation = row.generation.wrapping_add(1);
         row.set_step(Step::RefusalSent);
+        let learned = self.trip(who, group).news_of_the_end(learned);
+        let row = &mut self.rows[who as usize];
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
     }
@@ -216,7 +220,7 @@ impl Run<'_> {
     fn dump_ends(&mut self, now: Time, place: usize) {
         self.decide_front_end(now, place, What::DumpEnd, 0);
         self.world.record(now, Some(place as u16), None, RecordKind::DumpEnd);
-        self.front_ends[place].forget_half_open();
+        self.front_ends[place].listener.crash(false);
         self.lose_all(now, place, Span::ZERO);
         self.leave_to_the_service_manager(now, place);
     }
@@ -277,14 +281,14 @@ impl Run<'_> {
     pub(super) fn back_after_crash(&mut self, now: Time, who: u32, group: usize, learned: Time) {
         let half = self.rtt(who, group).half();
         let dump = self.plan.recovery.dump;
-        let lost_at = learned - half - dump;
         // It went one step along its list for the loss, and one for each try that has failed since.
         let row = &self.rows[who as usize];
         let lost_from = self.groups[group].front_end_before(row.place(), u32::from(row.attempt) + 1);
-        let is_it = |crash: &&mut CrashReport| crash.at == lost_at && crash.front_end == lost_from;
-        let Some(crash) = self.world.crashes.iter_mut().rev().find(is_it) else {
-            return;
-        };
+        let trip = self.trip(who, group);
+        let told = |c: &CrashReport| trip.news_from(c.front_end, c.at + dump + half);
+        let by = |c: &CrashReport| c.front_end == lost_from && told(c) == learned;
+        let Some(nth) = self.world.crashes.iter().rposition(by) else { return };
+        let crash = &mut self.world.crashes[nth];
         crash.back += 1;
         for (share, at) in [50, 99, 100].into_iter().zip(&mut crash.reconnected) {
             if at.is_none() && crash.back * 100 >= crash.lost * share {

@@ -15,7 +15,9 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::ports::Ports;
 use super::session::Sessions;
+use super::way::Way;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
 
@@ -44,6 +46,9 @@ pub(super) struct Run<'a> {
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
+    /// What happens on the way of a group, and its ports: by group, both empty where no group has any.
+    pub(super) ways: Vec<Option<Box<Way>>>,
+    pub(super) ports: Vec<Option<Box<Ports>>>,
     /// Crashed front ends whose peers have nowhere to go yet.
     pub(super) crashed: Vec<usize>,
     pub(super) world: World<'a>,
@@ -66,7 +71,11 @@ impl<'a> Run<'a> {
         watch: &'a mut dyn Watch,
     ) -> Result<Run<'a>, RunError> {
         let numbers = Numbers::of(plan)?;
-        let (groups, cells) = build::groups(plan);
+        let (mut groups, cells) = build::groups(plan);
+        let ways = some(Way::all(plan));
+        for (group, _) in groups.iter_mut().zip(&ways).filter(|(_, way)| way.is_some()) {
+            group.direct = Span::ZERO;
+        }
         let rows = build::rows(&groups);
         let front_ends = build::front_ends(plan, numbers);
         let trace = watch.wants_decisions();
@@ -106,6 +115,8 @@ impl<'a> Run<'a> {
             present: vec![(0, Time::ZERO); groups.len()],
             crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
+            ways,
+            ports: some(plan.groups.iter().zip(&groups).map(|(group, built)| Ports::new(&group.tcp, built))),
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
             cells,
             groups,
@@ -275,6 +286,8 @@ impl<'a> Run<'a> {
         match entry.change {
             crate::scenario::plan::Change::Join => self.join(now, group, indices),
             crate::scenario::plan::Change::Leave => self.leave(now, group, indices),
+            crate::scenario::plan::Change::CutOff => self.path_changes(now, group, entry.front_end, true),
+            crate::scenario::plan::Change::Heal => self.path_changes(now, group, entry.front_end, false),
         }
         self.schedule_timeline();
     }
@@ -299,6 +312,12 @@ impl<'a> Run<'a> {
         let next = now + self.plan.measure.sample;
         self.world.push(next, Class::Sample, self.numbers.sampler, kind::MESSAGE);
     }
+}
+
+/// What only some groups have: nothing at all where none has it.
+fn some<T>(of_groups: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+    let all: Vec<Option<T>> = of_groups.collect();
+    if all.iter().all(Option::is_none) { Vec::new() } else { all }
 }
 
 /// The cycles that the plan or an expectation wants apart.

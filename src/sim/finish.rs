@@ -99,6 +99,7 @@ impl Run<'_> {
                 cores: front_end.setup.cores,
                 account: front_end.account.clone(),
                 valid: front_end.valid,
+                accept_queue_max: front_end.listener.accepting_max(),
             });
         }
         Ok(figures)

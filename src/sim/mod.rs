@@ -10,11 +10,14 @@ mod engine;
 mod finish;
 mod jobs;
 mod lookup;
+mod network;
 mod peer_time;
+mod ports;
 mod refresh;
 mod session;
 mod trigger;
 mod visit;
+mod way;
 mod world;
 
 use std::ops::ControlFlow;

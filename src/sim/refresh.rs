@@ -241,7 +241,11 @@ impl Run<'_> {
         visit.fall_due(act);
         match act {
             Act::Revalidate => self.refresh_now(now, who, act),
-            Act::Reconnect(initiator) => visit.break_first(initiator),
+            Act::Reconnect(initiator) => {
+                if let Some(learned) = visit.break_first(initiator) {
+                    self.syn_after_break(now, learned, who, group, initiator);
+                }
+            }
         }
     }
 
@@ -255,7 +259,11 @@ impl Run<'_> {
                 self.enqueue(now, who, group, JobKind::ValidateRefresh);
                 self.dispatch(now, place);
             }
-            Act::Reconnect(initiator) => self.visit(now, who, group).break_first(initiator),
+            Act::Reconnect(initiator) => {
+                if let Some(learned) = self.visit(now, who, group).break_first(initiator) {
+                    self.syn_after_break(now, learned, who, group, initiator);
+                }
+            }
         }
     }
 

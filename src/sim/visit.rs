@@ -11,6 +11,7 @@ use crate::rng::{Purpose, When};
 use crate::time::{Span, Time};
 
 use super::engine::Run;
+use super::way::{Trip, Way};
 use super::world::World;
 
 /// A visit to the connection of one peer.
@@ -21,6 +22,7 @@ pub(super) struct Visit<'r, 'w> {
     pub(super) of: &'r Group,
     pub(super) front_end: &'r mut FrontEnd,
     pub(super) world: &'r mut World<'w>,
+    way: Option<&'r Way>,
     policy: Option<&'r Refresh>,
     pub(super) figures: &'r mut GroupFigures,
     pub(super) end: Time,
@@ -39,6 +41,7 @@ impl<'a> Run<'a> {
             row,
             of,
             world: &mut self.world,
+            way: self.ways.get(group).and_then(Option::as_deref),
             policy: self.refresh.as_ref(),
             end: self.end,
         }
@@ -59,19 +62,31 @@ impl Visit<'_, '_> {
         self.row.rtt(|| of.rtt_of(draws, who))
     }
 
-    /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now; gives the cause of the try.
+    /// What its messages meet on their way.
     #[inline]
-    pub(super) fn send_syn(&mut self, sent: Time) -> Cause {
-        if self.front_end.life == Life::Up {
-            self.front_end.members.add(self.who);
-            return self.syn_to_own_front_end(sent);
-        }
-        let rtt = self.rtt();
-        self.begin_attempt(sent, Step::SynSent, sent + rtt.half())
+    pub(super) fn trip(&self) -> Trip<'_> {
+        Trip { row: self.row, of: self.of, who: self.who, draws: &self.world.draws, way: self.way }
     }
 
-    /// A SYN to a front end that serves and counts the peer among its own. Only a crash can keep it from being answered,
-    /// and that puts things right: so its arrival need not be a step of its own.
+    /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now; gives the cause of the try.
+    /// `None`: nothing has happened yet, for what the SYN meets is known when it arrives.
+    #[inline]
+    pub(super) fn send_syn(&mut self, sent: Time) -> Option<Cause> {
+        if self.front_end.life != Life::Up || !self.goes_direct() {
+            return None;
+        }
+        self.front_end.members.add(self.who);
+        Some(self.syn_to_own_front_end(sent))
+    }
+
+    /// Whether a SYN to its front end, which serves, needs no step of its own.
+    #[inline]
+    fn goes_direct(&mut self) -> bool {
+        self.rtt() < self.of.direct && self.front_end.never_refuses()
+    }
+
+    /// A SYN to a front end that serves, refuses nothing and counts the peer among its own, over a plain path. Only a crash
+    /// can keep it from being answered, and that puts things right: so its arrival need not be a step of its own.
     #[inline]
     fn syn_to_own_front_end(&mut self, sent: Time) -> Cause {
         let rtt = self.rtt();
@@ -79,7 +94,7 @@ impl Visit<'_, '_> {
     }
 
     #[inline]
-    fn begin_attempt(&mut self, sent: Time, step: Step, next: Time) -> Cause {
+    pub(super) fn begin_attempt(&mut self, sent: Time, step: Step, next: Time) -> Cause {
         let row = &mut *self.row;
         row.generation = row.generation.wrapping_add(1);
         row.started = sent;
@@ -123,21 +138,26 @@ impl Visit<'_, '_> {
     #[inline]
     pub(super) fn answer_flight(&mut self) {
         let rtt = self.rtt();
-        let (row, of) = (&mut *self.row, self.of);
+        let (row, of) = (&*self.row, self.of);
         let flight = row.flight();
         let thinks = of.client_cpu.get(flight).map_or(Span::ZERO, |dist| {
             of.sample(dist, &self.world.draws, self.who, Purpose::ClientCpu, row.when(), flight as u16)
         });
+        let plain = self.now + rtt + thinks;
+        let next =
+            if of.direct > Span::ZERO { plain } else { self.trip().round_ends(self.now, flight as u16 + 1, thinks) };
+        let row = &mut *self.row;
         row.set_flight(flight + 1);
         row.set_step(Step::FlightSent);
-        row.next = self.now + rtt + thinks;
+        row.next = next;
         self.world.wake(row.next, self.who, Wake::Message);
     }
 
     /// The verdict on a new connection is in: it is valid here; the peer learns it half a round trip later (rule 13).
     #[inline]
     pub(super) fn valid(&mut self) {
-        let established = self.now + self.rtt().half();
+        let plain = self.now + self.rtt().half();
+        let established = if self.of.direct > Span::ZERO { plain } else { self.trip().news_of_the_verdict(self.now) };
         let (cause, since, started) = (self.row.cause(), self.row.since, self.row.started);
         let deadline = self.deadline();
         self.book_outage(established);
@@ -236,24 +256,32 @@ impl Visit<'_, '_> {
         self.row.owe(Obligation::Open);
     }
 
-    /// Ends a connection in order to make it anew.
+    /// Ends a connection in order to make it anew. Gives the instant at which the peer learns of it, if its SYN is not on
+    /// its way yet, for what that meets is known when it arrives.
     #[inline]
-    pub(super) fn break_first(&mut self, initiator: Initiator) {
+    pub(super) fn break_first(&mut self, initiator: Initiator) -> Option<Time> {
         let learned = match initiator {
-            Initiator::FrontEnd => self.now + self.rtt().half(),
+            Initiator::FrontEnd => {
+                let told = self.now + self.rtt().half();
+                self.trip().news_of_the_end(told)
+            }
             Initiator::Peer => self.now,
         };
         match initiator {
             Initiator::FrontEnd => self.connection_ends(learned),
             Initiator::Peer => self.news_is_void(),
         }
-        // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
         self.world.disconnect(self.now);
         self.front_end.valid -= 1;
         self.front_end.owing -= 1;
         self.row.since = learned;
         self.row.set_cause(Cause::Refresh);
+        if !self.goes_direct() {
+            return Some(learned);
+        }
+        // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
         self.syn_to_own_front_end(learned);
+        None
     }
 
     /// The refresh in place was accepted.

@@ -2,8 +2,9 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Decision, What};
+use refresh_sim::policy::tcp::Path;
 use refresh_sim::policy::{Act, Initiator};
-use refresh_sim::scenario::plan::{GroupPlan, Plan, Start};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
 use refresh_sim::time::{Span, Time};
 
 /// What is known of a peer so far.
@@ -20,9 +21,15 @@ struct Peer {
     lost: u128,
 }
 
-/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ.
+/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ, or
+/// more happens on the path.
 pub(super) fn time_lost(plan: &Plan, group: &GroupPlan, first: u32, seen: &[Decision]) -> Option<u128> {
     let Dist::Constant(rtt) = group.rtt else { return None };
+    let named = |index: u16| plan.groups.get(usize::from(index)).is_some_and(|other| other.name == group.name);
+    let is_cut = plan.timeline.iter().any(|entry| entry.change == Change::CutOff && named(entry.group));
+    if group.path != Path::default() || is_cut {
+        return None;
+    }
     let mut peers: Vec<Peer> = (0..group.peers()).map(|_| Peer::default()).collect();
     let of_group = seen.iter().filter(|d| !d.what.is_of_front_end() && (first..first + group.peers()).contains(&d.who));
     for d in of_group {

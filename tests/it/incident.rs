@@ -76,7 +76,7 @@ fn with_a_refresh_every_seven_hours_it_dies_at_seven_hours() {
 }
 
 fn at_23_hours(change: Change) -> Vec<TimelineEntry> {
-    vec![TimelineEntry { at: Time(Span::HOUR.times(23).0), change, group: 1, indices: None }]
+    vec![TimelineEntry { at: Time(Span::HOUR.times(23).0), change, group: 1, indices: None, front_end: None }]
 }
 
 #[test]

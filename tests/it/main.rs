@@ -6,6 +6,7 @@ mod drains;
 mod established;
 mod incident;
 mod layers;
+mod network;
 mod random_plans;
 mod reference;
 mod report;

@@ -11,10 +11,12 @@ use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
+use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
 use refresh_sim::scenario::plan::{
-    Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
+    Change, FrontEndPlan, GroupPlan, Listen, Overflow, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan,
+    WhenFull,
 };
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
@@ -93,8 +95,42 @@ fn front_end(of: &mut Choices<'_>, number: u64, horizon: Span) -> FrontEndPlan {
         queue_limit: if of.yes() { Some(1 + of.below(5) as u32) } else { None },
         when_full: of.one_of(&[WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest]),
         accept: if of.yes() { Some(of.cost()) } else { None },
-        backlog: of.below(4) as u32,
+        listen: listen(of),
         ..FrontEndPlan::new(&format!("fe{number}"))
+    }
+}
+
+fn listen(of: &mut Choices<'_>) -> Listen {
+    Listen {
+        backlog: of.below(4) as u32,
+        somaxconn: of.one_of(&[4096, 0, 2]),
+        syn_backlog: if of.below(4) == 3 { Some(1 + of.below(3) as u32) } else { None },
+        overflow: of.one_of(&[Overflow::Drop, Overflow::Abort, Overflow::Reset]),
+    }
+}
+
+fn path(of: &mut Choices<'_>) -> Path {
+    Path {
+        variation: if of.below(4) == 3 { Some(of.dist(Span::ZERO, Span::SECOND.times(4))) } else { None },
+        loss: Loss::of_ppm(of.one_of(&[0, 0, 100_000, 900_000])).expect("below a million"),
+    }
+}
+
+fn tcp(of: &mut Choices<'_>, count: u32, horizon: Span) -> PeerTcp {
+    let stack = of.one_of(&[Stack::Linux, Stack::LinuxClassic, Stack::Windows2008R2, Stack::Custom]);
+    let last = of.span(Span(1), Span::SECOND.times(9));
+    let list = || SynSchedule::custom(vec![last], last + last).expect("it rises");
+    PeerTcp {
+        stack,
+        syn: if stack == Stack::Custom { list() } else { stack.schedule() },
+        ports: if of.below(4) == 3 { Some(1 + of.below(4) as u32) } else { None },
+        time_wait: of.span(Span::ZERO, horizon),
+        addresses: if of.yes() { Some(1 + of.below(u64::from(count.max(1))) as u32) } else { None },
+        keep_alive: if of.yes() {
+            Some(KeepAlive { interval: of.span(Span(1), horizon), count: 1 + of.below(3) as u32 })
+        } else {
+            None
+        },
     }
 }
 
@@ -216,6 +252,8 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
         },
         front_ends: turned[..known].to_vec(),
         present: of.below(5) != 4,
+        path: path(of),
+        tcp: tcp(of, count, horizon),
         ..GroupPlan::new(&format!("g{number}"), transport, count)
     }
 }
@@ -233,9 +271,10 @@ fn timeline(of: &mut Choices<'_>, plan: &Plan) -> Vec<TimelineEntry> {
             };
             TimelineEntry {
                 at,
-                change: if of.yes() { Change::Join } else { Change::Leave },
+                change: of.one_of(&[Change::Join, Change::Leave, Change::CutOff, Change::Heal]),
                 group,
                 indices: if of.yes() { Some((0..count).filter(|_| of.yes()).collect()) } else { None },
+                front_end: if of.yes() { Some(of.below(plan.front_ends.len() as u64) as u16) } else { None },
             }
         })
         .collect();
@@ -438,6 +477,10 @@ fn uncontended(mut plan: Plan) -> Plan {
     (plan.validator, plan.measure.from) = (Builtin::Sfb2015Cu2, Time::ZERO);
     for front_end in &mut plan.front_ends {
         (front_end.workers, front_end.cores, front_end.queue_limit) = (200, 200, None);
+        (front_end.listen.backlog, front_end.listen.somaxconn, front_end.listen.syn_backlog) = (4096, 4096, None);
+    }
+    for group in &mut plan.groups {
+        group.tcp.ports = None;
     }
     for resumed in plan.groups.iter_mut().filter_map(|group| group.tls.as_mut()?.resumed.as_mut()) {
         if let Store::Cache { entries } = &mut resumed.resumption.store {
@@ -497,16 +540,39 @@ fn check_ties(plan: &Plan) {
     assert!(dues.contains(&None) || dues[0] == dues[1], "{dues:?}");
 }
 
+/// A SYN that is looked at as it arrives, and finds room, is as good as one that nobody looks at: up to the first crash,
+/// whose ties with what arrives need not be the same.
+fn check_paths(plan: &Plan, whim: &Whim) {
+    let mut plan = plan.clone();
+    for group in &mut plan.groups {
+        // Of no round trip at all, the order at one instant would be another.
+        group.rtt = Dist::uniform(Span::MILLISECOND, Span::SECOND.times(8)).expect("the parameters are in range");
+    }
+    let told = [None, Some(1_000_000)].map(|syn_backlog| {
+        for front_end in &mut plan.front_ends {
+            (front_end.accept, front_end.listen.syn_backlog) = (None, syn_backlog);
+        }
+        let mut all = All::default();
+        run_with(&plan, whim, &mut all).expect("it runs");
+        let crash = all.0.iter().find(|d| d.what == What::Crash).map_or(Time::NEVER, |d| d.at);
+        all.0.retain(|d| d.at < crash);
+        all.0
+    });
+    let first = told[0].iter().zip(&told[1]).find(|(a, b)| a != b);
+    assert!(told[0] == told[1], "{first:?}");
+}
+
 fn check_all(numbers: &[u32], whim: u64) {
     let plan = plan(numbers);
     check(&plan, None);
     check(&plan, Some(&Whim { seed: whim, faults: whim % 4 }));
     check_removal(&plan, whim);
     check_ties(&plan);
+    check_paths(&plan, &Whim { seed: whim, faults: whim % 4 });
 }
 
 pub(super) fn numbers() -> impl Strategy<Value = Vec<u32>> {
-    prop::collection::vec(any::<u32>(), 40..400)
+    prop::collection::vec(any::<u32>(), 40..600)
 }
 
 proptest! {
@@ -688,8 +754,13 @@ fn rules_06_20_and_21_a_fault_acts_at_its_question_and_peers_hear_of_it_after_th
 #[test]
 fn rule_33_a_peer_that_leaves_is_gone_and_not_disconnected() {
     let mut plan = story(3, Span::MINUTE);
-    plan.timeline =
-        vec![TimelineEntry { at: Time(Span::SECOND.times(30).0), change: Change::Leave, group: 0, indices: None }];
+    plan.timeline = vec![TimelineEntry {
+        at: Time(Span::SECOND.times(30).0),
+        change: Change::Leave,
+        group: 0,
+        indices: None,
+        front_end: None,
+    }];
     assert_eq!(seen(&plan).0.disconnected_max.0, 0);
 }
 
@@ -718,8 +789,15 @@ fn time_lost(plan: &Plan) -> (u128, u128) {
 
 #[test]
 fn rule_33_who_leaves_before_it_hears_of_its_connection_was_disconnected_throughout() {
-    let leaves =
-        |at: u64| vec![TimelineEntry { at: Time(at * 1_000_000), change: Change::Leave, group: 0, indices: None }];
+    let leaves = |at: u64| {
+        vec![TimelineEntry {
+            at: Time(at * 1_000_000),
+            change: Change::Leave,
+            group: 0,
+            indices: None,
+            front_end: None,
+        }]
+    };
     for by in OVERTAKEN_BY {
         let mut plan = overtaken(by, Span::SECOND.times(3));
         plan.timeline = leaves(1_800);
@@ -739,7 +817,13 @@ fn rule_33_who_gave_up_before_it_hears_of_its_connection_and_of_its_end_was_disc
         let mut plan = overtaken(by, Span::MILLISECOND.times(2_150));
         plan.groups[0].attempt_timeout = Some(Span::MILLISECOND.times(1_900));
         assert_eq!(time_lost(&plan), (2_150, 2_150), "{by:?}");
-        plan.timeline = vec![TimelineEntry { at: Time(2_000_000_000), change: Change::Leave, group: 0, indices: None }];
+        plan.timeline = vec![TimelineEntry {
+            at: Time(2_000_000_000),
+            change: Change::Leave,
+            group: 0,
+            indices: None,
+            front_end: None,
+        }];
         assert_eq!(time_lost(&plan), (2_000, 2_000), "{by:?}");
     }
 }

@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 15] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 19] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -91,6 +91,10 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 15] = [
     ("measure.from", &["\"99d\""]),
     ("measure.sample", &["\"999ms\""]),
     ("front_end.accept", &["\"0s\""]),
+    ("group.tcp.give_up", &["\"9s\""]),
+    ("group.tcp.resends", &["[\"0s\"]", "[\"3s\", \"3s\"]", "[\"9s\", \"3s\"]"]),
+    ("group.tcp.keep_alive.interval", &["\"0s\""]),
+    ("group.path.loss", &["\"100%\"", "\"1/1\"", "\"101%\"", "\"1/0\"", "\"0.00001%\"", "0.1"]),
     ("group.tls.finish", &["\"0s\""]),
     ("group.tls.bytes", &["[1, -1]", "[1000000001, 1]", "[1, \"2\"]", "[1, 2, 3]"]),
     ("group.tls.resumed_bytes", &["[1, -1]", "[1000000001, 1]"]),
@@ -319,6 +323,41 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
             add("[[timeline]]\nat = \"1s\"\ndo = \"leave\"\ngroup = \"contact-centre\"\nonly = [4]"),
         ),
         ("timeline of an unknown group", value("timeline.group", "\"contact-center\"")),
+        (
+            "cut of a path that is cut",
+            add("[[timeline]]\nat = \"25h\"\ndo = \"cut-off\"\ngroup = \"web\"\nfront_end = \"fe02\""),
+        ),
+        ("heal of a path that is whole", add("[[timeline]]\nat = \"25h\"\ndo = \"heal\"\ngroup = \"contact-centre\"")),
+        (
+            "cut from a front end that the group never uses",
+            value("group.front_ends", "[\"fe01\"]")
+                + "[[timeline]]\nat = \"1h\"\ndo = \"cut-off\"\ngroup = \"contact-centre\"\nfront_end = \"fe02\"\n",
+        ),
+        (
+            "cut from an unknown front end",
+            add("[[timeline]]\nat = \"25h\"\ndo = \"heal\"\ngroup = \"web\"\nfront_end = \"fe2\""),
+        ),
+        ("cut of some of a group", add("[[timeline]]\nat = \"1h\"\ndo = \"cut-off\"\ngroup = \"web\"\nonly = [0]")),
+        (
+            "leave from a front end",
+            add("[[timeline]]\nat = \"1h\"\ndo = \"leave\"\ngroup = \"contact-centre\"\nfront_end = \"fe01\""),
+        ),
+        (
+            "more cuts than are looked at",
+            (0..501).fold(GOOD.to_owned(), |text, nth| {
+                let at = |ms| format!("at = \"{ms}ms\"\ngroup = \"web\"\nfront_end = \"fe01\"");
+                let (cut, heal) = (at(2 * nth), at(2 * nth + 1));
+                format!("{text}[[timeline]]\n{cut}\ndo = \"cut-off\"\n[[timeline]]\n{heal}\ndo = \"heal\"\n")
+            }),
+        ),
+        ("repeats of a known stack", value("group.tcp.stack", "\"linux\"")),
+        ("custom stack without repeats", GOOD.replace("resends = [\"3s\", \"9s\"]\ngive_up = \"21s\"\n", "")),
+        ("repeats beyond giving up", value("group.tcp.resends", "[\"9s\", \"30s\"]")),
+        ("ports of an unknown system", value("group.tcp.ports", "\"linx\"")),
+        ("ports without number", value("group.tcp.ports", "0")),
+        ("more addresses than peers", value("group.tcp.addresses", "301")),
+        ("keep-alive without count", GOOD.replace("interval = \"60s\"\ncount = 3\n", "interval = \"60s\"\n")),
+        ("backlog where it was", GOOD.replace("accept = \"50us\"\n", "accept = \"50us\"\nbacklog = 200\n")),
         ("epoch that is no date", value("run.epoch", "\"2015-02-29T00:00:00Z\"")),
         ("epoch too late", value("run.epoch", "9999-12-31T00:00:00Z")),
         ("nothing to validate by", GOOD.replace("validator = \"sfb2015-rtm\"\n", "")),

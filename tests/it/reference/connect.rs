@@ -107,7 +107,9 @@ impl World<'_> {
                 self.later(self.now + round_trip.half(), Class::Arrival, peer, Step::Reset { connection });
                 return;
             }
-            Life::Dumping { completed } if *completed < self.plan.front_ends[front_end].backlog => *completed += 1,
+            Life::Dumping { completed } if *completed <= self.plan.front_ends[front_end].listen.backlog => {
+                *completed += 1
+            }
             Life::Dumping { .. } | Life::Silent => {
                 self.connections[connection].stage = Stage::Gone;
                 self.of_peer(peer, What::Silence, 0);
@@ -167,6 +169,7 @@ impl World<'_> {
             self.stamp_established(connection, at);
         }
         self.peers[peer].first_syn = None;
+        // Rule 33: of which it does not hear in time was never established to it.
         if !too_late {
             self.outage_ends(peer, at);
         }

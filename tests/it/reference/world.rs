@@ -179,6 +179,7 @@ impl<'a> World<'a> {
                 Change::Join if !self.peers[peer].present => self.join(peer),
                 Change::Leave if self.peers[peer].present => self.leave(peer),
                 Change::Join | Change::Leave => {}
+                Change::CutOff | Change::Heal => unreachable!("not known yet: `compare::known` takes them out"),
             }
         }
     }
