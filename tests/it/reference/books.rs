@@ -34,15 +34,29 @@ pub(super) struct Books {
     pub(super) latencies: BTreeMap<(Metric, usize, Cause), Histogram<u64>>,
     /// Of groups that have TLS settings.
     pub(super) handshakes: Vec<Option<Handshakes>>,
+    /// Of each group.
+    pub(super) paths: Vec<PathFigures>,
     from: Time,
+}
+
+/// What the way to the front ends did to a group.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct PathFigures {
+    /// SYNs without an answer.
+    pub(super) unanswered: u64,
+    /// Final ACKs that were ignored.
+    pub(super) ignored: u64,
+    /// Tries that there were not, for want of a port.
+    pub(super) no_port: u64,
 }
 
 impl Books {
     pub(super) fn new(plan: &Plan) -> Books {
         let counters = vec![[0; COUNTERS.len()]; plan.groups.len().max(1)];
         let handshakes = plan.groups.iter().map(|of| of.tls.as_ref().map(|_| Handshakes::default())).collect();
+        let paths = vec![PathFigures::default(); plan.groups.len()];
         let from = plan.measure.from;
-        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), handshakes, from }
+        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), handshakes, paths, from }
     }
 
     pub(super) fn count(&mut self, group: usize, counter: Counter) {

@@ -15,6 +15,7 @@ pub(super) const BY_CRASH: u8 = 0;
 pub(super) const BY_REJECTION: u8 = 1;
 pub(super) const BY_FULL_QUEUE: u8 = 2;
 pub(super) const BY_GIVING_UP: u8 = 3;
+pub(super) const BY_KEEP_ALIVE: u8 = 4;
 
 impl World<'_> {
     /// Rule 15: a peer is there from now on.
@@ -35,6 +36,8 @@ impl World<'_> {
         self.of_peer(peer, What::Leave, 0);
         self.close_outage(peer, self.now);
         if let Some(connection) = self.peers[peer].connection {
+            self.leaves_try(connection);
+            self.close_port(connection);
             self.connections[connection].stage = Stage::Gone;
             self.leave_run(connection);
         }
@@ -52,6 +55,7 @@ impl World<'_> {
             if first == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
                 let connection = self.connect(peer, self.now);
                 self.connections[connection].established = Some(self.now);
+                self.take_port(connection, true);
                 self.outage_ends(peer, self.now);
                 self.valid(connection);
             }
@@ -59,66 +63,46 @@ impl World<'_> {
     }
 
     /// A new connection of a peer, to the front end at which it stands in its list.
-    fn connect(&mut self, peer: usize, syn: Time) -> usize {
+    pub(super) fn connect(&mut self, peer: usize, syn: Time) -> usize {
         let front_end = self.front_end_of(peer);
         let of = &mut self.peers[peer];
         let connection = self.connections.len();
         of.connection = Some(connection);
         let (cause, when) = (of.cause, of.when);
-        let new =
-            Connection { peer, front_end, cause, when, syn, stage: Stage::Sent, resumed: false, established: None };
-        self.connections.push(new);
+        self.connections.push(Connection {
+            peer,
+            front_end,
+            cause,
+            when,
+            syn,
+            stage: Stage::Sent,
+            syn_seen: None,
+            syn_ack: Time::ZERO,
+            answered: None,
+            half_open_until: None,
+            forgotten: false,
+            port: None,
+            resumed: false,
+            established: None,
+        });
         connection
     }
 
-    /// A peer sends a SYN of its own accord.
+    /// A peer sends a SYN of its own accord, if it has a port for it.
     pub(super) fn attempt(&mut self, peer: usize) {
         let cause = self.peers[peer].cause as u8;
-        self.of_peer(peer, What::Attempt, cause);
-        self.send_syn(peer, self.now);
+        let connection = self.connect(peer, self.now);
+        self.peers[peer].first_syn.get_or_insert(self.now);
+        if self.has_port(connection) {
+            self.of_peer(peer, What::Attempt, cause);
+            self.counts_as_attempt(connection);
+            self.send_syns(connection);
+        }
     }
 
-    /// A SYN leaves the peer at `syn`.
-    pub(super) fn send_syn(&mut self, peer: usize, syn: Time) -> usize {
-        let connection = self.connect(peer, syn);
-        self.peers[peer].first_syn.get_or_insert(syn);
-        self.books.count(self.peers[peer].group, Counter::Attempts);
-        let arrival = syn + self.peers[peer].round_trip.half();
-        self.later(arrival, Class::Arrival, peer, Step::Syn { connection });
-        if let Some(limit) = self.group(peer).attempt_timeout {
-            self.later(syn + limit, Class::Deadline, peer, Step::TimeOut { connection });
-        }
-        connection
-    }
-
-    /// Rule 7: a SYN arrives.
-    pub(super) fn syn(&mut self, connection: usize) {
-        if !self.is_wanted(connection) {
-            return;
-        }
-        let (peer, front_end) = (self.connections[connection].peer, self.connections[connection].front_end);
-        let round_trip = self.peers[peer].round_trip;
-        let of = &mut self.front_ends[front_end];
-        match &mut of.life {
-            Life::Up => {}
-            Life::Down => {
-                self.connections[connection].stage = Stage::Gone;
-                self.of_peer(peer, What::Refused, 0);
-                self.later(self.now + round_trip.half(), Class::Arrival, peer, Step::Reset { connection });
-                return;
-            }
-            Life::Dumping { completed } if *completed <= self.plan.front_ends[front_end].listen.backlog => {
-                *completed += 1
-            }
-            Life::Dumping { .. } | Life::Silent => {
-                self.connections[connection].stage = Stage::Gone;
-                self.of_peer(peer, What::Silence, 0);
-                return;
-            }
-        }
-        self.connections[connection].stage = Stage::Handshake;
-        let at = self.now + round_trip;
-        self.later(at, Class::Arrival, peer, Step::Message { connection, flights: 0 });
+    pub(super) fn counts_as_attempt(&mut self, connection: usize) {
+        let of = &self.connections[connection];
+        self.books.count(self.peers[of.peer].group, Counter::Attempts);
     }
 
     /// Rule 12: a message arrives, after so many flights of the server.
@@ -126,6 +110,9 @@ impl World<'_> {
         let of = &self.connections[connection];
         let (peer, front_end) = (of.peer, of.front_end);
         if !self.is_wanted(connection) || of.stage != Stage::Handshake {
+            return;
+        }
+        if flights == 0 && !self.final_ack(connection) {
             return;
         }
         if self.front_ends[front_end].life != Life::Up {
@@ -155,14 +142,14 @@ impl World<'_> {
             let bits = self.draw(peer, Purpose::ClientCpu, when, flight as u16);
             cpu.sample(bits)
         });
-        let at = self.now + self.peers[peer].round_trip + computes.unwrap_or_default();
+        let at = self.answer_arrives(connection, flight as u16 + 1, computes.unwrap_or_default());
         self.later(at, Class::Arrival, peer, Step::Message { connection, flights: flight + 1 });
     }
 
     /// Rule 13: the verdict on a new connection is accept, and its peer still waits for it.
     pub(super) fn accepted(&mut self, connection: usize) {
         let (peer, syn) = (self.connections[connection].peer, self.connections[connection].syn);
-        let at = self.now + self.peers[peer].round_trip.half();
+        let at = self.news_arrives(connection);
         self.connections[connection].established = Some(at);
         let too_late = self.group(peer).attempt_timeout.is_some_and(|limit| at > syn + limit);
         if !too_late && at <= Time::ZERO + self.plan.horizon {
@@ -197,7 +184,7 @@ impl World<'_> {
     pub(super) fn reset(&mut self, connection: usize) {
         self.connections[connection].stage = Stage::Gone;
         let peer = self.connections[connection].peer;
-        let at = self.now + self.peers[peer].round_trip.half();
+        let at = self.end_heard(connection);
         self.later(at, Class::Arrival, peer, Step::Reset { connection });
     }
 
@@ -221,6 +208,7 @@ impl World<'_> {
         if !self.is_wanted(connection) {
             return;
         }
+        self.free_port(connection);
         if self.connections[connection].established.is_some() { self.loss_learnt(peer) } else { self.failed(peer) }
     }
 
@@ -235,11 +223,14 @@ impl World<'_> {
             (None, _) => {
                 self.books.count(self.peers[peer].group, Counter::TimeOuts);
                 self.of_peer(peer, What::GaveUp, 0);
+                self.leaves_try(connection);
+                self.close_port(connection);
                 self.failed(peer);
             }
             (Some(at), Stage::Valid(_)) if at > self.now => {
                 self.books.count(self.peers[peer].group, Counter::TimeOuts);
                 self.of_peer(peer, What::GaveUp, 1);
+                self.close_port(connection);
                 self.lose(connection, BY_GIVING_UP);
                 self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
             }
@@ -248,7 +239,7 @@ impl World<'_> {
     }
 
     /// Rules 14 and 26: after a failure the next front end, after a whole round of them a wait.
-    fn failed(&mut self, peer: usize) {
+    pub(super) fn failed(&mut self, peer: usize) {
         let list = self.group(peer).front_ends.len();
         let of = &mut self.peers[peer];
         of.connection = None;

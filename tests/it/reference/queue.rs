@@ -88,6 +88,9 @@ impl World<'_> {
         self.front_ends[front_end].account.dropped += 1;
         let connection = job.connection;
         let peer = self.connections[connection].peer;
+        if job.kind == Kind::Accept {
+            self.leaves_accept_queue(front_end, connection);
+        }
         let kind = match job.kind {
             Kind::Accept => 0,
             Kind::Flight(_) | Kind::Finish => 1,
@@ -162,6 +165,9 @@ impl World<'_> {
         let (hold, taken) = (of.hold, of.taken);
         let job = of.job.clone().expect("it holds one");
         self.front_ends[front_end].account.waiting += u128::from(now.since(taken).0);
+        if job.kind == Kind::Accept {
+            self.leaves_accept_queue(front_end, job.connection);
+        }
         let mut cpu = self.demand(front_end, &job);
         if job.kind == Kind::Validate {
             let verdict = self.ask(front_end, &job);
