@@ -43,12 +43,26 @@ pub enum Purpose {
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,
+    /// The jitter of a wait before a peer connects again.
+    BackoffJitter = 20,
+    /// The base that a peer's waits grow from.
+    BackoffBase = 21,
     /// What an exchange takes beyond the round trip.
     PathVariation = 30,
     /// Whether a message gets lost, or how often.
     PathLoss = 31,
     /// When a peer sends its first keep-alive probe after a cut.
     KeepAlive = 32,
+    /// How long a look-up takes.
+    LookupLatency = 60,
+    /// Whether a look-up ends without an answer.
+    LookupFailure = 61,
+    /// Whether the answer to a look-up says no.
+    LookupNegative = 62,
+    /// The time from one request of a peer to its next.
+    RequestGap = 70,
+    /// The processor time of a request.
+    RequestCpu = 71,
 }
 
 /// The place of a draw in the life of the one who draws.
@@ -380,6 +394,7 @@ mod tests {
         for (number, purpose) in (0..).zip(all) {
             assert_eq!(purpose as u32, number, "{purpose:?}");
         }
+        assert_eq!([RequestGap as u32, RequestCpu as u32], [70, 71]);
     }
 
     /// Draws with bit `bit` of the concatenated parts of the identity flipped: 64 seed, 32 replication, 64 who,

@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::dist::Dist;
 use crate::id::Identity;
-use crate::policy::Reconnect;
 use crate::policy::tcp::SynSchedule;
+use crate::policy::{Reconnect, Timeouts};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
 
+use super::request::Requests;
 use super::row::Row;
 use super::tls::Tls;
 
@@ -61,15 +62,25 @@ pub struct Group {
     pub validate_refresh: Dist,
     /// A try that takes longer is given up.
     pub attempt_timeout: Option<Span>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Timeouts,
     /// How its peers come back.
     pub reconnect: Reconnect,
     /// Positions of the front ends in the order in which they are tried.
     pub front_ends: Vec<u16>,
+    /// What its peers ask beside connecting; `None`: nothing.
+    pub requests: Option<Box<Requests>>,
     /// Whether the refresh policy takes its transport.
     pub refreshed: bool,
 }
 
 impl Group {
+    /// How many flights of the front end the handshake of a row's present attempt has; 0 for TCP.
+    #[inline]
+    pub fn round_trips(&self, row: &Row) -> usize {
+        self.tls.as_ref().map_or(self.flights.len(), |tls| tls.handshake(row.resumes()).round_trips)
+    }
+
     /// Index within the group of the peer in row `row`.
     #[inline]
     pub fn index(&self, row: u32) -> u32 {

@@ -4,28 +4,38 @@
 //! and a [`Port`] through which the machine asks for whatever it needs of the world. What the peer does with the result
 //! is the driver's.
 
+mod abandoned;
 mod group;
 mod listen;
+mod lookup;
 mod members;
 mod queue;
+mod request;
 mod row;
+mod stop;
 mod tick;
 mod tls;
 mod work;
 
+use std::sync::Arc;
+
 use crate::dist::Dist;
 use crate::id::{Entity, Identity};
-use crate::measure::{Account, Bundle, Cause, Decision, Metric};
-use crate::policy::{Action, Failures, Recovery};
+use crate::measure::{Account, Bundle, Cause, Decision, Looked, Metric};
+use crate::policy::lookup::Lookups;
+use crate::policy::{Action, Failures, Limits, Recovery};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Verdict};
 
+pub use abandoned::Abandoned;
 pub use group::Group;
 pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
+pub use request::Requests;
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
+pub use stop::Suspended;
 pub use tick::{Pull, Taken, TickRun};
 pub use tls::{Handshake, Tls};
 pub use work::{Ended, Started};
@@ -43,7 +53,7 @@ pub enum Wake {
     Due,
     /// A worker has computed.
     Computed,
-    /// A worker's wait for others is over.
+    /// A wait for others is over, of a worker or of a job without one.
     Waited,
     /// The next change in the life of a process.
     Life,
@@ -64,6 +74,10 @@ pub trait Port {
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
     /// Records a latency that counts for each of a bundle.
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
+    /// Keeps a job of front end `place` that waits without a worker, and gives it back at `until`.
+    fn suspend(&mut self, until: Time, place: u16, job: Suspended);
+    /// Whether the peer of a request (by the number that its job carries) still waits for the answer.
+    fn awaits(&self, request: u32) -> bool;
     /// Puts a decision on the record.
     fn decide(&mut self, decision: Decision, row: Option<&Row>);
 }
@@ -108,6 +122,12 @@ pub struct Setup {
     pub accept: Option<Dist>,
     /// Its listening socket.
     pub listen: Listen,
+    /// Whether a job is skipped whose peer has closed its connection.
+    pub notices: bool,
+    /// Its own limits on connections.
+    pub limits: Limits,
+    /// What validations look up.
+    pub lookups: Arc<Lookups>,
 }
 
 /// What a worker is doing.
@@ -120,7 +140,7 @@ enum Doing {
 }
 
 /// One worker thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Worker {
     doing: Doing,
     job: Job,
@@ -136,6 +156,8 @@ struct Worker {
     wait: Span,
     /// The verdict, for validations.
     answer: Answer,
+    /// How far it is with stops on its way; those of a worker without a job, and of jobs that have none, are at naught.
+    stops: stop::Stops,
 }
 
 /// How far the connections of one tick are.
@@ -169,6 +191,10 @@ pub struct FrontEnd {
     pub next_tick: Time,
     /// Connections that it has, valid or not yet.
     pub members: Members,
+    /// Whether the arrival of each SYN is a step of its own, for something is counted or timed from it (rule 5).
+    pub watches_arrivals: bool,
+    /// Connections that their peers gave up, as far as it does not know of that yet.
+    pub abandoned: Abandoned,
     /// Those that are valid.
     pub valid: u64,
     /// Connections with an obligation, or waiting in a tick's run.
@@ -192,6 +218,7 @@ pub struct FrontEnd {
     for_core: std::collections::VecDeque<u32>,
     /// The queues of its listening socket.
     pub listener: Listener,
+    answers: lookup::Answers,
 }
 
 /// What a crash took.
@@ -226,6 +253,7 @@ impl FrontEnd {
             cpu: Span::ZERO,
             wait: Span::ZERO,
             answer: Answer::Accept,
+            stops: stop::Stops::default(),
         };
         FrontEnd {
             identity: Identity::of(&setup.name),
@@ -236,6 +264,8 @@ impl FrontEnd {
             next_change: Time::NEVER,
             next_tick: Time::NEVER,
             members: Members::new(rows),
+            watches_arrivals: !setup.limits.is_none(),
+            abandoned: Abandoned::default(),
             valid: 0,
             owing: 0,
             sweeps: Vec::new(),
@@ -252,6 +282,7 @@ impl FrontEnd {
             cores_free: setup.cores,
             for_core: std::collections::VecDeque::new(),
             listener: Listener::new(&setup.listen),
+            answers: lookup::Answers::new(&setup.lookups),
             setup,
         }
     }
@@ -305,11 +336,15 @@ impl FrontEnd {
         self.cut_workers_off(now);
         let account = &mut self.account;
         self.queue.drain().for_each(|job| account.lose_waiting(now, job.arrived));
+        self.lose_rejoined(now);
+        self.answers.forget();
+        let account = &mut self.account;
         for run in self.runs.drain(..) {
             (0..run.left).for_each(|_| account.lose_waiting(now, run.asked));
         }
         self.listener.crash(recovery.dump > Span::ZERO);
         let valid = std::mem::take(&mut self.valid);
+        self.abandoned.clear();
         self.owing = 0;
         self.served += u128::from(now.since(self.service_start).0);
         self.next_tick = Time::NEVER;
@@ -326,7 +361,9 @@ impl FrontEnd {
             }
             let cpu = self.settle(number, now);
             self.account.cut(now, worker.job.arrived, cpu);
+            self.account.cut_set_aside(worker.stops.set_aside);
             self.workers[number].doing = Doing::Nothing;
+            self.workers[number].stops = stop::Stops::default();
         }
         self.for_core.clear();
         self.cores_free = self.setup.cores;
@@ -337,16 +374,17 @@ impl FrontEnd {
     fn settle(&mut self, number: usize, now: Time) -> Span {
         let worker = &self.workers[number];
         let spent = now.since(worker.since);
+        let before = worker.stops.unbooked();
         match worker.doing {
             Doing::Nothing => Span::ZERO,
             Doing::WaitingForCore => {
                 self.account.waiting += u128::from(spent.0);
-                Span::ZERO
+                before
             }
-            Doing::Computing => spent,
+            Doing::Computing => before + spent,
             Doing::Blocked => {
                 self.account.blocked += u128::from(spent.0);
-                worker.cpu
+                before
             }
         }
     }
@@ -364,6 +402,24 @@ impl FrontEnd {
             self.account.cut_off += u128::from(cpu.0);
         }
         self.account.close(end)
+    }
+
+    /// Whether it serves and has as many connections as it may.
+    pub fn is_full(&mut self, now: Time) -> bool {
+        let Some(most) = self.setup.limits.max_connections else { return false };
+        self.life == Life::Up && self.members.count() + self.abandoned.slots(now) >= u64::from(most)
+    }
+
+    /// What came of each kind of look-up.
+    pub fn looked(&self) -> &[Looked] {
+        &self.answers.counts
+    }
+
+    /// The requests whose jobs wait or are in service, by the numbers that the jobs carry.
+    pub fn requests(&self) -> Vec<u32> {
+        let held = self.workers.iter().filter(|worker| worker.doing != Doing::Nothing).map(|worker| &worker.job);
+        let jobs = self.queue.jobs().chain(held);
+        jobs.filter(|job| job.kind == JobKind::Request).map(|job| job.row).collect()
     }
 
     /// Workers that hold a job.

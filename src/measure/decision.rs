@@ -30,12 +30,13 @@ pub enum What {
     /// A SYN or a flight gets no answer; detail: 0 the host is silent, 1 the accept queue is full, 2 the SYN queue is
     /// full, 3 the path is cut, 4 it is lost on the path, 5 the kernel has given the handshake up.
     Silence = 20,
-    /// A peer gives its try up; detail: 0 it took too long, 1 the same with the acceptance on its way, 2 its TCP has sent
-    /// its last SYN in vain.
+    /// A peer gives its try up; detail: 0 the attempt took too long, 1 the same while the acceptance was on its way,
+    /// 2 the answer to its SYN did, 3 the answer to a flight, 4 the verdict, 5 its TCP has sent its last SYN in vain.
     GaveUp = 21,
-    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once. Where
-    /// all jobs of a tick come as one run, the tick tells that they are due, and this is left to those that are lost
-    /// before a worker takes them (detail 1). A missed due (rule 20) has none.
+    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once unless
+    /// the peer's attempts are rationed or its front end has limits of its own. Where all jobs of a tick come as one run,
+    /// the tick tells that they are due, and this is left to those that are lost before a worker takes them (detail 1). A
+    /// missed due (rule 20) has none.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -52,17 +53,42 @@ pub enum What {
     Closed = 27,
     /// A full queue turned a job away; detail: 0 accept, 1 flight, 2 validation of a new connection, 3 in place.
     Dropped = 28,
+    /// A peer stops trying for good.
+    Stops = 40,
+    /// A retry is not made, for the budget is used up.
+    Withheld = 41,
+    /// An attempt waits for others; detail: 0 for its turn in the pace, 1 for one of those in flight to end.
+    Held = 42,
+    /// A worker skips a job whose peer has closed its connection; detail: kind of job.
+    Skipped = 43,
+    /// A front end's own limit ends a connection; detail: 0 handshake, 1 no valid message, 2 too many connections.
+    Limit = 44,
     /// A final ACK found the accept queue full and is ignored; detail: how many SYN-ACKs were repeated before.
     AckIgnored = 50,
     /// No try, for the peer's address has no free port.
     NoPort = 51,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
+    /// A validation comes to a look-up; detail: 0 it is fetched, 1 the answer is kept, 2 a fetch is joined, 3 no time is
+    /// left, + 4 × the look-up's position.
+    LookUp = 70,
+    /// A wait for a look-up is over; detail: what was found, + 4 × the look-up's position.
+    LookedUp = 71,
+    /// A job that waited without a worker rejoins the queue.
+    Rejoined = 72,
+    /// A request falls due; detail: 0 sent at once, 1 waits at the peer; extra: 0, as in all of requests but the next.
+    RequestDue = 80,
+    /// A worker takes the job of a request; extra: the front end.
+    RequestTaken = 81,
+    /// The answer to a request is there, at the peer.
+    RequestAnswered = 82,
+    /// A request fails; detail: 0 its time-out is over, 1 its connection is gone.
+    RequestFailed = 83,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 22] = [
+    pub const ALL: [What; 34] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -82,9 +108,21 @@ impl What {
         What::Lost,
         What::Closed,
         What::Dropped,
+        What::Stops,
+        What::Withheld,
+        What::Held,
+        What::Skipped,
+        What::Limit,
         What::AckIgnored,
         What::NoPort,
         What::Handshake,
+        What::LookUp,
+        What::LookedUp,
+        What::Rejoined,
+        What::RequestDue,
+        What::RequestTaken,
+        What::RequestAnswered,
+        What::RequestFailed,
     ];
 
     /// The decision with this number.
@@ -114,9 +152,21 @@ impl What {
             What::Lost => "lost",
             What::Closed => "closed",
             What::Dropped => "dropped",
+            What::Stops => "stops trying",
+            What::Withheld => "withheld",
+            What::Held => "held",
+            What::Skipped => "skipped",
+            What::Limit => "limit reached",
             What::AckIgnored => "ACK ignored",
             What::NoPort => "no port",
             What::Handshake => "handshake",
+            What::LookUp => "look-up",
+            What::LookedUp => "looked up",
+            What::Rejoined => "rejoined",
+            What::RequestDue => "request due",
+            What::RequestTaken => "request taken",
+            What::RequestAnswered => "request answered",
+            What::RequestFailed => "request failed",
         }
     }
 

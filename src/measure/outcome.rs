@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd};
+use super::{Account, Drains, Handshakes, Herd, Looked, RequestCounts};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -29,6 +29,8 @@ pub struct Outcome {
     pub groups: Vec<GroupFigures>,
     /// Each cell's TLS handshakes, if it has TLS settings; empty if none has.
     pub handshakes: Vec<Option<Handshakes>>,
+    /// Each cell's requests, if a group of it sends any; empty if none does.
+    pub requests: Vec<Option<RequestCounts>>,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
     /// Most peers without a valid connection at once after the first service start, and when.
@@ -66,6 +68,8 @@ pub struct FrontEndFigures {
     pub cores: u32,
     /// Its books.
     pub account: Account,
+    /// What came of each kind of look-up, in the plan's order.
+    pub looked: Vec<Looked>,
     /// Connections valid at the end.
     pub valid: u64,
     /// Most connections that waited to be accepted at once.

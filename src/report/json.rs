@@ -8,12 +8,13 @@ use serde_json::{Map, Value as Json, json};
 use super::course::{course, disconnected};
 use super::figures::{Value, figure, handshakes};
 use super::judge::{Judged, overall};
-use super::latency::{Edges, Samples};
+use super::latency::{Edges, Samples, cells, requests};
 use super::words;
 use crate::measure::{
-    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Metric, Outcome,
-    Tags, Verdict,
+    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Looked, Metric,
+    Outcome, RequestCounts, Tags, Verdict,
 };
+use crate::policy::lookup::Lookup;
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -52,8 +53,9 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "samples_excluded": outcome.meters.excluded,
         "groups": groups(plan, outcome),
         "groups_folded": outcome.cells.folded,
-        "front_ends": outcome.front_ends.iter().map(of_front_end).collect::<Json>(),
+        "front_ends": outcome.front_ends.iter().map(|f| of_front_end(plan, f)).collect::<Json>(),
         "refreshes": outcomes_of_refreshes(outcome, None),
+        "requests": requests(outcome, &cells(outcome, &Tags::default())).map(of_requests),
         "disconnected": {
             "max": outcome.disconnected_max.0,
             "max_at_ns": outcome.disconnected_max.1.0,
@@ -277,6 +279,7 @@ fn groups(plan: &Plan, outcome: &Outcome) -> Json {
             "valid": count(Counter::Valids),
             "connects_unfinished": count(Counter::UnfinishedConnects),
             "handshakes": handshakes(outcome, &[cell]).map(of_handshakes),
+            "requests": requests(outcome, &[cell]).map(of_requests),
         })
     };
     outcome.cells.plans.iter().enumerate().map(one).collect()
@@ -294,7 +297,40 @@ fn of_handshakes(tls: Handshakes) -> Json {
     })
 }
 
-fn of_front_end(f: &FrontEndFigures) -> Json {
+/// What became of requests. The five outcomes add up to `due`.
+fn of_requests(counts: RequestCounts) -> Json {
+    json!({
+        "due": counts.due,
+        "in_time": counts.in_time,
+        "timed_out": counts.timed_out,
+        "connection_lost": counts.connection_lost,
+        "departed": counts.departed,
+        "unfinished": counts.unfinished,
+        "failed_before_measuring": counts.unmeasured,
+        "oldest_failed_ns": counts.oldest_failed.0,
+        "oldest_open_ns": ns_of(counts.oldest_open),
+    })
+}
+
+/// Each kind of look-up at a front end.
+fn of_lookups(plan: &Plan, f: &FrontEndFigures) -> Json {
+    let one = |(lookup, of): (&Lookup, &Looked)| {
+        json!({
+            "name": lookup.name,
+            "made": of.made,
+            "cached": of.cached,
+            "joined": of.joined,
+            "skipped": of.skipped,
+            "positive": of.positive,
+            "negative": of.negative,
+            "failed": of.failed,
+            "timed_out": of.timed_out,
+        })
+    };
+    plan.lookups.each.iter().zip(&f.looked).map(one).collect()
+}
+
+fn of_front_end(plan: &Plan, f: &FrontEndFigures) -> Json {
     let a = &f.account;
     json!({
         "name": f.name,
@@ -318,6 +354,8 @@ fn of_front_end(f: &FrontEndFigures) -> Json {
             "blocked": wide(a.blocked),
             "waiting_for_core": wide(a.waiting),
         },
+        "waited_without_worker_ns": wide(a.away_time()),
+        "lookups": of_lookups(plan, f),
         "queue_max": a.queue_max,
         "queue_max_at_ns": a.queue_max_at.0,
     })

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::words;
 use crate::measure::{Cause, Counter, Decision, Outcome, Record, RecordKind, What};
+use crate::policy::lookup::Found;
 use crate::scenario::plan::{Plan, ProcessPlan};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -153,7 +154,7 @@ pub fn step_line(plan: &Plan, decision: &Decision) -> String {
         front_end: place.map(|place| names.front_end(place)),
         peer: (!of_front_end).then(|| names.peer(decision.who)),
         kind: decision.what.name(),
-        more: More::Step { words: in_words(decision), detail: decision.detail, extra: decision.extra },
+        more: More::Step { words: in_words(plan, decision), detail: decision.detail, extra: decision.extra },
     })
 }
 
@@ -210,7 +211,7 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
         // Handled before: a decision has a line of its own.
         RecordKind::Step(decision) => {
             let (detail, extra) = (decision.detail, decision.extra);
-            (decision.what.name(), More::Step { words: in_words(decision), detail, extra })
+            (decision.what.name(), More::Step { words: in_words(plan, decision), detail, extra })
         }
     }
 }
@@ -270,7 +271,7 @@ fn terminated(plan: &Plan, failures: u32, delay: Span, reboot: bool) -> Event<'_
 }
 
 /// What a decision was, for people.
-fn in_words(decision: &Decision) -> String {
+fn in_words(plan: &Plan, decision: &Decision) -> String {
     let Decision { detail, extra, .. } = *decision;
     match decision.what {
         What::ProcessStart => format!("process starts, incarnation {extra}"),
@@ -289,8 +290,13 @@ fn in_words(decision: &Decision) -> String {
         },
         What::Silence => format!("no answer: {}", silence(detail)),
         What::GaveUp if detail == 1 => "gives the try up while the acceptance is on its way".to_owned(),
-        What::GaveUp if detail == 2 => "gives the try up: no SYN of it had an answer".to_owned(),
-        What::GaveUp => "gives the try up".to_owned(),
+        What::GaveUp => match detail {
+            2 => "gives the try up: no answer to its SYN".to_owned(),
+            3 => "gives the try up: no answer to its flight".to_owned(),
+            4 => "gives the try up: no verdict".to_owned(),
+            5 => "gives the try up: no SYN of it had an answer".to_owned(),
+            _ => "gives the try up".to_owned(),
+        },
         What::Due => match detail {
             1 => "refresh due, connection lost before it was asked about".to_owned(),
             2 => "refresh due, by a new connection".to_owned(),
@@ -310,9 +316,41 @@ fn in_words(decision: &Decision) -> String {
             _ => "first flight: no session, a full handshake".to_owned(),
         },
         What::Dropped => format!("queue full: {} turned away", job(detail)),
+        What::Stops => "stops trying for good".to_owned(),
+        What::Withheld => "retry withheld: the budget is used up".to_owned(),
+        What::Held if detail == 0 => "waits for its turn to connect".to_owned(),
+        What::Held => "waits for another attempt to end".to_owned(),
+        What::Skipped => format!("{} skipped: the peer has closed", job(detail)),
+        What::Limit => match detail {
+            0 => "closed by the front end: the handshake takes too long".to_owned(),
+            1 => "closed by the front end: no valid message in time".to_owned(),
+            _ => "refused by the front end: too many connections".to_owned(),
+        },
         What::AckIgnored => format!("final ACK ignored: the accept queue is full ({detail} SYN-ACKs repeated before)"),
         What::NoPort => "no try: its address has no free port".to_owned(),
+        What::LookUp => format!("look-up {}: {}", name_of_lookup(plan, detail), how(detail)),
+        What::LookedUp => format!("look-up {}: {}", name_of_lookup(plan, detail), found(detail)),
+        What::Rejoined => "the validation waits no more and rejoins the queue".to_owned(),
+        What::RequestDue if detail == 1 => "request due, waits for a connection".to_owned(),
+        What::RequestDue => "request due".to_owned(),
+        What::RequestTaken => "a worker takes the request".to_owned(),
+        What::RequestAnswered => "request answered".to_owned(),
+        What::RequestFailed if detail == 1 => "request fails: its connection is gone".to_owned(),
+        What::RequestFailed => "request fails: its time-out is over".to_owned(),
     }
+}
+
+/// A look-up by the position in the upper bits of a decision's detail.
+fn name_of_lookup(plan: &Plan, detail: u8) -> &str {
+    plan.lookups.each.get(usize::from(detail / 4)).map_or("?", |lookup| lookup.name.as_str())
+}
+
+fn how(detail: u8) -> &'static str {
+    ["fetched", "answered by an earlier one", "joins one under way", "no time left"][usize::from(detail % 4)]
+}
+
+fn found(detail: u8) -> &'static str {
+    Found::ALL[usize::from(detail % 4)].name()
 }
 
 fn cause(number: u8) -> &'static str {
@@ -378,6 +416,7 @@ fn job(detail: u8) -> &'static str {
         1 => "a flight",
         2 => "the validation of a new connection",
         3 => "the validation of a refresh",
+        4 => "a request",
         _ => "a job",
     }
 }

@@ -1,9 +1,9 @@
 //! The summary as text: what an engineer at three in the morning must know within ten seconds, at most 100 columns wide.
 
 use super::course::{course, disconnected};
-use super::figures::{Value, dues, figure, handshakes, total};
+use super::figures::{Value, dues, figure, goodput, handshakes, looked, total};
 use super::judge::Judged;
-use super::latency::{Printed, Samples};
+use super::latency::{Printed, Samples, cells};
 use super::words;
 use crate::measure::{Cause, Counter, CrashReport, Figure, Metric, Outcome, Tags, Verdict};
 use crate::scenario::plan::Plan;
@@ -40,11 +40,13 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(expectations(judged));
     add(crashes(plan, outcome));
     add(refreshes(outcome));
+    add(requests(outcome));
     add(drains(plan, outcome));
     add(peers(plan, outcome));
     add(front_ends(plan, outcome));
     add(load(plan, outcome));
     add(tls(outcome));
+    add(lookups(plan, outcome));
     add(latencies(outcome));
     add(footer(plan, outcome));
     out
@@ -210,6 +212,36 @@ fn refreshes(outcome: &Outcome) -> String {
         .collect();
     let mut line = format!("Refreshes: {} due = {}", words::count(due), told.join(" + "));
     if let Some(age) = outcome.oldest_open_refresh {
+        line += &format!("; the oldest open one is {} old", words::about(age));
+    }
+    words::wrap(&line, WIDTH, 2)
+}
+
+/// What became of requests, if anybody sends any.
+fn requests(outcome: &Outcome) -> String {
+    let Some(counts) = super::latency::requests(outcome, &cells(outcome, &Tags::default())) else {
+        return String::new();
+    };
+    let outcomes = [
+        (counts.in_time, "in time"),
+        (counts.timed_out, "timed out"),
+        (counts.connection_lost, "lost with their connection"),
+        (counts.departed, "departed"),
+        (counts.unfinished, "unfinished"),
+    ];
+    let some = outcomes.iter().filter(|(n, _)| *n > 0);
+    let told: Vec<String> = some.map(|(n, name)| format!("{} {name}", words::count(*n))).collect();
+    let mut line = format!("Requests: {} due", words::count(counts.due));
+    if !told.is_empty() {
+        line += &format!(" = {}", told.join(" + "));
+    }
+    if let Some(Value::Share { part, whole }) = goodput(&counts) {
+        line += &format!("; goodput {}", words::percent(part, whole));
+    }
+    if counts.timed_out + counts.connection_lost > 0 {
+        line += &format!("; failed at up to {}", words::about(counts.oldest_failed));
+    }
+    if let Some(age) = counts.oldest_open {
         line += &format!("; the oldest open one is {} old", words::about(age));
     }
     words::wrap(&line, WIDTH, 2)
@@ -409,7 +441,7 @@ fn load(plan: &Plan, outcome: &Outcome) -> String {
 
 /// TLS handshakes, if any group says what they take.
 fn tls(outcome: &Outcome) -> String {
-    let Some(tls) = handshakes(outcome, &super::latency::cells(outcome, &Tags::default())) else {
+    let Some(tls) = handshakes(outcome, &cells(outcome, &Tags::default())) else {
         return String::new();
     };
     let mut line = format!("TLS handshakes: {} full, {} resumed", words::count(tls.full), words::count(tls.resumed));
@@ -421,6 +453,32 @@ fn tls(outcome: &Outcome) -> String {
         line += &format!("; {there} bytes to front ends, {back} to peers");
     }
     words::wrap(&line, WIDTH, 2)
+}
+
+/// Look-ups, if there are any, and what waiting for others cost.
+fn lookups(plan: &Plan, outcome: &Outcome) -> String {
+    let those: Vec<_> = outcome.front_ends.iter().collect();
+    let mut told = Vec::new();
+    if let Some(all) = looked(plan, &those, &Tags::default()) {
+        told.push(format!("Look-ups: {} made", words::count(all.made)));
+        let (failed, cached, joined) = (all.failed + all.timed_out, all.cached, all.joined);
+        let more = [
+            (failed, "without an answer"),
+            (all.timed_out, "of them timed out"),
+            (all.negative, "answered no"),
+            (cached, "answered by earlier ones"),
+            (joined, "joined one under way"),
+            (all.skipped, "skipped for lack of time"),
+        ];
+        told.extend(more.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(n))));
+    }
+    if let Some(Value::Share { part, whole }) = figure(plan, outcome, Figure::Blocked, &Tags::default())
+        && part > 0
+    {
+        let subject = if told.is_empty() { "Workers" } else { "workers" };
+        told.push(format!("{subject} blocked for {} of their time", words::percent(part, whole)));
+    }
+    words::wrap(&told.join("; "), WIDTH, 2)
 }
 
 fn footer(plan: &Plan, outcome: &Outcome) -> String {

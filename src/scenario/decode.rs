@@ -5,6 +5,7 @@
 
 pub(super) mod dist;
 pub(super) mod factor;
+pub(super) mod number;
 pub(super) mod setting;
 pub(super) mod size;
 pub(super) mod span;
@@ -17,6 +18,7 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::policy::lookup::Share;
 use crate::policy::tls::Ratio;
 use crate::time::Span;
 
@@ -427,6 +429,12 @@ impl<'c, 'i> Item<'c, 'i> {
     pub(super) fn factor(&self) -> Option<Ratio> {
         let text = self.string(factor::ACCEPTS)?;
         factor::parse(&text).map_err(|what| self.wrong(what, factor::ACCEPTS)).ok()
+    }
+
+    /// An exact share.
+    pub(super) fn part(&self) -> Option<Share> {
+        let text = self.string(factor::SHARES)?;
+        factor::share(&text).map_err(|what| self.wrong(what, factor::SHARES)).ok()
     }
 
     /// A length of time, or `never`.

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::plan::*;
 use crate::dist::Dist;
+use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
-use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh};
+use crate::policy::{Act, Action, Anchor, Limits, Order, Reconnect, Recovery, Refresh, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -44,6 +45,7 @@ impl Plan {
                 dump: Span::ZERO,
             },
             validator,
+            lookups: Lookups::default(),
             groups: Vec::new(),
             timeline: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
@@ -76,6 +78,8 @@ impl FrontEndPlan {
             when_full: WhenFull::BackPressure,
             accept: None,
             listen: LISTEN,
+            notices: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -103,8 +107,10 @@ impl GroupPlan {
             validate_accept: micros(1_000),
             validate_refresh: micros(1_000),
             attempt_timeout: Some(Span::SECOND.times(30)),
-            reconnect: Reconnect { first: Dist::Constant(Span::ZERO), delay: Dist::Constant(Span::SECOND.times(5)) },
+            timeouts: Timeouts::default(),
+            reconnect: Reconnect::plain(Dist::Constant(Span::ZERO), Dist::Constant(Span::SECOND.times(5))),
             front_ends: Vec::new(),
+            requests: None,
             present: true,
         }
     }

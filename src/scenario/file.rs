@@ -3,20 +3,27 @@
 //! Nothing is ever read into these structs. The decoder asks for keys one by one, so that it can report all errors
 //! with their places; `tests/scenario_errors.rs` walks the schema and holds the decoder to each key, word and range.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::marker::PhantomData;
+mod words;
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{Initiator, Order};
-use crate::validate::{Builtin, CertificateState, Transport};
+use crate::policy::{CountedFrom, Initiator, JitterAt, Order, Scope};
+use crate::validate::{Builtin, Transport};
 
-use super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
+use super::plan::{Overflow, Start, TieOrder, WhenFull};
+
+pub use words::{
+    ActionWord, Address, AnchorWord, CertificateWord, Distribution, Factor, GrowthWord, Handshake, JitterWord, Length,
+    LengthOrNever, LookupChange, Moment, OneOf, PortRange, Ports, PresetWord, RateText, ResumptionWord, Share,
+    TimelineWord, Word,
+};
 
 /// Returns the JSON Schema (draft 2020-12) of scenario files, for editors.
 pub fn schema() -> Value {
@@ -76,6 +83,9 @@ pub struct File {
     pub recovery: Option<Recovery>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
+    /// What validations look up elsewhere.
+    #[schemars(length(max = 16))]
+    pub lookup: Option<Vec<Lookup>>,
     /// Groups of like peers.
     #[schemars(length(min = 1, max = 65535))]
     pub group: Vec<Group>,
@@ -134,6 +144,11 @@ pub struct FrontEnd {
     pub accept: Option<Distribution>,
     /// The listening socket.
     pub listen: Option<Listen>,
+    /// Whether a worker skips a job whose peer has closed its connection.
+    #[schemars(extend("default" = false))]
+    pub notices: Option<bool>,
+    /// The front ends' own limits on connections.
+    pub limits: Option<Limits>,
 }
 
 /// The listening socket of a front end.
@@ -152,6 +167,19 @@ pub struct Listen {
     /// What a full accept queue does: ignore SYN and final ACK, ignore the SYN and reset at the ACK, or reset at either.
     #[schemars(extend("default" = "drop"))]
     pub overflow: Option<OneOf<Overflow>>,
+}
+
+/// The front ends' own limits on connections.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Limits {
+    /// A TLS handshake that takes longer, counted from the arrival of the SYN, ends in a reset; or `never`, the default.
+    pub handshake: Option<LengthOrNever>,
+    /// A connection that is not valid so long after the arrival of its SYN is reset; or `never`, the default.
+    pub first_message: Option<LengthOrNever>,
+    /// Most connections at once; a SYN beyond it is refused; default no bound.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub max_connections: Option<u64>,
 }
 
 /// One front end.
@@ -218,6 +246,65 @@ pub struct Validation {
     pub accept: Option<Distribution>,
     /// CPU of validating a connection again; default as `accept`.
     pub refresh: Option<Distribution>,
+    /// Most time that one validation spends on look-ups; or `never`; default 20s where there are look-ups.
+    pub lookup_total: Option<LengthOrNever>,
+    /// What a worker does while a wait that a verdict asks for lasts.
+    #[schemars(extend("default" = "blocking"))]
+    pub verdict_wait: Option<OneOf<Waiting>>,
+}
+
+/// What validations look up elsewhere, such as a revocation list or DNS.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Lookup {
+    /// Its name; unique, 1 to 255 characters.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// What it is, in words, e.g. `crl`; nothing depends on it.
+    #[schemars(length(min = 1, max = 255))]
+    pub kind: Option<String>,
+    /// From a question to its answer.
+    pub latency: Distribution,
+    /// Share of fetches that end without an answer; default 0%.
+    pub failure: Option<Share>,
+    /// Share of answers that say no, and so reject the peer; default 0%.
+    pub negative: Option<Share>,
+    /// A fetch that takes longer ends without an answer; or `never`; default 15s.
+    pub timeout: Option<LengthOrNever>,
+    /// What the worker does meanwhile.
+    #[schemars(extend("default" = "blocking"))]
+    pub mode: Option<OneOf<Waiting>>,
+    /// Whether a question joins a fetch of the same key that is under way.
+    #[schemars(extend("default" = false))]
+    pub single_flight: Option<bool>,
+    /// How long answers are kept, by their kind.
+    pub cache: Option<LookupCache>,
+    /// Who shares an answer at one front end.
+    #[schemars(extend("default" = "group"))]
+    pub key: Option<OneOf<Sharing>>,
+    /// Which validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub on: Option<Vec<OneOf<Moment>>>,
+    /// Whose validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub transports: Option<Vec<OneOf<Transport>>>,
+    /// Share of the validation's CPU that comes before it; default 0%.
+    pub cpu_before: Option<Share>,
+    /// What it means that no answer came.
+    #[schemars(extend("default" = "soft-fail"))]
+    pub on_failure: Option<OneOf<OnFailure>>,
+}
+
+/// How long answers are kept; 0s: not at all.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LookupCache {
+    /// Good answers; default 0s.
+    pub positive: Option<Length>,
+    /// Answers that say no; default 0s.
+    pub negative: Option<Length>,
+    /// That no answer came, with `on_failure = "soft-fail"`; default 0s.
+    pub soft_fail: Option<Length>,
 }
 
 /// A group of like peers.
@@ -266,11 +353,15 @@ pub struct Group {
     pub tls: Option<Tls>,
     /// A try that takes longer is given up; or `never`; default 30s.
     pub attempt_timeout: Option<LengthOrNever>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Option<Timeouts>,
     /// How they come back after a loss.
     pub reconnect: Option<Reconnect>,
     /// Names of the front ends that they try, in order; default all in the order of `front_end.nodes`.
     #[schemars(length(min = 1, max = 1024))]
     pub front_ends: Option<Vec<String>>,
+    /// What each of them asks beside connecting, whatever the front end is doing; without it nothing.
+    pub requests: Option<Requests>,
     /// Whether they are there from the beginning; a timeline entry may bring them later.
     #[schemars(extend("default" = true))]
     pub present: Option<bool>,
@@ -321,6 +412,25 @@ pub struct KeepAlive {
     pub count: u64,
 }
 
+/// How long peers wait for each step of a try, beside the time-out of all of it.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Timeouts {
+    /// From the SYN to its answer; or `never`, the default.
+    pub connect: Option<LengthOrNever>,
+    /// How many times longer that is after each failed round; needs `connect`; default it is always the same.
+    #[schemars(range(min = 1.01, max = 1000.0))]
+    pub connect_factor: Option<f64>,
+    /// The longest that it grows to; only with `connect_factor`; or `never`, the default.
+    pub connect_cap: Option<LengthOrNever>,
+    /// How much shorter or longer chance makes it, before the cap; only with `connect_factor`; at most 100%; default 0%.
+    pub connect_jitter: Option<Share>,
+    /// From each TLS flight of the peer to its answer; or `never`, the default.
+    pub flight: Option<LengthOrNever>,
+    /// From the message that the peer is judged by to the verdict; or `never`, the default.
+    pub answer: Option<LengthOrNever>,
+}
+
 /// What TLS handshakes take, and who resumes a session.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -364,14 +474,95 @@ pub struct Tls {
     pub resumed_bytes: Option<Vec<u64>>,
 }
 
+/// What each peer asks beside connecting, whatever the front end is doing.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Requests {
+    /// From one request of a peer to its next, drawn anew for each; a constant begins with a phase of the peer's own.
+    pub every: Distribution,
+    /// CPU of the front end for each.
+    pub cpu: Distribution,
+    /// A request without an answer for this long after its due has failed; or `never`; default 30s.
+    pub timeout: Option<LengthOrNever>,
+    /// How many each peer sends in all; default without end.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub stop_after: Option<u64>,
+}
+
 /// How peers come back after a loss.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Reconnect {
     /// Wait before the first attempt after a loss; default 0s.
     pub first: Option<Distribution>,
-    /// Wait after an attempt at every front end of the list has failed; default 5s.
+    /// Wait after an attempt at every front end of the list has failed; default 5s. Not with a back-off.
     pub delay: Option<Distribution>,
+    /// A policy of the field; other keys change single settings of it.
+    pub preset: Option<OneOf<PresetWord>>,
+    /// How waits grow from failure to failure.
+    #[schemars(extend("default" = "fixed"))]
+    pub growth: Option<OneOf<GrowthWord>>,
+    /// The first wait of a back-off, one draw for each peer.
+    pub base: Option<Distribution>,
+    /// How much longer each wait is; only with `growth = "linear"`.
+    pub step: Option<Length>,
+    /// How many times longer each wait is; only with `growth = "exponential"`.
+    #[schemars(range(min = 1.01, max = 1000.0), extend("default" = 2))]
+    pub factor: Option<f64>,
+    /// Waits one after the other, the last one repeats; not with `growth` or `base`.
+    #[schemars(length(min = 1, max = 1000))]
+    pub waits: Option<Vec<Length>>,
+    /// The longest wait; or `never`, the default.
+    pub cap: Option<LengthOrNever>,
+    /// What chance does to each wait of a back-off.
+    #[schemars(extend("default" = "none"))]
+    pub jitter: Option<OneOf<JitterWord>>,
+    /// How much of the wait; only with `jitter = "two-sided"`, `"later"` or `"earlier"`, which need it; at most 100%.
+    pub jitter_share: Option<Share>,
+    /// Whether jitter comes before the cap, which then clips it, or after it.
+    #[schemars(extend("default" = "after-cap"))]
+    pub jitter_at: Option<OneOf<JitterAt>>,
+    /// Whether the first wait has jitter too.
+    #[schemars(extend("default" = true))]
+    pub jitter_first: Option<bool>,
+    /// Only so many waits have jitter, counted from the first; default all.
+    #[schemars(range(min = 1, max = 65535))]
+    pub jitter_tries: Option<u64>,
+    /// What waits are counted from.
+    #[schemars(extend("default" = "failure"))]
+    pub counted_from: Option<OneOf<CountedFrom>>,
+    /// A connection lost before it was valid for this long counts as one more failure; default 0s.
+    pub reset_after: Option<Length>,
+    /// So many attempts after a loss, then no more; default for ever.
+    #[schemars(range(min = 1, max = 65535))]
+    pub give_up_attempts: Option<u64>,
+    /// No attempt later than this after a loss; or `never`, the default.
+    pub give_up_after: Option<LengthOrNever>,
+    /// Whether an attempt may take at least as long as the wait after it would.
+    #[schemars(extend("default" = false))]
+    pub stretch_attempt: Option<bool>,
+    /// Most attempts of the group at one front end in a stretch of time, evenly spaced; default no bound.
+    pub connect_rate: Option<RateText>,
+    /// Most attempts of the group at one front end that are under way at once; default no bound.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub connects_in_flight: Option<u64>,
+    /// A bound on retries that the group shares.
+    pub budget: Option<Budget>,
+}
+
+/// A retry budget: within any window, retries are at most a share of the first attempts, plus a floor.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Budget {
+    /// Retries for each first attempt after a loss; at most 1000%; default 20%.
+    pub share: Option<Share>,
+    /// Retries that are always granted; default 10/s.
+    pub floor: Option<RateText>,
+    /// How long attempts count, 1s to 1d; default 10s.
+    pub window: Option<Length>,
+    /// Who shares it.
+    #[schemars(extend("default" = "group"))]
+    pub per: Option<OneOf<Scope>>,
 }
 
 /// One change during the run.
@@ -381,16 +572,23 @@ pub struct Timeline {
     /// When, in run time; at most `run.horizon`.
     pub at: Length,
     /// What happens.
-    pub r#do: OneOf<Change>,
-    /// The name of the group that it happens to.
+    pub r#do: OneOf<TimelineWord>,
+    /// The name of the group that it happens to; needed but for look-ups.
     #[schemars(length(min = 1, max = 255))]
-    pub group: String,
+    pub group: Option<String>,
     /// Which of the group's indices; default all. Not with `cut-off` and `heal`.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
     /// The name of the front end to which the path is cut, or heals; default all. Only with `cut-off` and `heal`.
     #[schemars(length(min = 1, max = 255))]
     pub front_end: Option<String>,
+    /// The name of the look-up that it happens to; needed for look-ups.
+    #[schemars(length(min = 1, max = 255))]
+    pub lookup: Option<String>,
+    /// Its latency as a multiple of the usual one; only with `lookup-slow`, not with `latency`.
+    pub factor: Option<Factor>,
+    /// Its latency with `lookup-slow`; with `lookup-fails` how long until that is noticed, default by its time-out alone.
+    pub latency: Option<Distribution>,
 }
 
 /// What is measured.
@@ -445,239 +643,4 @@ pub struct Process {
     /// Path of the module.
     #[schemars(length(min = 1, max = 1024))]
     pub module_path: Option<String>,
-}
-
-/// A value that a scenario names by a word.
-pub trait Word: Copy + PartialEq + 'static {
-    /// Every word and what it stands for.
-    const WORDS: &'static [(&'static str, Self)];
-
-    /// The word for `self`.
-    fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
-    }
-}
-
-/// `refresh.anchor`: [`crate::policy::Anchor`] without its offset.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AnchorWord {
-    /// Counted from the service start.
-    ServiceStart,
-    /// Counted from when each connection was last valid.
-    OwnAge,
-    /// Fixed instants of the run.
-    WallClock,
-}
-
-/// `refresh.action`: [`crate::policy::Act`] without its initiator.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ActionWord {
-    /// In place.
-    Revalidate,
-    /// By a new connection.
-    Reconnect,
-}
-
-/// `group.certificate`: a state, or none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CertificateWord(pub Option<CertificateState>);
-
-/// `group.tcp.ports`: the range of a system.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PortRange {
-    /// Linux's.
-    Linux,
-    /// Windows'.
-    Windows,
-}
-
-/// `group.handshake`: measured CPU times.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Handshake {
-    /// One flight to answer.
-    Tls13,
-    /// Two flights to answer.
-    Tls12,
-}
-
-/// `group.tls.resumption`: [`crate::policy::tls::Store`] without its settings, or none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ResumptionWord {
-    /// Every handshake is a full one.
-    None,
-    /// In the memory of the front end's process.
-    Cache,
-    /// In tickets that peers keep.
-    Tickets,
-}
-
-/// Connects a type to its words.
-macro_rules! words {
-    ($($type:ty { $($word:literal = $value:expr),* $(,)? })*) => {
-        $(impl Word for $type {
-            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $value)),*];
-        })*
-    };
-}
-
-words! {
-    Start { "connecting" = Start::Connecting, "established" = Start::Established }
-    TieOrder { "entity" = TieOrder::Entity, "shuffled" = TieOrder::Shuffled }
-    WhenFull {
-        "back-pressure" = WhenFull::BackPressure, "close" = WhenFull::Close, "drop-oldest" = WhenFull::DropOldest,
-    }
-    AnchorWord {
-        "service-start" = AnchorWord::ServiceStart, "own-age" = AnchorWord::OwnAge, "wall-clock" = AnchorWord::WallClock,
-    }
-    Transport { "tcp" = Transport::Tcp, "tls" = Transport::Tls }
-    Order { "topology" = Order::Topology, "accepted" = Order::Accepted, "shuffled" = Order::Shuffled }
-    ActionWord { "revalidate" = ActionWord::Revalidate, "reconnect" = ActionWord::Reconnect }
-    Initiator { "front-end" = Initiator::FrontEnd, "peer" = Initiator::Peer }
-    Builtin {
-        "sfb2015-rtm" = Builtin::Sfb2015Rtm, "sfb2015-cu2" = Builtin::Sfb2015Cu2, "tls-only" = Builtin::TlsOnly,
-    }
-    CertificateWord {
-        "valid" = CertificateWord(Some(CertificateState::Valid)),
-        "none" = CertificateWord(None),
-        "expired" = CertificateWord(Some(CertificateState::Expired)),
-        "wrong-name" = CertificateWord(Some(CertificateState::WrongName)),
-        "untrusted" = CertificateWord(Some(CertificateState::Untrusted)),
-    }
-    Handshake { "tls1.3" = Handshake::Tls13, "tls1.2" = Handshake::Tls12 }
-    Change {
-        "join" = Change::Join, "leave" = Change::Leave, "cut-off" = Change::CutOff, "heal" = Change::Heal,
-    }
-    Overflow { "drop" = Overflow::Drop, "abort" = Overflow::Abort, "reset" = Overflow::Reset }
-    Stack {
-        "linux" = Stack::Linux, "linux-classic" = Stack::LinuxClassic, "windows-2008r2" = Stack::Windows2008R2,
-        "custom" = Stack::Custom,
-    }
-    PortRange { "linux" = PortRange::Linux, "windows" = PortRange::Windows }
-    Version { "tls1.3" = Version::Tls13, "tls1.2" = Version::Tls12 }
-    KeyType {
-        "rsa-2048" = KeyType::Rsa2048, "rsa-3072" = KeyType::Rsa3072, "rsa-4096" = KeyType::Rsa4096,
-        "p-256" = KeyType::P256, "ed25519" = KeyType::Ed25519,
-    }
-    ResumptionWord {
-        "none" = ResumptionWord::None, "cache" = ResumptionWord::Cache, "tickets" = ResumptionWord::Tickets,
-    }
-    TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
-}
-
-/// One of a type's words.
-pub struct OneOf<T>(PhantomData<T>);
-
-impl<T: Word> JsonSchema for OneOf<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed(std::any::type_name::<T>())
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words: Vec<&str> = T::WORDS.iter().map(|(word, _)| *word).collect();
-        json_schema!({ "type": "string", "enum": words })
-    }
-}
-
-/// The regular expression of a length of time: numbers with units.
-const LENGTH: &str = r"(\s*[0-9]+(\.[0-9]+)?\s*(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w)\s*)+";
-
-/// The regular expression of a multiple.
-const FACTOR: &str = r"^\s*([0-9]+\s*/\s*[0-9]+|[0-9]+(\.[0-9]{1,4})?\s*%)\s*$";
-
-/// Makes a newtype of `&'static str` with a schema of its own.
-macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident: $description:literal, $generator:ident => $schema:expr;)*) => {
-        $($(#[$doc])* pub struct $name;
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
-                let mut schema: Schema = $schema;
-                schema.insert("description".to_owned(), $description.into());
-                schema
-            }
-        })*
-    };
-}
-
-texts! {
-    /// A length of time.
-    Length: "A length of time with its unit: ns us ms s m h d w, e.g. `250ms` or `1h 30m`.",
-        _generator => json_schema!({ "type": "string", "pattern": format!("^{LENGTH}$") });
-    /// A length of time, or `never`.
-    LengthOrNever: "A length of time with its unit, or `never`.",
-        _generator => json_schema!({ "type": "string", "pattern": format!("^(never|{LENGTH})$") });
-    /// A share of something.
-    Share: "A percentage with at most 4 decimals, or a fraction, e.g. `0.1%` or `1/97`.",
-        _generator => json_schema!({
-            "type": "string", "pattern": r"^\s*([0-9]+(\.[0-9]{1,4})?\s*%|[0-9]+\s*/\s*[0-9]+)\s*$",
-        });
-    /// How many ports an address has.
-    Ports: "How many ports an address has, or the range of a system.",
-        _generator => json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": 65535 },
-            { "type": "string", "enum": ["linux", "windows"] },
-        ] });
-    /// An IP address.
-    Address: "An IPv4 or IPv6 address.",
-        _generator => json_schema!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] });
-    /// An exact multiple.
-    Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
-        _generator => json_schema!({ "type": "string", "pattern": FACTOR });
-    /// A distribution of lengths of time.
-    Distribution: "A length of time, always the same, or a distribution.",
-        generator => distribution(generator);
-}
-
-/// The forms of a distribution.
-fn distribution(generator: &mut SchemaGenerator) -> Schema {
-    let length = generator.subschema_for::<Length>();
-    let form = |name: &str, description: &str, schema: Value| {
-        let mut form = json_schema!({ "type": "object", "required": [name], "additionalProperties": false });
-        form.insert("description".to_owned(), description.into());
-        form.insert("properties".to_owned(), serde_json::json!({ name: schema }));
-        form
-    };
-    let pair = |first: &str, second: &str, schemas: [&Schema; 2]| {
-        serde_json::json!({
-            "type": "object", "required": [first, second], "additionalProperties": false,
-            "properties": { first: schemas[0], second: schemas[1] },
-        })
-    };
-    let positive = json_schema!({ "type": "number", "exclusiveMinimum": 0 });
-    let quantile = serde_json::json!({
-        "type": "object", "required": ["median"], "additionalProperties": false, "minProperties": 2, "maxProperties": 2,
-        "properties": { "median": length },
-        "patternProperties": {
-            r"^p[0-9]{1,2}\.[0-9]+$": length,
-            // A bare `p99.9` is a table within the table.
-            r"^p[0-9]{1,2}$": { "anyOf": [length, {
-                "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
-                "patternProperties": { "^[0-9]+$": length },
-            }] },
-        },
-    });
-    let point = serde_json::json!({
-        "type": "array", "minItems": 2, "maxItems": 2,
-        "prefixItems": [{ "type": "string", "pattern": r"^p[0-9]{1,3}(\.[0-9]+)?$" }, length],
-    });
-    json_schema!({ "oneOf": [
-        length,
-        form("uniform", "Evenly between two lengths.",
-            serde_json::json!({ "type": "array", "minItems": 2, "maxItems": 2, "items": length })),
-        form("exponential", "Exponential with this mean.", serde_json::json!(length)),
-        form("lognormal", "Log-normal, by its median and one percentile above it, or by its mean and standard deviation.",
-            serde_json::json!({ "oneOf": [quantile, pair("mean", "sd", [&length, &length])] })),
-        form("pareto", "Pareto by its minimum and shape.", pair("minimum", "shape", [&length, &positive])),
-        form("weibull", "Weibull by its scale and shape.", pair("scale", "shape", [&length, &positive])),
-        form("percentiles", "Straight lines between percentiles, from p0 to p100.",
-            serde_json::json!({ "type": "array", "minItems": 2, "maxItems": 1000, "items": point })),
-    ] })
 }

@@ -5,10 +5,11 @@
 use std::net::IpAddr;
 
 use crate::dist::Dist;
-pub use crate::frontend::{Listen, Overflow, WhenFull};
+pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
+use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Reconnect, Recovery, Refresh};
+use crate::policy::{Limits, Reconnect, Recovery, Refresh, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -42,6 +43,8 @@ pub struct Plan {
     pub recovery: Recovery,
     /// Who judges peers.
     pub validator: Builtin,
+    /// What validations look up, and who waits for it.
+    pub lookups: Lookups,
     /// Peers, group by group, in the scenario's order.
     pub groups: Vec<GroupPlan>,
     /// What changes during the run, in order of time.
@@ -99,6 +102,10 @@ pub struct FrontEndPlan {
     pub accept: Option<Dist>,
     /// Its listening socket.
     pub listen: Listen,
+    /// Whether a worker skips a job whose peer has closed its connection.
+    pub notices: bool,
+    /// Its own limits on connections.
+    pub limits: Limits,
 }
 
 /// A group of like peers.
@@ -138,10 +145,14 @@ pub struct GroupPlan {
     pub validate_refresh: Dist,
     /// A try that takes longer is given up; counted from its SYN.
     pub attempt_timeout: Option<Span>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Timeouts,
     /// How they come back.
     pub reconnect: Reconnect,
     /// Positions in `front_ends`, in the order in which they are tried; not empty, no position twice.
     pub front_ends: Vec<u16>,
+    /// What each of them asks beside connecting; `None`: nothing.
+    pub requests: Option<Requests>,
     /// Whether they are there from the beginning (a timeline entry may bring them later).
     pub present: bool,
 }
@@ -261,6 +272,11 @@ pub struct Assumption {
 }
 
 impl Plan {
+    /// How many peers there are in all groups that send requests.
+    pub fn senders(&self) -> u64 {
+        self.groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum()
+    }
+
     /// How many peers there are in all groups.
     pub fn peers(&self) -> u64 {
         self.groups.iter().map(|group| u64::from(group.peers())).sum()

@@ -2,18 +2,21 @@
 //!
 //! Loading the text gives the same plan, but for its name, replication and assumptions.
 
+mod reconnect;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
+use crate::policy::lookup::{Condition, Lives, Lookup, OnFailure, Share, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{Bytes, Store};
 use crate::policy::{Act, Action, Anchor, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
-use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, Word};
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS, TlsPlan};
+use super::file::{ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, TimelineWord, Word};
+use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
 use super::resolve::written_date;
 
 /// Writes a plan as a scenario file.
@@ -31,10 +34,14 @@ pub fn render(plan: &Plan) -> String {
     }
     recovery(&mut out, plan);
     validation(&mut out, plan);
+    for lookup in &plan.lookups.each {
+        self::lookup(&mut out, lookup);
+    }
     for peers in &plan.groups {
         group(&mut out, peers, &plan.front_ends);
     }
     timeline(&mut out, plan);
+    lookup_changes(&mut out, plan);
     measure(&mut out, plan);
     process(&mut out, &plan.process);
     if !plan.expect.is_empty() {
@@ -138,6 +145,12 @@ fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
     if let Some(accept) = &shared.accept {
         out.line("accept", dist(accept));
     }
+    if shared.notices {
+        out.line("notices", true);
+    }
+    if !shared.limits.is_none() {
+        out.line("limits", reconnect::limits(&shared.limits));
+    }
     out.section("[front_end.listen]", "front_end.listen");
     out.line("backlog", shared.listen.backlog);
     out.line("somaxconn", shared.listen.somaxconn);
@@ -193,6 +206,62 @@ fn validation(out: &mut Writer<'_>, plan: &Plan) {
         out.line("accept", dist(&group.validate_accept));
         out.line("refresh", dist(&group.validate_refresh));
     }
+    if !plan.lookups.each.is_empty() || plan.lookups.total.is_some() {
+        out.line("lookup_total", length_or_never(plan.lookups.total));
+    }
+    if plan.lookups.of_verdict != Waiting::default() {
+        out.line("verdict_wait", word(plan.lookups.of_verdict));
+    }
+}
+
+fn lookup(out: &mut Writer<'_>, lookup: &Lookup) {
+    let path = joined("lookup", &lookup.name);
+    out.section("[[lookup]]", &path);
+    out.line("name", string(&lookup.name));
+    if let Some(kind) = &lookup.kind {
+        out.line("kind", string(kind));
+    }
+    let share = |share: Share| string(&share.to_string());
+    out.line("latency", dist(&lookup.latency));
+    out.line("failure", share(lookup.failure));
+    out.line("negative", share(lookup.negative));
+    out.line("timeout", length_or_never(lookup.timeout));
+    out.line("mode", word(lookup.mode));
+    out.line("single_flight", lookup.single_flight);
+    out.line("key", word(lookup.key));
+    let named = |all: [(&str, bool); 2]| list(all.into_iter().filter(|(_, on)| *on).map(|(name, _)| string(name)));
+    out.line("on", named([("accept", lookup.accept), ("refresh", lookup.refresh)]));
+    out.line("transports", named([("tcp", lookup.tcp), ("tls", lookup.tls)]));
+    out.line("cpu_before", share(lookup.cpu_before));
+    out.line("on_failure", word(lookup.on_failure));
+    let Lives { positive, negative, soft_fail } = lookup.lives;
+    let mut lives = format!("positive = {}, negative = {}", length(positive), length(negative));
+    if lookup.on_failure == OnFailure::SoftFail {
+        lives += &format!(", soft_fail = {}", length(soft_fail));
+    }
+    out.line("cache", format!("{{ {lives} }}"));
+}
+
+/// What the timeline does to look-ups.
+fn lookup_changes(out: &mut Writer<'_>, plan: &Plan) {
+    for lookup in &plan.lookups.each {
+        for (at, condition) in &lookup.changes {
+            out.section("[[timeline]]", "timeline.lookup");
+            out.line("at", length(Span(at.0)));
+            let (change, more) = match condition {
+                Condition::Well => (LookupChange::Heals, None),
+                Condition::Slower(ratio) => (LookupChange::Slow, Some(("factor", string(&ratio.to_string())))),
+                Condition::Slow(latency) => (LookupChange::Slow, Some(("latency", dist(latency)))),
+                Condition::Failing(None) => (LookupChange::Fails, None),
+                Condition::Failing(Some(noticed)) => (LookupChange::Fails, Some(("latency", dist(noticed)))),
+            };
+            out.line("do", word(TimelineWord::Lookup(change)));
+            out.line("lookup", string(&lookup.name));
+            if let Some((key, value)) = more {
+                out.line(key, value);
+            }
+        }
+    }
 }
 
 fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
@@ -219,16 +288,32 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
         out.line("client_cpu", list(group.client_cpu.iter().map(dist)));
     }
     out.line("attempt_timeout", length_or_never(group.attempt_timeout));
-    let (first, delay) = (dist(&group.reconnect.first), dist(&group.reconnect.delay));
-    out.line("reconnect", format!("{{ first = {first}, delay = {delay} }}"));
+    if !group.timeouts.is_none() {
+        out.line("timeouts", reconnect::timeouts(&group.timeouts));
+    }
+    out.line("reconnect", reconnect::reconnect(&group.reconnect));
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
     out.line("present", group.present);
+    let path = out.path.clone();
     if let Some(settings) = &group.tls {
-        tls(out, settings);
+        tls(out, &path, settings);
     }
-    path(out, group);
+    if let Some(settings) = &group.requests {
+        requests(out, &path, settings);
+    }
+    self::path(out, group);
     tcp(out, group);
+}
+
+fn requests(out: &mut Writer<'_>, group: &str, requests: &Requests) {
+    out.section("[group.requests]", &format!("{group}.requests"));
+    out.line("every", dist(&requests.every));
+    out.line("cpu", dist(&requests.cpu));
+    out.line("timeout", length_or_never(requests.timeout));
+    if let Some(most) = requests.stop_after {
+        out.line("stop_after", most);
+    }
 }
 
 fn path(out: &mut Writer<'_>, group: &GroupPlan) {
@@ -263,8 +348,8 @@ fn tcp(out: &mut Writer<'_>, group: &GroupPlan) {
 }
 
 /// The plan knows costs and not what they are measured of: an assumption says that.
-fn tls(out: &mut Writer<'_>, tls: &TlsPlan) {
-    let path = format!("{}.tls", out.path);
+fn tls(out: &mut Writer<'_>, group: &str, tls: &TlsPlan) {
+    let path = format!("{group}.tls");
     out.section("[group.tls]", &path);
     if let Some(finish) = &tls.finish {
         out.line("finish", dist(finish));

@@ -6,7 +6,10 @@
 mod date;
 mod front_end;
 mod group;
+mod lookup;
 mod network;
+mod reconnect;
+mod requests;
 mod timeline;
 mod tls;
 
@@ -14,6 +17,7 @@ use toml::de::DeTable;
 
 use crate::frontend::CYCLES_MAX;
 use crate::id::ENTITIES_MAX;
+use crate::policy::lookup::{CRYPTOAPI_TOTAL, Lookups, Waiting};
 use crate::policy::{Act, Action, Anchor, Initiator, Order, Recovery, Refresh};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, Transport};
@@ -95,12 +99,19 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let names: Vec<&str> = front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
     let (groups, complete) =
         group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names);
-    let timeline = timeline::section(root.get("timeline"), &groups, complete, &names, horizon);
+    let (mut lookups, lookups_complete) = lookup::section(cx, root.get("lookup"));
+    let entries = root.get("timeline");
+    let entries = entries.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`"));
+    let (of_lookups, of_peers) = entries.unwrap_or_default().into_iter().partition::<Vec<_>, _>(lookup::is_change);
+    lookup::changes(&of_lookups, &mut lookups, lookups_complete, horizon);
+    let timeline = timeline::section(of_peers, &groups, complete, &names, horizon);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
+    let lookup_names = lookups.iter().map(|lookup| lookup.name.as_str()).collect();
     let known = Names {
         groups: &groups.iter().map(|group| group.name.as_str()).collect(),
         front_ends: &names.iter().copied().collect(),
+        lookups: lookups_complete.then_some(&lookup_names),
         complete,
     };
     let expect = expect_section(section("expect").flatten(), &known);
@@ -111,7 +122,16 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         entities(&item, &groups, &front_ends);
     }
     root.finish();
-    let run = run?;
+    let (run, validation) = (run?, validation?);
+    if !lookups.is_empty() && validation.lookup_total.is_none() {
+        cx.assume("validation.lookup_total", "20s: what Windows CryptoAPI allows all retrievals for one chain");
+    }
+    let total = validation.lookup_total.unwrap_or(Some(CRYPTOAPI_TOTAL));
+    let lookups = Lookups {
+        total: total.filter(|_| !lookups.is_empty() || validation.lookup_total.is_some()),
+        of_verdict: validation.verdict_wait,
+        each: lookups,
+    };
     Some(Plan {
         name: name.to_owned(),
         seed: run.seed,
@@ -123,7 +143,8 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         front_ends,
         refresh,
         recovery,
-        validator: validation?.validator,
+        validator: validation.validator,
+        lookups,
         groups,
         timeline,
         measure,
@@ -138,8 +159,11 @@ fn entities(item: &Item<'_, '_>, groups: &[super::GroupPlan], front_ends: &[supe
     let peers: u64 = groups.iter().map(|group| u64::from(group.peers())).sum();
     let others: u64 = front_ends.iter().map(|front_end| u64::from(front_end.workers) + 1).sum();
     let most = u64::from(ENTITIES_MAX) - ENTITIES_SPARE;
-    if peers + others > most {
-        let what = format!("has {peers} peers in all, which with {others} workers and front ends is too many");
+    let senders: u64 =
+        groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum();
+    if peers + senders + others > most {
+        let twice = if senders > 0 { format!(" ({senders} of them twice, for their requests)") } else { String::new() };
+        let what = format!("has {peers} peers in all{twice}, which with {others} workers and front ends is too many");
         item.wrong(what, format!("at most {most} peers, workers and front ends in all"));
     }
 }
@@ -346,6 +370,8 @@ struct Validation {
     validator: Builtin,
     accept: crate::dist::Dist,
     refresh: crate::dist::Dist,
+    lookup_total: Option<Option<Span>>, // `None`: not said
+    verdict_wait: Waiting,
 }
 
 fn validation_section(cx: &Context<'_>, table: Table<'_, '_>) -> Option<Validation> {
@@ -367,8 +393,10 @@ fn validation_section(cx: &Context<'_>, table: Table<'_, '_>) -> Option<Validati
         }
     };
     let refresh = refresh.unwrap_or_else(|| accept.clone());
+    let lookup_total = table.get("lookup_total").and_then(|item| item.length_or_never());
+    let verdict_wait = table.get("verdict_wait").and_then(|item| item.word()).unwrap_or_default();
     table.finish();
-    Some(Validation { validator: validator?, accept, refresh })
+    Some(Validation { validator: validator?, accept, refresh, lookup_total, verdict_wait })
 }
 
 fn measure_section(section: Option<Table<'_, '_>>, horizon: Span) -> MeasurePlan {

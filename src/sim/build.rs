@@ -1,5 +1,7 @@
 //! From a plan to the tables that a run works on.
 
+use std::sync::Arc;
+
 use crate::frontend::{FrontEnd, Group, Handshake, Row, Setup, Tls};
 use crate::id::{ENTITIES_MAX, Entity, Identity};
 use crate::measure::Cells;
@@ -9,19 +11,22 @@ use crate::validate::{Certificate, Transport};
 
 use super::RunError;
 
-/// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler.
+/// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler, then the
+/// senders of requests, then jobs that wait without a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Numbers {
     pub(super) workers: Entity,
     pub(super) front_ends: Entity,
     pub(super) timeline: Entity,
     pub(super) sampler: Entity,
+    pub(super) senders: Entity,
+    pub(super) waits: Entity,
 }
 
 impl Numbers {
     pub(super) fn of(plan: &Plan) -> Result<Numbers, RunError> {
         let workers: u64 = plan.front_ends.iter().map(|f| u64::from(f.workers)).sum();
-        let entities = plan.peers() + workers + plan.front_ends.len() as u64 + 2;
+        let entities = plan.peers() + workers + plan.front_ends.len() as u64 + 2 + plan.senders();
         let max = u64::from(ENTITIES_MAX);
         if entities > max {
             return Err(RunError::TooMany { entities, max });
@@ -29,7 +34,9 @@ impl Numbers {
         let connections = plan.peers() as u32;
         let front_ends = connections + workers as u32;
         let timeline = front_ends + plan.front_ends.len() as u32;
-        Ok(Numbers { workers: connections, front_ends, timeline, sampler: timeline + 1 })
+        let senders = timeline + 2;
+        let waits = senders + plan.senders() as u32;
+        Ok(Numbers { workers: connections, front_ends, timeline, sampler: timeline + 1, senders, waits })
     }
 }
 
@@ -79,8 +86,10 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         validate_accept: group.validate_accept.clone(),
         validate_refresh: group.validate_refresh.clone(),
         attempt_timeout: group.attempt_timeout,
+        timeouts: group.timeouts,
         reconnect: group.reconnect.clone(),
         front_ends: group.front_ends.clone(),
+        requests: group.requests.clone().map(Box::new),
         refreshed,
     }
 }
@@ -125,6 +134,7 @@ pub(super) fn rows(groups: &[Group]) -> Vec<Row> {
 pub(super) fn front_ends(plan: &Plan, numbers: Numbers) -> Vec<FrontEnd> {
     let mut first_worker = numbers.workers;
     let rows = numbers.workers;
+    let lookups = Arc::new(plan.lookups.clone());
     plan.front_ends
         .iter()
         .enumerate()
@@ -141,6 +151,9 @@ pub(super) fn front_ends(plan: &Plan, numbers: Numbers) -> Vec<FrontEnd> {
                 when_full: f.when_full,
                 accept: f.accept.clone(),
                 listen: f.listen,
+                notices: f.notices,
+                limits: f.limits,
+                lookups: Arc::clone(&lookups),
             };
             first_worker += f.workers;
             FrontEnd::new(setup, rows)

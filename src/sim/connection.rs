@@ -3,8 +3,6 @@
 use crate::frontend::Port;
 use crate::frontend::{Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Unanswered, Wake};
 use crate::measure::{Cause, Counter, Decision, RecordKind, What};
-use crate::policy::Next;
-use crate::rng::Purpose;
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Rejection};
 
@@ -46,11 +44,15 @@ impl Run<'_> {
     /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
     #[inline]
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
+        if self.groups[group].reconnect.is_rationed() && !self.may_try(sent, who, group) {
+            return;
+        }
         if !self.takes_port(sent, who, group) {
             return self.no_port(sent, who, group);
         }
         let direct = self.visit(sent, who, group).send_syn(sent);
         let cause = direct.unwrap_or_else(|| self.syn_by_steps(sent, who, group));
+        self.aside_of_syn(sent, who, group);
         self.decide(sent, who, What::Attempt, cause as u8);
     }
 
@@ -116,10 +118,14 @@ impl Run<'_> {
 
     /// The connection of a job that found the queue full is reset (rule 3).
     pub(super) fn no_room(&mut self, now: Time, place: usize, job: Job) {
+        if job.kind == JobKind::Request {
+            return self.request_refused(now, job);
+        }
         let group = self.group_of(job.row);
         self.decide_at(now, job.row, place, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
         if row.generation != job.generation {
+            self.forget_abandoned(now, &job);
             return;
         }
         match (job.kind, row.step()) {
@@ -149,10 +155,16 @@ impl Run<'_> {
     #[inline]
     pub(super) fn job_ended(&mut self, now: Time, place: usize, group: usize, ended: Ended) {
         if !ended.useful {
+            if ended.job.kind == JobKind::Request {
+                self.request_wasted(ended.job.row);
+            } else {
+                self.front_ends[place].abandoned.is_known(&ended.job, now);
+            }
             return;
         }
         let who = ended.job.row;
         match ended.job.kind {
+            JobKind::Request => self.request_served(now, who),
             JobKind::Accept | JobKind::Flight if self.groups[group].tls.is_some() => {
                 if ended.job.kind == JobKind::Flight {
                     self.tls_flight_ended(now, who, group);
@@ -164,7 +176,10 @@ impl Run<'_> {
                 let kind = FrontEnd::next_kind(&self.rows[who as usize], &self.groups[group]);
                 self.enqueue(now, who, group, kind);
             }
-            JobKind::Flight => self.visit(now, who, group).answer_flight(),
+            JobKind::Flight => {
+                let thinks = self.visit(now, who, group).answer_flight();
+                self.flight_answered(now, thinks, who, group);
+            }
             JobKind::ValidateAccept => match ended.answer {
                 Answer::Reject(reason) => {
                     self.rejected(now, who, group, place, Phase::Accept, reason);
@@ -203,17 +218,22 @@ impl Run<'_> {
             self.back_after_crash(now, who, group, row.since);
         }
         self.visit(now, who, group).valid();
+        self.attempt_over(now, who, group);
         self.one_less(now);
     }
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
     pub(super) fn attempt_failed(&mut self, now: Time, who: u32, group: usize) {
         self.gives_port_back(now, who, group, false);
+        self.attempt_over(now, who, group);
+        self.go_on_after_failure(now, who, group, Span::ZERO);
+    }
+
+    /// After an attempt that has failed or was not made: on, after a wait of `at_least` so long.
+    pub(super) fn go_on_after_failure(&mut self, now: Time, who: u32, group: usize, at_least: Span) {
+        let wait = self.wait_after_failure(now, who, group, at_least);
         let of = &self.groups[group];
         let row = &mut self.rows[who as usize];
-        let when = row.when();
-        let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 0);
-        let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, bits);
         row.attempt = row.attempt.saturating_add(1);
         let from = row.place();
         row.set_place(of.next_front_end(from));
@@ -223,14 +243,13 @@ impl Run<'_> {
             let due = row.due;
             leave_sweep(now, &mut self.front_ends[usize::from(from)], due, false, &mut self.world);
         }
-        let wait = match next {
-            Next::AtOnce => Span::ZERO,
-            Next::After(span) => span,
-        };
-        self.attempt_after(now, who, group, wait);
+        match wait {
+            Some(wait) => self.attempt_after(now, who, group, wait),
+            None => self.stop_trying(now, who, group),
+        }
     }
 
-    fn attempt_after(&mut self, now: Time, who: u32, group: usize, wait: Span) {
+    pub(super) fn attempt_after(&mut self, now: Time, who: u32, group: usize, wait: Span) {
         if wait == Span::ZERO {
             return self.attempt(now, who, group);
         }
@@ -261,7 +280,8 @@ impl Run<'_> {
         self.gives_port_back(now, who, group, false);
         let row = &mut self.rows[who as usize];
         row.set_place(self.groups[group].next_front_end(row.place()));
-        let wait = self.visit(now, who, group).first_wait();
+        let early = self.wait_after_early_loss(who, group);
+        let wait = early.unwrap_or_else(|| self.visit(now, who, group).first_wait());
         self.attempt_after(now, who, group, wait);
     }
 
@@ -273,9 +293,8 @@ impl Run<'_> {
             return;
         }
         let group = self.group_of(who);
-        let Some(timeout) = self.groups[group].attempt_timeout else { return };
-        if row.started + timeout != now {
-            return;
+        if self.visit(now, who, group).deadline() != now {
+            return self.front_end_limit(now, who, group);
         }
         if row.step() != Step::Valid {
             self.give_up(now, who, group);
@@ -290,12 +309,15 @@ impl Run<'_> {
 
     fn give_up(&mut self, now: Time, who: u32, group: usize) {
         self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
-        self.decide(now, who, What::GaveUp, 0);
+        self.decide(now, who, What::GaveUp, self.timed_out(now, who));
         self.leave_handshake(now, who, group);
         let connected = self.is_connected(now, who, group);
         self.gives_port_back(now, who, group, connected);
+        let row = self.rows[who as usize];
+        if self.front_ends[usize::from(row.place())].members.remove(who) {
+            self.abandon(now, who, group, row.step() == Step::InJob);
+        }
         let row = &mut self.rows[who as usize];
-        self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
         self.attempt_failed(now, who, group);
     }
@@ -307,6 +329,7 @@ impl Run<'_> {
         let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
         let learned = if told { self.trip(who, group).news_of_the_end(learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
+        self.world.requests_end(&self.groups[group], who, learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -321,6 +344,7 @@ impl Run<'_> {
         row.set_step(Step::ResetSent);
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
+        self.aside_of_end(now, who, group, false);
         if self.world.drains.one_more() {
             self.look_at_backlog(now);
         }
@@ -357,6 +381,7 @@ impl Run<'_> {
             row.set_cause(Cause::Initial);
             row.owe(Obligation::None);
             row.attempt = 0;
+            self.aside_of_arrival(who);
             self.world.disconnected += 1;
             self.decide(now, who, What::Join, 0);
             if promised {
@@ -364,6 +389,7 @@ impl Run<'_> {
             } else {
                 self.attempt(now, who, group);
             }
+            self.requests_begin(now, who, group);
         }
         self.presence(now, group, peers, true);
     }
@@ -387,6 +413,7 @@ impl Run<'_> {
         self.leave_handshake(now, who, group);
         let connected = self.is_connected(now, who, group);
         self.gives_port_back(now, who, group, connected);
+        self.attempt_over(now, who, group);
         if self.rows[who as usize].step() == Step::Valid {
             self.visit(now, who, group).news_is_void();
             // Gone, not cut off: it counts nowhere as disconnected.
@@ -399,6 +426,7 @@ impl Run<'_> {
             self.visit(now, who, group).outage_is_cut();
         }
         self.obligation_departs(now, who, group);
+        self.requests_depart(who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         row.episode = row.episode.wrapping_add(1);

@@ -66,6 +66,7 @@ impl Run<'_> {
             self.holds_port(who, group);
             self.front_ends[place].members.add(who);
             self.visit(now, who, group).become_valid();
+            self.world.requests_open(&self.groups[group], who, now);
             self.one_less(now);
         }
     }
@@ -79,11 +80,13 @@ impl Run<'_> {
         }
         let account = &self.front_ends[place].account;
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
+        let jobs = jobs + self.lose_waits(now, place);
         self.spill_runs(now, place);
         let connections = self.connections(now, place);
         let front_end = &self.front_ends[place];
         let (incarnation, process_start, service_start) =
             (front_end.incarnation, front_end.process_start, front_end.service_start);
+        self.requests_lost_in_crash(place);
         let wreck = self.front_ends[place].crash(now, &self.plan.recovery);
         self.world.end_validator(place as u16);
         self.decide_front_end(now, place, What::Crash, wreck.failure);
@@ -190,6 +193,7 @@ impl Run<'_> {
             // Its SYN will meet whatever is there when it arrives.
             row.set_step(Step::SynSent);
             row.next = arrives;
+            self.waits_for_syn_ack(who, group);
             return self.world.wake(arrives, who, Wake::Message);
         }
         row.generation = row.generation.wrapping_add(1);

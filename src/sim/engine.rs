@@ -15,7 +15,10 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::lookups::Waits;
 use super::ports::Ports;
+use super::requests::RequestBook;
+use super::retry::{self, Aside, Rations};
 use super::session::Sessions;
 use super::way::Way;
 use super::world::{Judges, World, kind};
@@ -40,6 +43,9 @@ pub(super) struct Run<'a> {
     pub(super) cells: Cells,
     pub(super) groups: Vec<Group>,
     pub(super) rows: Vec<Row>,
+    /// One a row if any policy needs it, else none.
+    pub(super) asides: Vec<Aside>,
+    pub(super) rations: Rations,
     pub(super) front_ends: Vec<FrontEnd>,
     /// `None`: no group has TLS settings.
     pub(super) sessions: Option<Box<Sessions>>,
@@ -92,7 +98,9 @@ impl<'a> Run<'a> {
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),
+            waits: Waits::new(numbers.waits),
             overtaken: BTreeMap::new(),
+            requests: RequestBook::of(&groups, cells.plans.len(), numbers.senders),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -121,6 +129,8 @@ impl<'a> Run<'a> {
             cells,
             groups,
             rows,
+            asides: retry::asides(plan),
+            rations: Rations::new(),
             front_ends,
             world,
             now: Time::ZERO,
@@ -233,14 +243,18 @@ impl<'a> Run<'a> {
         } else if who < self.numbers.front_ends {
             let what = if entry.kind == kind::COMPUTED { Wake::Computed } else { Wake::Waited };
             self.worker(now, who - self.numbers.workers, what);
-        } else {
+        } else if who < self.numbers.senders || who >= self.numbers.waits {
             self.rare(now, who, entry);
+        } else {
+            self.request_step(now, who - self.numbers.senders, entry);
         }
     }
 
     #[cold]
     fn rare(&mut self, now: Time, who: Entity, entry: Entry) {
-        if who == self.numbers.timeline {
+        if who >= self.numbers.waits {
+            self.wait_over(now, who);
+        } else if who == self.numbers.timeline {
             self.timeline(now);
         } else if who == self.numbers.sampler {
             if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
@@ -256,10 +270,15 @@ impl<'a> Run<'a> {
         let names = Names::new(self.plan);
         let who = if who < self.numbers.workers {
             names.peer(who)
+        } else if who >= self.numbers.waits {
+            self.world.waits.row(who).map_or_else(|| "?".to_owned(), |row| names.peer(row))
         } else if who < self.numbers.front_ends {
             names.front_end(self.worker_places[(who - self.numbers.workers) as usize]).to_owned()
         } else {
-            names.front_end((who - self.numbers.front_ends) as u16).to_owned()
+            match self.sender(who) {
+                Some(peer) => names.peer(peer),
+                None => names.front_end((who - self.numbers.front_ends) as u16).to_owned(),
+            }
         };
         RunError::Stuck { steps: STEPS_AT_ONE_INSTANT_MAX, at: entry.at, who }
     }

@@ -9,11 +9,15 @@ mod crash;
 mod engine;
 mod finish;
 mod jobs;
+mod limits;
 mod lookup;
+mod lookups;
 mod network;
 mod peer_time;
 mod ports;
 mod refresh;
+mod requests;
+mod retry;
 mod session;
 mod trigger;
 mod visit;
@@ -55,11 +59,19 @@ impl Watch for Unwatched {}
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum RunError {
     /// More entities than a run can number.
-    #[error("{entities} peers, workers and front ends are more than the {max} that one run can hold")]
+    #[error(
+        "{entities} peers (twice, where they send requests), workers and front ends are more than the {max} that one run can hold"
+    )]
     TooMany {
         /// How many.
         entities: u64,
         /// How many may be.
+        max: u64,
+    },
+    /// More jobs wait without a worker than a run can number.
+    #[error("more than {max} validations wait for look-ups without a worker, more than this run can hold")]
+    TooManyWait {
+        /// How many may.
         max: u64,
     },
     /// Time stands still.

@@ -52,6 +52,10 @@ impl Run<'_> {
         if let Some(why) = trip.loses_syn(now) {
             return self.syn_unanswered(now, who, group, why);
         }
+        if self.front_ends[place].is_full(now) {
+            self.limit_reached(now, who, group, 2);
+            return self.reset_on_arrival(now, who, group);
+        }
         match self.front_ends[place].syn(now, who) {
             Arrival::Taken => self.syn_answered(now, who, group, gives_up),
             Arrival::Reset => self.syn_refused(now, who, group, 0),
@@ -88,6 +92,9 @@ impl Run<'_> {
         row.set_step(Step::FlightSent);
         row.next = arrives;
         self.world.wake(arrives, who, Wake::Message);
+        // A whole round trip after the SYN: the half that was rounded down is made up for.
+        self.peer_hears_syn_ack(now + Span(exchange.0 - exchange.half().0), who, group);
+        self.limits_start(now, who, group);
     }
 
     /// When the SYN-ACK went out whose answer has not arrived yet.
@@ -98,6 +105,12 @@ impl Run<'_> {
     }
 
     fn syn_refused(&mut self, now: Time, who: u32, group: usize, detail: u8) {
+        self.decide(now, who, What::Refused, detail);
+        self.reset_on_arrival(now, who, group);
+    }
+
+    /// A reset answers the SYN of a try.
+    fn reset_on_arrival(&mut self, now: Time, who: u32, group: usize) {
         let trip = self.trip(who, group);
         let heard = trip.news_of_the_end(now + trip.rtt().half());
         let gives_up = trip.gives_up();
@@ -111,7 +124,6 @@ impl Run<'_> {
             row.next = gives_up;
             self.world.wake(gives_up, who, Wake::BackOff);
         }
-        self.decide(now, who, What::Refused, detail);
     }
 
     /// Nothing comes back: the peer's stack sends again, or gives up.
@@ -128,7 +140,7 @@ impl Run<'_> {
     /// The attempt fails for want of an answer to any SYN.
     pub(super) fn stack_gives_up(&mut self, now: Time, who: u32, group: usize) {
         self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
-        self.decide(now, who, What::GaveUp, 2);
+        self.decide(now, who, What::GaveUp, 5);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         self.attempt_failed(now, who, group);
@@ -275,7 +287,7 @@ impl Run<'_> {
         self.front_ends[place].members.remove(who);
         if !matches!(self.ports.get(group), Some(Some(_))) {
             self.syn_by_steps(learned, who, group);
-            return;
+            return self.aside_of_syn(learned, who, group);
         }
         if by == Initiator::FrontEnd {
             // It keeps its port until it learns of the end, and then takes one anew.

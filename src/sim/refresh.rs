@@ -237,15 +237,10 @@ impl Run<'_> {
     #[inline]
     fn fall_due(&mut self, now: Time, who: u32, act: Act) {
         let group = self.group_of(who);
-        let mut visit = self.visit(now, who, group);
-        visit.fall_due(act);
+        self.visit(now, who, group).fall_due(act);
         match act {
             Act::Revalidate => self.refresh_now(now, who, act),
-            Act::Reconnect(initiator) => {
-                if let Some(learned) = visit.break_first(initiator) {
-                    self.syn_after_break(now, learned, who, group, initiator);
-                }
-            }
+            Act::Reconnect(initiator) => self.break_first(now, who, group, initiator),
         }
     }
 
@@ -259,11 +254,7 @@ impl Run<'_> {
                 self.enqueue(now, who, group, JobKind::ValidateRefresh);
                 self.dispatch(now, place);
             }
-            Act::Reconnect(initiator) => {
-                if let Some(learned) = self.visit(now, who, group).break_first(initiator) {
-                    self.syn_after_break(now, learned, who, group, initiator);
-                }
-            }
+            Act::Reconnect(initiator) => self.break_first(now, who, group, initiator),
         }
     }
 

@@ -123,6 +123,7 @@ impl Run<'_> {
         };
         self.rows[who as usize].next = next;
         self.world.wake(next, who, Wake::Message);
+        self.flight_answered(now, thinks, who, group);
     }
 
     /// Nothing of a handshake is left to do: it counts, and the peer has a session of it.

@@ -11,6 +11,7 @@ use crate::rng::{Purpose, When};
 use crate::time::{Span, Time};
 
 use super::engine::Run;
+use super::retry::Aside;
 use super::way::{Trip, Way};
 use super::world::World;
 
@@ -25,6 +26,8 @@ pub(super) struct Visit<'r, 'w> {
     way: Option<&'r Way>,
     policy: Option<&'r Refresh>,
     pub(super) figures: &'r mut GroupFigures,
+    /// What only some policies need; `None`: no policy of the plan does.
+    pub(super) aside: Option<&'r mut Aside>,
     pub(super) end: Time,
 }
 
@@ -38,6 +41,7 @@ impl<'a> Run<'a> {
             who,
             front_end: &mut self.front_ends[usize::from(row.place())],
             figures: &mut self.figures[usize::from(of.cell)],
+            aside: self.asides.get_mut(who as usize),
             row,
             of,
             world: &mut self.world,
@@ -81,14 +85,14 @@ impl Visit<'_, '_> {
 
     /// Whether a SYN to its front end, which serves, needs no step of its own.
     #[inline]
-    fn goes_direct(&mut self) -> bool {
-        self.rtt() < self.of.direct && self.front_end.never_refuses()
+    pub(super) fn goes_direct(&mut self) -> bool {
+        self.rtt() < self.of.direct && self.front_end.never_refuses() && !self.front_end.watches_arrivals
     }
 
     /// A SYN to a front end that serves, refuses nothing and counts the peer among its own, over a plain path. Only a crash
     /// can keep it from being answered, and that puts things right: so its arrival need not be a step of its own.
     #[inline]
-    fn syn_to_own_front_end(&mut self, sent: Time) -> Cause {
+    pub(super) fn syn_to_own_front_end(&mut self, sent: Time) -> Cause {
         let rtt = self.rtt();
         self.begin_attempt(sent, Step::FlightSent, sent + rtt.half() + rtt)
     }
@@ -102,7 +106,9 @@ impl Visit<'_, '_> {
         row.set_step(step);
         row.next = next;
         self.world.wake(next, self.who, Wake::Message);
-        if let Some(timeout) = self.of.attempt_timeout {
+        if let Some(timeout) = self.of.attempt_timeout
+            && !self.of.reconnect.stretch_attempt
+        {
             self.world.wake(sent + timeout, self.who, Wake::AttemptTimer);
         }
         self.world.count(self.of.cell, Counter::Attempts, 1);
@@ -134,9 +140,9 @@ impl Visit<'_, '_> {
         self.front_end.enqueue(self.now, job)
     }
 
-    /// A server flight goes out; the peer answers it after its own work.
+    /// A server flight goes out; the peer answers it after its own work, which is given.
     #[inline]
-    pub(super) fn answer_flight(&mut self) {
+    pub(super) fn answer_flight(&mut self) -> Span {
         let rtt = self.rtt();
         let (row, of) = (&*self.row, self.of);
         let flight = row.flight();
@@ -151,6 +157,7 @@ impl Visit<'_, '_> {
         row.set_step(Step::FlightSent);
         row.next = next;
         self.world.wake(row.next, self.who, Wake::Message);
+        thinks
     }
 
     /// The verdict on a new connection is in: it is valid here; the peer learns it half a round trip later (rule 13).
@@ -173,20 +180,26 @@ impl Visit<'_, '_> {
             }
         }
         self.become_valid();
+        self.world.requests_open(self.of, self.who, established);
         // On its way even if it never arrives, which is not the same as no news.
         self.row.next = established.min(Time(Time::NEVER.0 - 1));
     }
 
-    /// When the peer gives its try up.
+    /// When the peer gives its try up: for the step that it waits for, or for all of it.
     #[inline]
     pub(super) fn deadline(&self) -> Time {
-        self.of.attempt_timeout.map_or(Time::NEVER, |timeout| self.row.started + timeout)
+        let whole = self.of.attempt_timeout.map_or(Time::NEVER, |timeout| self.row.started + timeout);
+        self.aside.as_ref().map_or(whole, |aside| aside.deadline(whole, self.of.reconnect.stretch_attempt))
     }
 
     /// When the peer sent the first SYN since its last loss.
     #[inline]
     fn first_syn(&self) -> Time {
-        if self.row.attempt == 0 { self.row.started } else { self.row.since + self.first_wait() }
+        match &self.aside {
+            _ if self.row.attempt == 0 => self.row.started,
+            Some(aside) => aside.first_syn,
+            None => self.row.since + self.first_wait(),
+        }
     }
 
     /// How long the peer waits before its first try after a loss.
@@ -208,6 +221,9 @@ impl Visit<'_, '_> {
         row.set_step(Step::Valid);
         row.next = Time::NEVER;
         row.since = self.now;
+        if let Some(aside) = &mut self.aside {
+            aside.up_since = self.now;
+        }
         self.front_end.valid += 1;
         self.world.disconnected -= 1;
         self.world.cut_off -= u64::from(cause != Cause::Initial);
@@ -260,6 +276,18 @@ impl Visit<'_, '_> {
     /// its way yet, for what that meets is known when it arrives.
     #[inline]
     pub(super) fn break_first(&mut self, initiator: Initiator) -> Option<Time> {
+        let learned = self.end_as_planned(initiator);
+        if !self.goes_direct() {
+            return Some(learned);
+        }
+        // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
+        self.syn_to_own_front_end(learned);
+        None
+    }
+
+    /// Ends a connection that is to be made anew; gives the instant at which its peer knows.
+    #[inline]
+    pub(super) fn end_as_planned(&mut self, initiator: Initiator) -> Time {
         let learned = match initiator {
             Initiator::FrontEnd => {
                 let told = self.now + self.rtt().half();
@@ -276,12 +304,8 @@ impl Visit<'_, '_> {
         self.front_end.owing -= 1;
         self.row.since = learned;
         self.row.set_cause(Cause::Refresh);
-        if !self.goes_direct() {
-            return Some(learned);
-        }
-        // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
-        self.syn_to_own_front_end(learned);
-        None
+        self.world.requests_end(self.of, self.who, learned);
+        learned
     }
 
     /// The refresh in place was accepted.

@@ -220,6 +220,17 @@ impl Trip<'_> {
         self.after_cuts(heard + thinks + copies(answered_again) + back)
     }
 
+    /// When the peer has the front end's flight number `flight` (1: the first), which goes out now.
+    pub(super) fn hears_flight(&self, now: Time, flight: u16) -> Time {
+        let exchange = self.exchange(ROUNDS + flight);
+        let again = match self.way {
+            None => Some(0),
+            Some(way) => way.loss.repeats(self.loss_bits(ROUNDS + flight, 0)),
+        };
+        let takes = |again: u32| exchange.half() + (exchange + RETRANSMISSION).times(u64::from(again));
+        again.map_or(Time::NEVER, |again| self.after_cuts(now + takes(again)))
+    }
+
     /// What would arrive at `at`, or the retransmission after the cuts that it falls into.
     fn after_cuts(&self, at: Time) -> Time {
         self.way.map_or(at, |way| way.after_cuts(self.place(), at))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::frontend::{Group, Port, Row, Wake};
+use crate::frontend::{Group, Port, Row, Suspended, Wake};
 use crate::id::Entity;
 use crate::measure::{Bundle, Cause, Counter};
 use crate::measure::{CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Record, RecordKind, Sample};
@@ -11,6 +11,8 @@ use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Builtin, Phase, Validator, ValidatorMaker, Verdict};
 
+use super::lookups::Waits;
+use super::requests::RequestBook;
 use super::{RunError, Watch};
 
 /// Records of one kind that are kept; what is beyond is counted.
@@ -49,8 +51,12 @@ pub(super) struct World<'a> {
     pub(super) digest: Digest,
     pub(super) herd: Herd,
     pub(super) drains: Drains,
+    /// Jobs that wait without a worker.
+    pub(super) waits: Waits,
     /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
     pub(super) overtaken: BTreeMap<u32, Time>,
+    /// `None`: nobody sends requests.
+    pub(super) requests: Option<Box<RequestBook>>,
     pub(super) records: Vec<Record>,
     pub(super) told: BTreeMap<u8, u64>,
     pub(super) series: Vec<Sample>,
@@ -197,6 +203,18 @@ impl Port for World<'_> {
     #[inline]
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
         self.meters.record_bundle(at, bundle, cell, cause, value);
+    }
+
+    fn suspend(&mut self, until: Time, place: u16, job: Suspended) {
+        match self.waits.keep(until, place, job) {
+            Ok(who) => self.wake(until, who, Wake::Waited),
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    #[inline]
+    fn awaits(&self, request: u32) -> bool {
+        self.requests.as_ref().is_some_and(|book| book.awaits(request))
     }
 
     #[inline]

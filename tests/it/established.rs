@@ -21,13 +21,14 @@ struct Peer {
     lost: u128,
 }
 
-/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ, or
-/// more happens on the path.
+/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ, more happens on the path,
+/// or when a peer gives up does not follow from its SYN alone.
 pub(super) fn time_lost(plan: &Plan, group: &GroupPlan, first: u32, seen: &[Decision]) -> Option<u128> {
     let Dist::Constant(rtt) = group.rtt else { return None };
     let named = |index: u16| plan.groups.get(usize::from(index)).is_some_and(|other| other.name == group.name);
     let is_cut = plan.timeline.iter().any(|entry| entry.change == Change::CutOff && named(entry.group));
-    if group.path != Path::default() || is_cut {
+    let by_steps = group.timeouts.answer.is_some() || group.reconnect.stretch_attempt;
+    if group.path != Path::default() || is_cut || by_steps {
         return None;
     }
     let mut peers: Vec<Peer> = (0..group.peers()).map(|_| Peer::default()).collect();

@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 19] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 33] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -95,11 +95,25 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 19] = [
     ("group.tcp.resends", &["[\"0s\"]", "[\"3s\", \"3s\"]", "[\"9s\", \"3s\"]"]),
     ("group.tcp.keep_alive.interval", &["\"0s\""]),
     ("group.path.loss", &["\"100%\"", "\"1/1\"", "\"101%\"", "\"1/0\"", "\"0.00001%\"", "0.1"]),
+    ("group.reconnect.factor", &["1", "1.009", "1000.1", "-2", "inf", "1.0000000001"]),
+    ("group.timeouts.connect_factor", &["1", "1000.1"]),
+    ("group.timeouts.connect_jitter", &["\"101%\""]),
+    ("group.reconnect.jitter_share", &["\"101%\"", "\"3/2\""]),
+    ("group.reconnect.connect_rate", &["\"0/s\"", "\"1/0s\"", "\"1/25h\"", "\"2000000000/s\""]),
+    ("group.reconnect.budget.share", &["\"1001%\""]),
+    ("group.reconnect.budget.window", &["\"999ms\"", "\"25h\""]),
     ("group.tls.finish", &["\"0s\""]),
     ("group.tls.bytes", &["[1, -1]", "[1000000001, 1]", "[1, \"2\"]", "[1, 2, 3]"]),
     ("group.tls.resumed_bytes", &["[1, -1]", "[1000000001, 1]"]),
     ("group.tls.lifetime", &["\"0s\""]),
     ("group.tls.scale_front_end", &["\"1/0\"", "\"0/1\"", "\"1001/1\"", "\"1.5\"", "\"99999999999999/1\""]),
+    ("lookup.failure", &["\"101%\"", "\"3/2\"", "\"0.5\"", "\"1/0\"", "0.1"]),
+    ("lookup.negative", &["\"-1%\"", "\"1.23456%\""]),
+    ("lookup.cpu_before", &["\"half\"", "\"99999999999999/99999999999999\""]),
+    ("timeline.factor", &["\"0/1\"", "\"1001/1\"", "\"1.5\""]),
+    ("group.requests.every", &["\"0s\""]),
+    ("group.requests.cpu", &["\"0s\""]),
+    ("group.requests.timeout", &["\"0s\""]),
     ("group.tls.scale_peer", &["\"0.01%\"", "\"-1/2\"", "\"half\""]),
 ];
 
@@ -115,7 +129,16 @@ fn wrong_values(leaf: &Leaf) -> Vec<(&'static str, String)> {
     };
     cases.push(("wrong type", wrong_type.to_owned()));
     cases.push(("wrong type", "{ a = 1 }".to_owned()));
-    let has_unit = of_length || schema["items"]["$ref"].as_str().is_some_and(|kind| kind.ends_with("Distribution"));
+    let bare: &[&str] = match leaf.kind.as_deref() {
+        Some("Share") => &["20", "0.2", "\"0.2\"", "\"-20%\"", "\"1/0\"", "\"%\"", "\"20 percent\"", "nan"],
+        Some("RateText") => &["10", "\"10\"", "\"10/parsec\"", "\"-1/s\"", "\"1.5/s\"", "\"/s\"", "inf"],
+        _ => &[],
+    };
+    cases.extend(bare.iter().map(|value| ("wrong unit", (*value).to_owned())));
+    let has_unit = of_length
+        || schema["items"]["$ref"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("Distribution") || kind.ends_with("Length"));
     if has_unit {
         let (open, close) = if kind == "array" { ("[", "]") } else { ("", "") };
         for value in ["30", "1.5", "\"30\"", "\"30 parsecs\"", "\"-1s\"", "\"600 years\"", "inf", "nan"] {
@@ -181,7 +204,7 @@ fn every_key_of_the_schema_is_refused_when_it_is_wrong_and_the_message_stands_at
                 is_there && (problem.message.contains(key) || problem.hint.iter().any(|hint| hint.contains(key)))
             });
             assert!(there, "{}: {what}: {wrong}\n{problems}", leaf.path);
-            if what == "misspelt" && leaf.path != "timeline.do" && leaf.path != "timeline.at" {
+            if what == "misspelt" && !["timeline.do", "timeline.at", "lookup.on"].contains(&leaf.path.as_str()) {
                 let hinted =
                     problems.list.iter().any(|p| p.hint.as_deref().is_some_and(|h| h.starts_with("did you mean")));
                 assert!(hinted, "{}: {wrong}\n{problems}", leaf.path);
@@ -221,6 +244,7 @@ fn every_word_and_every_end_of_a_range_in_the_schema_is_accepted() {
 fn faults_beyond_one_key_are_told_with_what_would_be_right() {
     let value = |path: &str, value: &str| with_value(path, value).0;
     let add = |line: &str| format!("{GOOD}\n{line}\n");
+    let add_to_waits = |line: &str| GOOD.replace("waits = [", &format!("{line}\nwaits = ["));
     let cases = [
         ("duplicate key", value("run.seed", "1\nseed = 2")),
         ("duplicate table", add("[run]\nseed = 2")),
@@ -285,6 +309,9 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
                 GOOD.split("\n[[timeline]]").next().unwrap()
             ),
         ),
+        ("requests without costs", GOOD.replace("cpu = \"2ms\"\n", "")),
+        ("requests of nothing", GOOD.replace("every = { exponential = \"5s\" }\n", "rate = 5\n")),
+        ("too many entities with requests", GOOD.replace("name = \"voice\"", "name = \"voice\"\ncount = 20_000_000")),
         ("tcp with a certificate", value("group.transport", "\"tcp\"")),
         ("address overflow", value("group.address", "\"255.255.255.250\"")),
         ("group name with slash", value("group.name", "\"a/b\"")),
@@ -358,8 +385,64 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("more addresses than peers", value("group.tcp.addresses", "301")),
         ("keep-alive without count", GOOD.replace("interval = \"60s\"\ncount = 3\n", "interval = \"60s\"\n")),
         ("backlog where it was", GOOD.replace("accept = \"50us\"\n", "accept = \"50us\"\nbacklog = 200\n")),
+        ("look-up twice", add("[[lookup]]\nname = \"crl\"\nlatency = \"1ms\"")),
+        (
+            "look-up without latency",
+            GOOD.replace("latency = { lognormal = { median = \"20ms\", p99 = \"200ms\" } }\n", ""),
+        ),
+        ("look-up of a moment twice", value("lookup.on", "[\"refresh\", \"refresh\"]")),
+        ("look-up that keeps hard failures", value("lookup.on_failure", "\"hard-fail\"")),
+        ("seventeen look-ups", {
+            let one = |n| format!("[[lookup]]\nname = \"l{n}\"\nlatency = \"1ms\"\n");
+            add(&(0..16).map(one).collect::<String>())
+        }),
+        ("timeline of an unknown look-up", value("timeline.lookup", "\"clr\"")),
+        (
+            "timeline of look-ups that there are not",
+            "schema = 1\nsemantics = 1\nrun.horizon = \"1h\"\nvalidation.validator = \"tls-only\"\n\
+             timeline = [{ at = \"1m\", do = \"lookup-fails\", lookup = \"crl\" }]\n\
+             [[group]]\nname = \"a\"\ntransport = \"tcp\"\n"
+                .to_owned(),
+        ),
+        (
+            "look-up changes to what it is",
+            ["slow\"\nfactor = \"10/1", "fails\"\nlatency = \"3s", "heals"].into_iter().zip([24, 25, 27]).fold(
+                GOOD.to_owned(),
+                |text, (change, hour)| {
+                    let at = format!("at = \"{hour}h\"\ndo = \"lookup-{change}\"");
+                    format!("{text}\n[[timeline]]\n{at}\nlookup = \"crl\"\n")
+                },
+            ),
+        ),
+        ("slow look-up without a measure", GOOD.replace("factor = \"10/1\"\n", "")),
+        ("slow look-up with two measures", value("timeline.factor", "\"2/1\"\nlatency = \"1s\"")),
+        ("factor of a look-up that fails", value("timeline.latency", "\"3s\"\nfactor = \"2/1\"")),
+        (
+            "latency of a look-up that heals",
+            GOOD.replace("do = \"lookup-heals\"", "do = \"lookup-heals\"\nlatency = \"3s\""),
+        ),
+        ("group of a changed look-up", GOOD.replace("do = \"lookup-heals\"", "do = \"lookup-heals\"\ngroup = \"web\"")),
+        ("look-up of those who leave", GOOD.replace("do = \"leave\"", "do = \"leave\"\nlookup = \"crl\"")),
         ("epoch that is no date", value("run.epoch", "\"2015-02-29T00:00:00Z\"")),
         ("epoch too late", value("run.epoch", "9999-12-31T00:00:00Z")),
+        ("delay and back-off", value("group.reconnect.delay", "\"5s\"\nbase = \"1s\"")),
+        ("back-off without a base", value("group.reconnect.delay", "\"5s\"").replace("base = \"1s\"\nstep", "step")),
+        ("step without linear growth", GOOD.replace("growth = \"linear\"", "growth = \"exponential\"")),
+        ("linear growth without a step", GOOD.replace("step = \"500ms\"\n", "")),
+        ("waits and growth", add_to_waits("growth = \"fixed\"\nbase = \"1s\"")),
+        ("waits and decorrelated", add_to_waits("jitter = \"decorrelated\"")),
+        ("share without a jitter that has one", add_to_waits("jitter = \"full\"\njitter_share = \"20%\"")),
+        ("jitter without its share", add_to_waits("jitter = \"later\"")),
+        (
+            "cap order without jitter",
+            add_to_waits("jitter_at = \"before-cap\"\njitter_first = false\njitter_tries = 3"),
+        ),
+        ("cap of what does not grow", value("group.timeouts.connect_factor", "2").replace("connect_factor = 2\n", "")),
+        (
+            "growth of what is not timed",
+            GOOD.replace("connect = \"10s\"\n", "").replace("connect_cap = \"30s\"\nconnect_jitter = \"20%\"\n", ""),
+        ),
+        ("jitter of a plain delay", value("group.reconnect.delay", "\"5s\"\njitter_first = false")),
         ("nothing to validate by", GOOD.replace("validator = \"sfb2015-rtm\"\n", "")),
     ];
     for (name, text) in cases {
@@ -420,6 +503,9 @@ fn wrong_expectations_are_told_at_their_place_in_the_line() {
         "crashes{group=web} : value == 3",
         "crashes{front_end=fe1} : value == 3",
         "up{front_end=fe01} : value == 3",
+        "lookups.made{lookup=clr} : value == 3",
+        "lookups.made{group=web} : value == 3",
+        "blocked{lookup=crl} : value <= 3%",
         "availability : value >= 0.5",
         "availability : value >= 101%",
         "availability : value >= 1/0",

@@ -6,13 +6,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
+use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, Share, Sharing, Waiting};
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
+use refresh_sim::policy::{
+    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter,
+    JitterAt, Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
+};
 use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
-    TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, Requests, ResumedPlan, Setting,
+    Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -169,7 +173,12 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Path" => "group.path".to_owned(),
             "Tcp" => "group.tcp".to_owned(),
             "KeepAlive" => "group.tcp.keep_alive".to_owned(),
+            "Budget" => "group.reconnect.budget".to_owned(),
+            "Timeouts" => "group.timeouts".to_owned(),
+            "Limits" => "front_end.limits".to_owned(),
             "Tls" => "group.tls".to_owned(),
+            "LookupCache" => "lookup.cache".to_owned(),
+            "Requests" => "group.requests".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
@@ -209,7 +218,8 @@ fn length() -> impl Strategy<Value = Span> {
     (0..=61u32, any::<u64>()).prop_map(|(bits, n)| Span((1 << bits) | (n & ((1 << bits) - 1))))
 }
 
-fn dist() -> impl Strategy<Value = Dist> {
+/// Boxed: a plan holds so many that their strategies would not fit a test's stack.
+fn dist() -> BoxedStrategy<Dist> {
     let shape = || 0.01..100.0;
     prop_oneof![
         length().prop_map(Dist::Constant),
@@ -225,6 +235,7 @@ fn dist() -> impl Strategy<Value = Dist> {
             Dist::empirical(&[(0.0, low), (p, low), (1.0, high)]).unwrap()
         }),
     ]
+    .boxed()
 }
 
 fn name() -> impl Strategy<Value = String> {
@@ -234,6 +245,76 @@ fn name() -> impl Strategy<Value = String> {
 fn indices(count: u32) -> impl Strategy<Value = Option<Vec<u32>>> {
     prop::option::of(prop::collection::btree_set(0..count, 1..=count as usize))
         .prop_map(move |set| set.filter(|set| set.len() < count as usize).map(|set| set.into_iter().collect()))
+}
+
+fn maybe_length() -> impl Strategy<Value = Option<Span>> {
+    prop::option::of(length())
+}
+
+/// A share of at most 100 %, by hundredths, thousandths or as a fraction.
+fn share() -> impl Strategy<Value = Ratio> {
+    (0u32..=1000, prop::sample::select(&[1u32, 3, 10, 4096][..])).prop_map(|(n, by)| Ratio::new(n, 1000 * by))
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    let per = prop_oneof![Just(Span::SECOND), (1..Span::DAY.0).prop_map(Span), Just(Span::HOUR.times(10))];
+    (1u32..=Rate::COUNT_MAX, per).prop_map(|(count, per)| Rate { count, per })
+}
+
+fn backoff() -> impl Strategy<Value = Backoff> {
+    let growth = prop_oneof![
+        Just(Growth::Fixed),
+        length().prop_map(Growth::Linear),
+        (101u32..=100_000).prop_map(|n| Growth::Exponential(Ratio::percent(n))),
+        prop::collection::vec(length(), 1..5).prop_map(|waits| Growth::List(waits.into())),
+        Just(Growth::Decorrelated),
+    ];
+    let jitter = prop_oneof![
+        Just(Jitter::None),
+        Just(Jitter::Full),
+        Just(Jitter::Equal),
+        share().prop_map(Jitter::TwoSided),
+        share().prop_map(Jitter::Later),
+        share().prop_map(Jitter::Earlier),
+    ];
+    let more = (any::<bool>(), any::<bool>(), prop::option::of(1u16..));
+    (dist(), growth, maybe_length(), jitter, more).prop_map(|(base, growth, cap, jitter, (before, first, tries))| {
+        let plain = Backoff { cap, ..Backoff::fixed(base) };
+        let plain = match growth {
+            // There is no base to a list.
+            Growth::List(_) => Backoff { base: Dist::Constant(Span::SECOND), ..plain },
+            _ => plain,
+        };
+        if growth == Growth::Decorrelated || jitter == Jitter::None {
+            return Backoff { growth, ..plain };
+        }
+        let jitter_at = if before { JitterAt::BeforeCap } else { JitterAt::AfterCap };
+        Backoff { growth, jitter, jitter_at, jitter_first: first, jitter_tries: tries, ..plain }
+    })
+}
+
+fn reconnect() -> impl Strategy<Value = Reconnect> {
+    let budget =
+        (share(), rate(), Span::SECOND.0..Span::DAY.0, any::<bool>()).prop_map(|(share, floor, window, all)| {
+            let scope = if all { Scope::Group } else { Scope::FrontEnd };
+            Budget { share, floor, window: Span(window), scope }
+        });
+    let give_up = (prop::option::of(1u16..), maybe_length());
+    let limit = (prop::option::of(rate()), prop::option::of(1u32..));
+    let flags = (any::<bool>(), any::<bool>(), prop_oneof![Just(Span::ZERO), length()]);
+    (dist(), dist(), prop::option::of(backoff()), flags, give_up, limit, prop::option::of(budget)).prop_map(
+        |(first, delay, backoff, (start, stretch_attempt, reset_after), give_up, limit, budget)| Reconnect {
+            first,
+            delay: if backoff.is_some() { Dist::Constant(Span::ZERO) } else { delay },
+            backoff,
+            counted_from: if start { CountedFrom::Start } else { CountedFrom::Failure },
+            reset_after,
+            give_up: GiveUp { attempts: give_up.0, after: give_up.1 },
+            stretch_attempt,
+            budget,
+            limit: ConnectLimit { rate: limit.0, in_flight: limit.1 },
+        },
+    )
 }
 
 /// TLS beside flights; all caches have one size, as they must.
@@ -279,13 +360,21 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::option::of(tls()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()), path(), tcp());
-    let rest =
-        (dist(), dist(), Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), any::<bool>());
+    let requests = (dist(), dist(), prop::option::of(length()), prop::option::of(1u32..))
+        .prop_map(|(every, cpu, timeout, stop_after)| Requests { every, cpu, timeout, stop_after });
+    let rest = (
+        reconnect(),
+        timeouts(),
+        Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(),
+        1..=usize::from(nodes),
+        any::<bool>(),
+        prop::option::of(requests),
+    );
     (name(), peers, prop::option::of(tls), network, rest).prop_map(
         move |(name, (count, indices), tls, network, rest)| {
             let (address, port, known, rtt, attempt_timeout, path, mut tcp) = network;
             tcp.addresses = tcp.addresses.map(|addresses| addresses.min(count));
-            let (first, delay, mut front_ends, tried, present) = rest;
+            let (reconnect, timeouts, mut front_ends, tried, present, requests) = rest;
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
             let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
@@ -311,8 +400,10 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 validate_accept: Dist::Constant(Span::MILLISECOND),
                 validate_refresh: Dist::Constant(Span::MILLISECOND),
                 attempt_timeout,
-                reconnect: Reconnect { first, delay },
+                timeouts,
+                reconnect,
                 front_ends,
+                requests,
                 present,
             }
         },
@@ -350,12 +441,28 @@ fn listen() -> impl Strategy<Value = Listen> {
     })
 }
 
+fn timeouts() -> impl Strategy<Value = Timeouts> {
+    let growth = (101u32..=100_000, maybe_length(), share()).prop_map(|(factor, cap, jitter)| {
+        let factor = Ratio::percent(factor);
+        ConnectGrowth { factor, cap, jitter }
+    });
+    (maybe_length(), prop::option::of(growth), maybe_length(), maybe_length()).prop_map(
+        |(connect, growth, flight, answer)| {
+            let connect_growth = growth.filter(|_| connect.is_some());
+            Timeouts { connect, connect_growth, flight, answer }
+        },
+    )
+}
+
 fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
     const FULL: [WhenFull; 3] = [WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest];
     let queue = prop::option::of((1u32.., prop::sample::select(&FULL[..])));
-    let shared = (dist(), 1u32..=65_535, 1u32..=65_535, queue, prop::option::of(dist()), listen());
+    let limits = (maybe_length(), maybe_length(), prop::option::of(1u32..))
+        .prop_map(|(handshake, first_message, most)| Limits { handshake, first_message, max_connections: most });
+    let more = (any::<bool>(), limits, listen());
+    let shared = (dist(), 1u32..=65_535, 1u32..=65_535, queue, prop::option::of(dist()), more);
     (prop::collection::vec((name(), 0u64..1000), 1..4), shared).prop_map(|(nodes, shared)| {
-        let (start_up, workers, cores, queue, accept, listen) = shared;
+        let (start_up, workers, cores, queue, accept, (notices, limits, listen)) = shared;
         let node = |(nth, (name, starts)): (usize, (String, u64))| FrontEndPlan {
             name: format!("{name}{nth}"),
             starts: if nth == 0 { Time::ZERO } else { Time(starts) },
@@ -366,6 +473,8 @@ fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
             when_full: queue.map_or(WhenFull::BackPressure, |queue| queue.1),
             accept: accept.clone(),
             listen,
+            notices,
+            limits,
         };
         nodes.into_iter().enumerate().map(node).collect()
     })
@@ -422,6 +531,51 @@ fn process() -> impl Strategy<Value = ProcessPlan> {
     )
 }
 
+const SHARES: [Share; 4] =
+    [Share::NONE, Share::ALL, Share { numerator: 1, denominator: 97 }, Share { numerator: 2, denominator: 3 }];
+
+fn lookups() -> impl Strategy<Value = Lookups> {
+    let share = || prop::sample::select(&SHARES[..]);
+    let settings = (dist(), share(), share(), share(), prop::option::of(length()), "[^\\p{Cc}]{1,20}");
+    let life = || (0u64..1 << 60).prop_map(Span);
+    let words =
+        (any::<[bool; 4]>(), 0..3, 0..3, 0..3usize, [life(), life(), life()], prop::option::of(dist()), 0u64..1000);
+    (prop::option::of((settings, words)), prop::option::of(length())).prop_map(|(lookup, total)| {
+        let each = lookup.map(|((latency, failure, negative, cpu_before, timeout, kind), words)| {
+            let ([single_flight, waits, is_hard, slow], on, by, key, [positive, negative_life, soft_fail], dist, at) =
+                words;
+            let condition = match dist {
+                Some(dist) if slow => Condition::Slow(dist),
+                dist => Condition::Failing(dist),
+            };
+            Lookup {
+                kind: (!slow).then_some(kind.clone()),
+                failure,
+                negative,
+                timeout,
+                mode: if waits { Waiting::Freeing } else { Waiting::Blocking },
+                single_flight,
+                lives: Lives {
+                    positive,
+                    negative: negative_life,
+                    soft_fail: if is_hard { Span::ZERO } else { soft_fail },
+                },
+                key: [Sharing::FrontEnd, Sharing::Group, Sharing::Peer][key],
+                accept: on != 0,
+                refresh: on != 1,
+                tcp: by != 0,
+                tls: by != 1,
+                cpu_before,
+                on_failure: if is_hard { OnFailure::HardFail } else { OnFailure::SoftFail },
+                changes: vec![(Time(at), condition), (Time(at), Condition::Well)],
+                ..Lookup::new(&kind, latency)
+            }
+        });
+        let of_verdict = if total.is_some() { Waiting::Freeing } else { Waiting::Blocking };
+        Lookups { each: each.into_iter().collect(), total, of_verdict }
+    })
+}
+
 /// Any plan that a file can say.
 fn changes() -> impl Strategy<Value = Vec<(u64, bool)>> {
     prop::collection::vec((0u64..1000, any::<bool>()), 2)
@@ -430,7 +584,7 @@ fn changes() -> impl Strategy<Value = Vec<(u64, bool)>> {
 fn plan() -> impl Strategy<Value = Plan> {
     let frame =
         (any::<u64>(), 1000..=36_525 * Span::DAY.0, prop::option::of(0..10_000_000_000_000_000u64), any::<[bool; 2]>());
-    let policies = (prop::option::of(refresh()), recovery(), prop::sample::select(&Builtin::ALL), process());
+    let policies = (prop::option::of(refresh()), recovery(), prop::sample::select(&Builtin::ALL), process(), lookups());
     let measure = (0u64..1000, Span::SECOND.0.., prop::collection::btree_set(1u32.., 0..5));
     let peers = front_ends().prop_flat_map(|front_ends| {
         let nodes = front_ends.len() as u16;
@@ -439,7 +593,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     (frame, policies, measure, peers).prop_map(
         |(frame, policies, measure, (front_ends, first, second, changes, cuts))| {
             let (seed, horizon, epoch, [established, shuffled]) = frame;
-            let (refresh, recovery, validator, process) = policies;
+            let (refresh, recovery, validator, process, lookups) = policies;
             let groups = vec![first, second];
             let change = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
                 at: Time(at),
@@ -473,6 +627,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 refresh,
                 recovery,
                 validator,
+                lookups,
                 groups,
                 timeline,
                 measure: MeasurePlan {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::dist::Dist;
 use crate::frontend::FRONT_ENDS_MAX;
+use crate::policy::Limits;
 use crate::scenario::decode::{Context, Item, Table};
 use crate::scenario::defaults::{LISTEN, START_UP, WORKERS};
 use crate::scenario::diagnose::quoted;
@@ -55,6 +56,8 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
         when_full: when_full.unwrap_or(WhenFull::BackPressure),
         accept: get("accept").and_then(|item| item.cpu()),
         listen: get("listen").and_then(|item| listen(&item)).unwrap_or(LISTEN),
+        notices: get("notices").and_then(|item| item.boolean()).unwrap_or(false),
+        limits: get("limits").map(|item| limits(&item)).unwrap_or_default(),
     };
     if let Some(item) = section.as_ref().and_then(|table| table.get_moved("backlog")) {
         item.wrong("has moved", "write `front_end.listen.backlog`");
@@ -77,6 +80,19 @@ fn listen(item: &Item<'_, '_>) -> Option<Listen> {
     };
     table.finish();
     Some(listen)
+}
+
+/// The front ends' own limits on connections.
+fn limits(item: &Item<'_, '_>) -> Limits {
+    let Some(table) = item.table("a table, e.g. { first_message = \"60s\" }") else { return Limits::default() };
+    let length = |key| table.get(key).and_then(|item| item.length_or_never()).flatten();
+    let limits = Limits {
+        handshake: length("handshake"),
+        first_message: length("first_message"),
+        max_connections: table.get("max_connections").and_then(|item| item.whole32(1..=u32::MAX)),
+    };
+    table.finish();
+    limits
 }
 
 fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {

@@ -7,7 +7,6 @@ use std::ops::Range;
 use crate::dist::Dist;
 use crate::frontend::FLIGHTS_MAX;
 use crate::id::ENTITIES_MAX;
-use crate::policy::Reconnect;
 use crate::scenario::decode::{Context, Item, Table, entries, joined};
 use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
@@ -16,7 +15,7 @@ use crate::scenario::plan::{GroupPlan, TlsPlan};
 use crate::time::Span;
 use crate::validate::{CertificateState, Transport};
 
-use super::{COUNT_MAX, NAME_MAX, Validation, network, tls};
+use super::{COUNT_MAX, NAME_MAX, Validation, network, requests, tls};
 
 /// CPU of one TLS flight of a full handshake with P-256 certificates on both sides, in nanoseconds: the front end's.
 ///
@@ -67,9 +66,9 @@ pub(super) fn section(
 }
 
 /// One group that is being read.
-struct Reader<'t, 'c, 'i> {
+pub(super) struct Reader<'t, 'c, 'i> {
     cx: &'c Context<'i>,
-    table: &'t Table<'c, 'i>,
+    pub(super) table: &'t Table<'c, 'i>,
     front_ends: &'t [&'t str],
     positions: &'t BTreeMap<&'t str, u16>, // of the front ends
     room: u32,                             // how many more peers there can be at most
@@ -99,16 +98,20 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let tcp = network::tcp(self.cx, table, count.unwrap_or(COUNT_MAX), &joined("group", &label));
         let rtt = self.dist_or(&label, "rtt", Span::MILLISECOND, "1ms: a network of one site");
         let (flights, client_cpu, tls) = self.handshakes(&label, transport, certificate);
-        let attempt_timeout = match table.get("attempt_timeout") {
-            Some(item) => item.length_or_never().flatten(),
-            None => {
+        let attempt_timeout = match (table.get("attempt_timeout"), self.preset_timeout()) {
+            (Some(item), _) => item.length_or_never().flatten(),
+            (None, Some(timeout)) => Some(timeout),
+            (None, None) => {
                 self.assume(&label, "attempt_timeout", "30s: the product's own limit is not public");
                 Some(Span(30 * Span::SECOND.0))
             }
         };
+        let timeouts = self.timeouts();
         let reconnect = self.reconnect(&label);
         let front_ends = table.get("front_ends").and_then(|item| self.front_ends(&item));
         let all = || (0..self.front_ends.len()).filter_map(|n| u16::try_from(n).ok()).collect();
+        let requests = table.get("requests").and_then(|item| item.table("a table `[group.requests]`"));
+        let requests = requests.and_then(|table| requests::read(self.cx, table, &label));
         let present = table.get("present").and_then(|item| item.boolean()).unwrap_or(true);
         let cpu = |pick: fn(&Validation) -> &Dist| {
             validation.map_or(Dist::Constant(Span::MILLISECOND), |validation| pick(validation).clone())
@@ -131,8 +134,10 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             validate_accept: cpu(|validation| &validation.accept),
             validate_refresh: cpu(|validation| &validation.refresh),
             attempt_timeout,
+            timeouts,
             reconnect,
             front_ends: front_ends.unwrap_or_else(all),
+            requests,
             present,
         })
     }
@@ -314,27 +319,6 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         (constant(server), given.unwrap_or_else(|| constant(measured)))
     }
 
-    fn reconnect(&self, label: &str) -> Reconnect {
-        const KEYS: [(&str, &str, u64); 2] = [("first", "0s", 0), ("delay", "5s", 5)];
-        let item = self.table.get("reconnect");
-        let table = item.as_ref().and_then(|item| item.table("a table, e.g. { first = \"0s\", delay = \"5s\" }"));
-        if item.is_none() {
-            self.assume(label, "reconnect", "first 0s, delay 5s: the product's own times are not public");
-        }
-        let [first, delay] = KEYS.map(|(key, text, seconds)| {
-            let given = table.as_ref().and_then(|table| table.get(key));
-            if given.is_none() && table.is_some() {
-                let why = format!("{text}: the product's own time is not public");
-                self.assume(label, &format!("reconnect.{key}"), &why);
-            }
-            given.and_then(|item| item.dist()).unwrap_or(Dist::Constant(Span::SECOND.times(seconds)))
-        });
-        if let Some(table) = table {
-            table.finish();
-        }
-        Reconnect { first, delay }
-    }
-
     fn front_ends(&self, item: &Item<'_, '_>) -> Option<Vec<u16>> {
         let accepts = "names of front ends, e.g. [\"fe01\", \"fe02\"]";
         let (mut positions, mut seen) = (Vec::new(), BTreeSet::new());
@@ -368,7 +352,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         item.and_then(|item| item.dist()).unwrap_or(Dist::Constant(default))
     }
 
-    fn assume(&self, label: &str, key: &str, text: &str) {
+    pub(super) fn assume(&self, label: &str, key: &str, text: &str) {
         let path = joined("group", label);
         self.cx.assume(format!("{path}.{key}"), text);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scenario::decode::Item;
 use crate::scenario::diagnose::{listed, near_miss, quoted};
+use crate::scenario::file::TimelineWord;
 use crate::scenario::plan::{Change, GroupPlan, TimelineEntry};
 use crate::time::{Span, Time};
 
@@ -11,13 +12,12 @@ use super::{COUNT_MAX, within};
 
 /// The entries in order of time; those of one instant as they stand in the file.
 pub(super) fn section(
-    item: Option<Item<'_, '_>>,
+    items: Vec<Item<'_, '_>>,
     groups: &[GroupPlan],
     complete: bool,
     front_ends: &[&str],
     horizon: Span,
 ) -> Vec<TimelineEntry> {
-    let items = item.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`")).unwrap_or_default();
     let positions = groups.iter().enumerate().map(|(position, group)| (group.name.as_str(), position)).collect();
     let places = front_ends.iter().copied().zip(0..).collect();
     let known = Known { groups, positions, complete, front_ends, places };
@@ -139,8 +139,11 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<Timeli
         within(&item, at, horizon);
         Some(at)
     });
-    let change =
-        table.need("do", "`\"join\"`, `\"leave\"`, `\"cut-off\"` or `\"heal\"`").and_then(|item| item.word::<Change>());
+    let word = table.need("do", "what happens, e.g. \"join\"").and_then(|item| item.word::<TimelineWord>());
+    let change = match word {
+        Some(TimelineWord::Peers(change)) => Some(change),
+        _ => None,
+    };
     let position = table.need("group", "the name of a group").and_then(|item| group(&item, known));
     let group = position.and_then(|position| known.groups.get(position));
     let only = table.get("only");

@@ -10,10 +10,12 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
-use refresh_sim::scenario::plan::{Plan, SEMANTICS};
+use refresh_sim::policy::lookup::Lookups;
+use refresh_sim::policy::{Limits, Reconnect};
+use refresh_sim::scenario::plan::{GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
-use refresh_sim::validate::{Builtin, Validator, ValidatorMaker};
+use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
 
 use super::books::{COUNTERS, PathFigures};
 use super::measures;
@@ -65,7 +67,7 @@ fn kind(decision: &Decision) -> u8 {
 fn kinds(what: What) -> Vec<u8> {
     match what {
         What::Attempt => vec![0, 1, 2],          // causes
-        What::GaveUp => vec![0, 1, 2],           // too late in any case, or valid and not told; no answer to its SYNs
+        What::GaveUp => vec![0, 1, 5],           // too late in any case, or valid and not told; no answer to its SYNs
         What::Refused => vec![0, 1, 2],          // nobody listens, accept queue full: SYN, final ACK
         What::AckIgnored => vec![0, 1],          // the first, or one after a repeat
         What::Silence => vec![0, 1, 2, 3, 4, 5], // no host, accept queue or SYN queue full, cut, lost, forgotten
@@ -76,8 +78,32 @@ fn kinds(what: What) -> Vec<u8> {
         What::Closed => vec![1, 3, 4, 5, 6],     // in place, rejected, recovered at its due, departed, dropped
         What::Dropped => vec![0, 1, 2, 3],       // accept, flight, validation of a new connection, in place
         What::Handshake => vec![0, 1, 2],        // without a session, resumed, declined
+        // Of what the reference does not know yet.
+        What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
+        What::LookUp | What::LookedUp | What::Rejoined => vec![],
+        What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
     }
+}
+
+/// Whether a plan has nothing in it that the reference does not know yet.
+fn is_known(plan: &Plan) -> bool {
+    known(plan.clone()) == *plan
+}
+
+/// The plan without what the reference does not know yet: back-offs, time-outs of steps and limits (rules 5 and 14),
+/// look-ups (rule 4), requests (rule 28).
+fn known(mut plan: Plan) -> Plan {
+    let plain = GroupPlan::new("plain", Transport::Tcp, 1);
+    for group in &mut plan.groups {
+        (group.requests, group.timeouts) = (None, plain.timeouts);
+        group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
+    }
+    for front_end in &mut plan.front_ends {
+        (front_end.notices, front_end.limits) = (false, Limits::default());
+    }
+    plan.lookups = Lookups::default();
+    plan
 }
 
 /// The first decision that differs, with those before it.
@@ -207,7 +233,7 @@ fn buckets(histogram: Option<&Histogram<u64>>) -> String {
 }
 
 fn both_ways(numbers: &[u32], whim: u64, seen: &RefCell<Seen>) -> Result<(), TestCaseError> {
-    let plan = plan(numbers);
+    let plan = known(plan(numbers));
     let mut add = |counts: Seen| {
         counts.into_iter().for_each(|(what, n)| *seen.borrow_mut().entry(what).or_default() += n);
     };
@@ -267,8 +293,10 @@ fn shipped_scenarios_go_the_same_way() {
         let text = fs::read(&file).expect("a file");
         let name = file.to_string_lossy();
         let plan = load(&name, &name, &text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        compare(&plan, &BuiltIn(plan.validator)).unwrap_or_else(|difference| panic!("{name}: {difference}"));
-        compared += 1;
+        if is_known(&plan) {
+            compare(&plan, &BuiltIn(plan.validator)).unwrap_or_else(|difference| panic!("{name}: {difference}"));
+            compared += 1;
+        }
     }
     assert!(compared >= 5, "{compared}");
 }

@@ -48,7 +48,7 @@ impl World<'_> {
         let peer = of.peer;
         if self.is_wanted(connection) && of.answered.is_none() {
             self.books.count(self.peers[peer].group, Counter::TimeOuts);
-            self.of_peer(peer, What::GaveUp, 2);
+            self.of_peer(peer, What::GaveUp, 5);
             self.free_port(connection);
             self.failed(peer);
         }
