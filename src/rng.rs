@@ -63,6 +63,10 @@ pub enum Purpose {
     RequestGap = 70,
     /// The processor time of a request.
     RequestCpu = 71,
+    /// Where in its list of front ends a peer begins.
+    ListStart = 80,
+    /// Which front end a middlebox hands a new connection to.
+    MiddleboxChoice = 81,
 }
 
 /// The place of a draw in the life of the one who draws.

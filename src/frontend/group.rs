@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::dist::Dist;
 use crate::id::Identity;
 use crate::policy::tcp::SynSchedule;
-use crate::policy::{Reconnect, Timeouts};
+use crate::policy::{Failover, Reconnect, Timeouts};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
@@ -70,6 +70,8 @@ pub struct Group {
     pub front_ends: Vec<u16>,
     /// What its peers ask beside connecting; `None`: nothing.
     pub requests: Option<Box<Requests>>,
+    /// How its peers go from one to the next.
+    pub failover: Failover,
     /// Whether the refresh policy takes its transport.
     pub refreshed: bool,
 }
@@ -112,6 +114,12 @@ impl Group {
     #[inline]
     pub fn rtt_of(&self, draws: &Draws, row: u32) -> Span {
         self.sample(&self.rtt, draws, row, Purpose::RoundTrip, When { cycle: 0, episode: 0, attempt: 0 }, 0)
+    }
+
+    /// The front end at which the own order of the peer in row `row` begins (rule 26).
+    pub fn home_of(&self, draws: &Draws, row: u32) -> u16 {
+        let bits = || draws.draw(self.identity_of(row), Purpose::ListStart, When::default(), 0);
+        self.front_ends[self.failover.first(self.front_ends.len(), bits)]
     }
 
     /// The front end after the one at `place` in this group's list.

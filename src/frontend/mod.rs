@@ -331,8 +331,25 @@ impl FrontEnd {
         port.draws().draw(self.identity, purpose, When { cycle: self.incarnation, episode: 0, attempt: 0 }, index)
     }
 
-    /// The process fails at `now` (rule 6): everything in it vanishes. Its connections are the driver's to end.
-    pub fn crash(&mut self, now: Time, recovery: &Recovery) -> Wreck {
+    /// The process fails at `now` (rule 6) and stays for `dump` to be written out: everything in it vanishes. Its
+    /// connections are the driver's to end.
+    pub fn crash(&mut self, now: Time, recovery: &Recovery, dump: Span) -> Wreck {
+        let valid = self.vanish(now, dump > Span::ZERO);
+        let (failure, action) = recovery.failed(&mut self.failures, now);
+        self.life = if dump == Span::ZERO { Life::Down } else { Life::Dumping };
+        Wreck { valid, failure, action, dump }
+    }
+
+    /// The process ends at `now` without a failure (rule 25): everything in it vanishes. Says how many valid connections
+    /// it had, which are the driver's to end.
+    pub fn stop(&mut self, now: Time) -> u64 {
+        let valid = self.vanish(now, false);
+        self.life = Life::Down;
+        self.next_change = Time::NEVER;
+        valid
+    }
+
+    fn vanish(&mut self, now: Time, dumps: bool) -> u64 {
         self.cut_workers_off(now);
         let account = &mut self.account;
         self.queue.drain().for_each(|job| account.lose_waiting(now, job.arrived));
@@ -342,15 +359,14 @@ impl FrontEnd {
         for run in self.runs.drain(..) {
             (0..run.left).for_each(|_| account.lose_waiting(now, run.asked));
         }
-        self.listener.crash(recovery.dump > Span::ZERO);
-        let valid = std::mem::take(&mut self.valid);
+        self.listener.crash(dumps);
         self.abandoned.clear();
         self.owing = 0;
-        self.served += u128::from(now.since(self.service_start).0);
+        if self.life == Life::Up {
+            self.served += u128::from(now.since(self.service_start).0);
+        }
         self.next_tick = Time::NEVER;
-        let (failure, action) = recovery.failed(&mut self.failures, now);
-        self.life = if recovery.dump == Span::ZERO { Life::Down } else { Life::Dumping };
-        Wreck { valid, failure, action, dump: recovery.dump }
+        std::mem::take(&mut self.valid)
     }
 
     fn cut_workers_off(&mut self, now: Time) {

@@ -10,7 +10,8 @@ pub enum What {
     ProcessStart = 1,
     /// A front end serves; extra: incarnation.
     ServiceStart = 2,
-    /// A front end fails; extra: which failure it is in the service manager's count.
+    /// A front end fails; detail: 0 by a verdict, 1 from outside; extra: which failure it is in the service manager's
+    /// count.
     Crash = 3,
     /// A crashed process is gone from memory.
     DumpEnd = 4,
@@ -18,6 +19,13 @@ pub enum What {
     StaysDown = 5,
     /// A refresh tick of a front end; extra: incarnation.
     Tick = 6,
+    /// A front end could serve and waits for its pool; extra: incarnation.
+    Ready = 7,
+    /// A front end stops; detail: 0 by an entry of the timeline, 1 for a patch, 2 with its pool; extra: incarnation.
+    Stop = 8,
+    /// A pool has too few front ends (the front end: whose end was too much); detail: how many serve of those that
+    /// count, at most 255.
+    PoolFalls = 9,
     /// A peer is there.
     Join = 16,
     /// A peer is gone.
@@ -25,7 +33,7 @@ pub enum What {
     /// A peer sends a SYN of its own accord; detail: cause. (That of a planned reconnect is part of its due.)
     Attempt = 18,
     /// A try meets a reset; detail: 0 nobody listens, 1 the accept queue is full as its SYN comes, 2 as its final ACK
-    /// comes.
+    /// comes, 3 nobody serves that the middlebox knows of.
     Refused = 19,
     /// A SYN or a flight gets no answer; detail: 0 the host is silent, 1 the accept queue is full, 2 the SYN queue is
     /// full, 3 the path is cut, 4 it is lost on the path, 5 the kernel has given the handshake up.
@@ -46,7 +54,7 @@ pub enum What {
     /// A connection is valid; detail: cause + 16 × outcome of the refresh that it closes.
     Valid = 25,
     /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up, 4 its
-    /// keep-alive got no answer.
+    /// keep-alive got no answer, 10 stop, 11 process ended from outside.
     Lost = 26,
     /// A refresh closes otherwise than by a connection that becomes valid; detail: outcome, as counters are numbered
     /// (1 valid in place, 2 by reconnect, 3 rejected, 4 recovered, 5 departed, 6 dropped).
@@ -84,17 +92,22 @@ pub enum What {
     RequestAnswered = 82,
     /// A request fails; detail: 0 its time-out is over, 1 its connection is gone.
     RequestFailed = 83,
+    /// A peer leaves its front end for the first of its list.
+    MovesBack = 90,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 34] = [
+    pub const ALL: [What; 38] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
         What::DumpEnd,
         What::StaysDown,
         What::Tick,
+        What::Ready,
+        What::Stop,
+        What::PoolFalls,
         What::Join,
         What::Leave,
         What::Attempt,
@@ -123,6 +136,7 @@ impl What {
         What::RequestTaken,
         What::RequestAnswered,
         What::RequestFailed,
+        What::MovesBack,
     ];
 
     /// The decision with this number.
@@ -139,6 +153,9 @@ impl What {
             What::DumpEnd => "dump end",
             What::StaysDown => "stays down",
             What::Tick => "tick",
+            What::Ready => "ready",
+            What::Stop => "stop",
+            What::PoolFalls => "pool falls",
             What::Join => "join",
             What::Leave => "leave",
             What::Attempt => "attempt",
@@ -167,6 +184,7 @@ impl What {
             What::RequestTaken => "request taken",
             What::RequestAnswered => "request answered",
             What::RequestFailed => "request failed",
+            What::MovesBack => "moves back",
         }
     }
 

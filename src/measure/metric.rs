@@ -110,6 +110,8 @@ figures! {
     CrashAge = "crash_age", Shape::Length, "from service start to the crash of the same incarnation, the first crash (tag: front_end)";
     /// Front ends that serve at the end.
     Up = "up", Shape::Count, "front ends that serve at the end of the run";
+    /// Too few front ends of a pool.
+    PoolFalls = "pool.falls", Shape::Count, "how often too few front ends of the pool served, so that all stopped";
     /// Refreshes due.
     Dues = "refresh.due", Shape::Count, "refreshes that fell due (tags: group, transport)";
     /// Outcome.

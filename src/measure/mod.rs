@@ -23,8 +23,8 @@ pub use herd::Herd;
 pub use looked::Looked;
 pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};
-pub use outcome::{CrashReport, FrontEndFigures, GroupFigures, Outcome, Verdict};
-pub use record::{Record, RecordKind, Sample};
+pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, Verdict};
+pub use record::{Record, RecordKind, Sample, StopReason};
 pub use requests::RequestCounts;
 
 /// Why a connection was made, or what a sample belongs to (model rule 15).

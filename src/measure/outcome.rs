@@ -33,6 +33,10 @@ pub struct Outcome {
     pub requests: Vec<Option<RequestCounts>>,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
+    /// How often too few front ends of the pool served, so that all stopped.
+    pub pool_falls: u64,
+    /// When that last happened, if no front end has served since.
+    pub pool_fell: Option<Time>,
     /// Most peers without a valid connection at once after the first service start, and when.
     pub disconnected_max: (u64, Time),
     /// Synchrony of dues.
@@ -93,6 +97,17 @@ pub struct GroupFigures {
     pub no_port: u64,
 }
 
+/// A verdict that brought a process down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Faulting {
+    /// Position of the peer that was being asked about.
+    pub peer: u32,
+    /// What was being asked.
+    pub phase: Phase,
+    /// The exception code.
+    pub code: FaultCode,
+}
+
 /// One crash.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CrashReport {
@@ -104,14 +119,12 @@ pub struct CrashReport {
     pub incarnation: u32,
     /// When that incarnation's process started.
     pub process_start: Time,
-    /// When its service started.
+    /// When its service started; [`Time::NEVER`]: it had not.
     pub service_start: Time,
-    /// Position of the peer that was being asked about.
-    pub peer: u32,
-    /// What was being asked.
-    pub phase: Phase,
-    /// The exception code.
-    pub code: FaultCode,
+    /// The verdict that did it; `None`: the process was ended from outside.
+    pub fault: Option<Faulting>,
+    /// How long the dead process stayed to be dumped, and peers heard nothing.
+    pub dump: Span,
     /// Peers whose valid connection it took.
     pub lost: u64,
     /// How many of them are valid again.

@@ -6,7 +6,9 @@
 
 mod backoff;
 mod budget;
+mod failover;
 pub mod lookup;
+mod pool;
 mod presets;
 mod ratio;
 mod reconnect;
@@ -18,6 +20,8 @@ pub mod tls;
 
 pub use backoff::{Backoff, FACTOR_MAX, FACTOR_MIN, Growth, Jitter, JitterAt};
 pub use budget::{Budget, ConnectLimit, Pace, Scope, Tokens};
+pub use failover::{Failover, ListOrder, Middlebox};
+pub use pool::{Minimum, PUBLISHED_MAX, Pool, Restart};
 pub use presets::{Evidence, PRESETS, Preset};
 pub use ratio::{Rate, Ratio};
 pub use reconnect::{CountedFrom, GiveUp, Next, Reconnect};

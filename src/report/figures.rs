@@ -7,7 +7,7 @@ use crate::measure::{
     RequestCounts, Tags,
 };
 use crate::scenario::plan::Plan;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// The value of a figure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +58,10 @@ fn of_front_ends(plan: &Plan, outcome: &Outcome, figure: Figure, tags: &Tags) ->
     Some(match figure {
         Figure::Crashes => (!those.is_empty()).then(|| Value::Count(crashes().count() as u64)),
         Figure::FirstCrash => first().map(|crash| Value::Length(crash.at.0.into())),
-        Figure::CrashAge => first().map(|crash| Value::Length(crash.at.since(crash.service_start).0.into())),
+        Figure::CrashAge => crashes()
+            .find(|crash| crash.service_start != Time::NEVER)
+            .map(|crash| Value::Length(crash.at.since(crash.service_start).0.into())),
+        Figure::PoolFalls => plan.pool.map(|_| Value::Count(outcome.pool_falls)),
         Figure::Up => Some(Value::Count(those.iter().filter(|f| f.up).count() as u64)),
         Figure::DisconnectedMax => served(outcome).then_some(Value::Count(outcome.disconnected_max.0)),
         Figure::QueueMax => those.iter().map(|f| f.account.queue_max).max().map(Value::Count),

@@ -56,6 +56,10 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "front_ends": outcome.front_ends.iter().map(|f| of_front_end(plan, f)).collect::<Json>(),
         "refreshes": outcomes_of_refreshes(outcome, None),
         "requests": requests(outcome, &cells(outcome, &Tags::default())).map(of_requests),
+        "pool": plan.pool.map(|_| json!({
+            "falls": outcome.pool_falls,
+            "down_since": outcome.pool_fell.map(|at| instant(plan, at)),
+        })),
         "disconnected": {
             "max": outcome.disconnected_max.0,
             "max_at_ns": outcome.disconnected_max.1.0,
@@ -114,18 +118,20 @@ fn expectations(judged: &[Judged]) -> Json {
 fn of_crash(plan: &Plan, outcome: &Outcome, crash: &CrashReport) -> Json {
     let names = Names::new(plan);
     let [half, most, all] = crash.reconnected.map(ns_of);
-    let group = names.locate(crash.peer).and_then(|(group, _)| plan.groups.get(group));
+    let served = crash.service_start != Time::NEVER;
+    let fault = crash.fault.as_ref();
+    let group = fault.and_then(|fault| names.locate(fault.peer)).and_then(|(group, _)| plan.groups.get(group));
     json!({
         "at": instant(plan, crash.at),
         "front_end": names.front_end(crash.front_end),
         "incarnation": crash.incarnation,
         "process_start": instant(plan, crash.process_start),
-        "service_start": instant(plan, crash.service_start),
+        "service_start": served.then(|| instant(plan, crash.service_start)),
         "after_process_start_ns": crash.at.since(crash.process_start).0,
-        "after_service_start_ns": crash.at.since(crash.service_start).0,
-        "code": crash.code.to_string(),
-        "phase": crash.phase.name(),
-        "peer": names.peer(crash.peer),
+        "after_service_start_ns": served.then(|| crash.at.since(crash.service_start).0),
+        "code": fault.map(|fault| fault.code.to_string()),
+        "phase": fault.map(|fault| fault.phase.name()),
+        "peer": fault.map(|fault| names.peer(fault.peer)),
         "peer_shows": group.map(words::shows),
         "peers_lost": crash.lost,
         "peers_back": crash.back,

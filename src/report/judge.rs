@@ -307,6 +307,7 @@ fn bounds(value: Value, limit: u64) -> (u128, Option<u128>) {
 fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
     match which {
         Figure::FirstCrash | Figure::CrashAge => "there was no crash".to_owned(),
+        Figure::PoolFalls => "there is no [pool]".to_owned(),
         Figure::Reconnected50 | Figure::Reconnected99 | Figure::Reconnected100 => {
             "no crash took a valid connection".to_owned()
         }

@@ -52,6 +52,30 @@ enum More<'a> {
         event: Event<'a>,
     },
     Nothing {},
+    Killed {
+        incarnation: u32,
+        connections_lost: u64,
+        jobs_lost: u64,
+    },
+    Stop {
+        why: &'static str,
+        incarnation: u32,
+        connections_lost: u64,
+        jobs_lost: u64,
+        starts_again_ns: Option<u64>,
+    },
+    Ready {
+        incarnation: u32,
+        ready: u64,
+        needed: u64,
+    },
+    PoolFalls {
+        serve: u64,
+        needed: u64,
+    },
+    NoEffect {
+        of: &'static str,
+    },
     Rejected {
         phase: &'static str,
         reason: String,
@@ -197,6 +221,25 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
             ("stays down", more)
         }
         RecordKind::DumpEnd => ("dump end", More::Nothing {}),
+        RecordKind::Killed { incarnation, connections, jobs } => {
+            let (incarnation, connections_lost, jobs_lost) = (*incarnation, *connections, *jobs);
+            ("killed", More::Killed { incarnation, connections_lost, jobs_lost })
+        }
+        RecordKind::Stop { incarnation, why, connections, jobs, until } => {
+            let more = More::Stop {
+                why: why.name(),
+                incarnation: *incarnation,
+                connections_lost: *connections,
+                jobs_lost: *jobs,
+                starts_again_ns: until.map(|at| at.0),
+            };
+            ("stop", more)
+        }
+        RecordKind::Ready { incarnation, ready, needed } => {
+            ("ready", More::Ready { incarnation: *incarnation, ready: *ready, needed: *needed })
+        }
+        RecordKind::PoolFalls { serve, needed } => ("pool falls", More::PoolFalls { serve: *serve, needed: *needed }),
+        RecordKind::NoEffect { what } => ("no effect", More::NoEffect { of: what }),
         RecordKind::Rejected { phase, reason } => {
             ("rejected", More::Rejected { phase: phase.name(), reason: reason.to_string() })
         }
@@ -276,16 +319,26 @@ fn in_words(plan: &Plan, decision: &Decision) -> String {
     match decision.what {
         What::ProcessStart => format!("process starts, incarnation {extra}"),
         What::ServiceStart => format!("serves, incarnation {extra}"),
+        What::Crash if detail == 1 => format!("ended from outside, failure {extra} in the service manager's count"),
         What::Crash => format!("crashes, failure {extra} in the service manager's count"),
         What::DumpEnd => "the dump is written, the process is gone".to_owned(),
         What::StaysDown => format!("left down by the service manager after failure {extra}"),
         What::Tick => format!("refresh tick, incarnation {extra}"),
+        What::Ready => format!("ready, waits for its pool, incarnation {extra}"),
+        What::Stop => match detail {
+            1 => format!("stops to be patched, incarnation {extra}"),
+            2 => format!("stops with its pool, incarnation {extra}"),
+            _ => format!("is stopped, incarnation {extra}"),
+        },
+        What::PoolFalls => format!("leaves too few front ends in its pool: {detail} of those that count"),
+        What::MovesBack => "leaves for the first front end of its list".to_owned(),
         What::Join => "joins".to_owned(),
         What::Leave => "leaves".to_owned(),
         What::Attempt => format!("sends a SYN ({})", cause(detail)),
         What::Refused => match detail {
             1 => "SYN refused: the accept queue is full".to_owned(),
             2 => "reset at its final ACK: the accept queue is full".to_owned(),
+            3 => "SYN refused: the middlebox knows of nobody that serves".to_owned(),
             _ => "SYN refused: nobody listens".to_owned(),
         },
         What::Silence => format!("no answer: {}", silence(detail)),
@@ -394,6 +447,8 @@ fn loss(detail: u8) -> &'static str {
         2 => "the queue was full",
         3 => "the peer had given up",
         4 => "its keep-alive got no answer",
+        10 => "the front end stopped",
+        11 => "the process was ended from outside",
         _ => "unknown cause",
     }
 }

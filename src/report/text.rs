@@ -39,6 +39,7 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(verdict(plan, outcome));
     add(expectations(judged));
     add(crashes(plan, outcome));
+    add(pool(plan, outcome));
     add(refreshes(outcome));
     add(requests(outcome));
     add(drains(plan, outcome));
@@ -73,12 +74,11 @@ fn headline(plan: &Plan, outcome: &Outcome) -> String {
 
 fn crashed(plan: &Plan, crash: &CrashReport) -> String {
     let name = words::cut(Names::new(plan).front_end(crash.front_end), 32);
-    format!(
-        "{name} crashed at {}, {} after its service start: {}",
-        when(plan, crash.at),
-        words::about(crash.at.since(crash.service_start)),
-        words::cause_of(plan, crash),
-    )
+    let age = match crash.service_start {
+        Time::NEVER => "before its service started".to_owned(),
+        service_start => format!("{} after its service start", words::about(crash.at.since(service_start))),
+    };
+    format!("{name} crashed at {}, {age}: {}", when(plan, crash.at), words::cause_of(plan, crash))
 }
 
 /// A point of run time, with its date if there is one.
@@ -143,7 +143,7 @@ fn crashes(plan: &Plan, outcome: &Outcome) -> String {
         let mut row = vec![
             words::instant(crash.at),
             words::cut(names.front_end(crash.front_end), 16),
-            words::cut(&names.peer(crash.peer), 20),
+            crash.fault.map_or_else(|| "-".to_owned(), |fault| words::cut(&names.peer(fault.peer), 20)),
             words::count(crash.lost),
         ];
         row.extend(crash.reconnected.map(|took| back(crash, took)));
@@ -184,6 +184,25 @@ fn spacing(outcome: &Outcome) -> String {
         }
         _ => String::new(),
     }
+}
+
+// ---- the pool
+
+fn pool(plan: &Plan, outcome: &Outcome) -> String {
+    let Some(pool) = &plan.pool else { return String::new() };
+    let minimum = &pool.minimum;
+    let mut line = format!(
+        "Pool: {} front ends, {} needed to start, {} of the first {} to go on; too few {}",
+        words::count(plan.front_ends.len() as u64),
+        minimum.start,
+        minimum.functional,
+        minimum.among,
+        words::plural(outcome.pool_falls, "time", "times"),
+    );
+    if let Some(since) = outcome.pool_fell {
+        line += &format!(", none serves since {}", words::instant(since));
+    }
+    words::wrap(&line, WIDTH, 2)
 }
 
 // ---- refreshes and latencies

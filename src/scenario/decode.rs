@@ -402,6 +402,10 @@ impl<'c, 'i> Item<'c, 'i> {
         number
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     /// The text of a date that stands without quotes, which TOML has too.
     pub(super) fn datetime(&self) -> Option<String> {
         self.value.get_ref().as_datetime().map(ToString::to_string)

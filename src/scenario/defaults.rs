@@ -6,7 +6,7 @@ use super::plan::*;
 use crate::dist::Dist;
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
-use crate::policy::{Act, Action, Anchor, Limits, Order, Reconnect, Recovery, Refresh, Timeouts};
+use crate::policy::{Act, Action, Anchor, Failover, Limits, Order, Reconnect, Recovery, Refresh, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -44,10 +44,13 @@ impl Plan {
                 reset_period: Some(Span::DAY),
                 dump: Span::ZERO,
             },
+            pool: None,
+            middlebox: None,
             validator,
             lookups: Lookups::default(),
             groups: Vec::new(),
             timeline: Vec::new(),
+            operations: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
             process: ProcessPlan::default(),
             expect: Vec::new(),
@@ -80,6 +83,7 @@ impl FrontEndPlan {
             listen: LISTEN,
             notices: false,
             limits: Limits::default(),
+            upgrade_domain: None,
         }
     }
 }
@@ -111,6 +115,7 @@ impl GroupPlan {
             reconnect: Reconnect::plain(Dist::Constant(Span::ZERO), Dist::Constant(Span::SECOND.times(5))),
             front_ends: Vec::new(),
             requests: None,
+            failover: Failover::PLAIN,
             present: true,
         }
     }

@@ -14,15 +14,15 @@ use serde_json::Value;
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, Order, Scope};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, Scope};
 use crate::validate::{Builtin, Transport};
 
 use super::plan::{Overflow, Start, TieOrder, WhenFull};
 
 pub use words::{
     ActionWord, Address, AnchorWord, CertificateWord, Distribution, Factor, GrowthWord, Handshake, JitterWord, Length,
-    LengthOrNever, LookupChange, Moment, OneOf, PortRange, Ports, PresetWord, RateText, ResumptionWord, Share,
-    TimelineWord, Word,
+    LengthOrNever, LookupChange, Moment, OneOf, OneOrMore, PoolMinimum, PortRange, Ports, PresetWord, RateText,
+    ResumptionWord, Share, TimelineWord, Word,
 };
 
 /// Returns the JSON Schema (draft 2020-12) of scenario files, for editors.
@@ -81,6 +81,10 @@ pub struct File {
     pub refresh: Option<Refresh>,
     /// What the service manager does after a front end's failure.
     pub recovery: Option<Recovery>,
+    /// What the front ends need of each other; without it each serves for itself.
+    pub pool: Option<Pool>,
+    /// What hands new connections to front ends, for groups with `failover.order = "middlebox"`.
+    pub middlebox: Option<Middlebox>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
     /// What validations look up elsewhere.
@@ -191,6 +195,9 @@ pub struct Node {
     pub name: String,
     /// When its process is first started, in run time; the first node's must be 0s, which is the default.
     pub starts: Option<Length>,
+    /// The part of the pool that is patched together with this one; default it alone.
+    #[schemars(range(min = 1, max = 1024))]
+    pub upgrade_domain: Option<u64>,
 }
 
 /// When and how connections are refreshed.
@@ -234,6 +241,31 @@ pub struct Recovery {
     pub reset_period: Option<LengthOrNever>,
     /// How long a crashed process stays while its memory is written out; default 0s, no dump.
     pub dump: Option<Length>,
+}
+
+/// What the front ends need of each other.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Pool {
+    /// How many must be ready at a cold start, and how many must serve to go on.
+    pub minimum: PoolMinimum,
+    /// Whether half of all, rounded up, must serve as well.
+    #[schemars(extend("default" = false))]
+    pub quorum: Option<bool>,
+    /// What starts survivors again that stopped for being too few: `manual` (nothing) or `after D`; default manual.
+    #[schemars(regex(pattern = r"^\s*(manual|after\s+.+)\s*$"))]
+    pub restart: Option<String>,
+}
+
+/// What hands each new connection to one of the front ends that its group lists.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Middlebox {
+    /// Time between two looks at who serves, from run time 0 on; at least 100ms.
+    pub probe: Length,
+    /// Whether a peer is handed to the front end that it had before, as long as that is believed to serve.
+    #[schemars(extend("default" = true))]
+    pub persistence: Option<bool>,
 }
 
 /// Who judges peers, and what that takes.
@@ -360,6 +392,8 @@ pub struct Group {
     /// Names of the front ends that they try, in order; default all in the order of `front_end.nodes`.
     #[schemars(length(min = 1, max = 1024))]
     pub front_ends: Option<Vec<String>>,
+    /// How they go from one front end to the next.
+    pub failover: Option<Failover>,
     /// What each of them asks beside connecting, whatever the front end is doing; without it nothing.
     pub requests: Option<Requests>,
     /// Whether they are there from the beginning; a timeline entry may bring them later.
@@ -565,6 +599,19 @@ pub struct Budget {
     pub per: Option<OneOf<Scope>>,
 }
 
+/// How peers go from one front end to the next.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Failover {
+    /// Whether all begin at the head of the list, or each where it draws, or a middlebox hands them on.
+    #[schemars(extend("default" = "listed"))]
+    pub order: Option<OneOf<ListOrder>>,
+    /// A front end that failed is skipped for so long; default 0s, not at all; not with `middlebox`.
+    pub black_list: Option<Length>,
+    /// After so long on another front end they move to their first; default never; not with `middlebox`.
+    pub fail_back: Option<LengthOrNever>,
+}
+
 /// One change during the run.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -573,15 +620,24 @@ pub struct Timeline {
     pub at: Length,
     /// What happens.
     pub r#do: OneOf<TimelineWord>,
-    /// The name of the group that it happens to; needed but for look-ups.
+    /// The name of the group that it happens to; needed for what happens to peers.
     #[schemars(length(min = 1, max = 255))]
     pub group: Option<String>,
     /// Which of the group's indices; default all. Not with `cut-off` and `heal`.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
-    /// The name of the front end to which the path is cut, or heals; default all. Only with `cut-off` and `heal`.
-    #[schemars(length(min = 1, max = 255))]
-    pub front_end: Option<String>,
+    /// The front end to which the path is cut, or heals, default all; or the front end, or front ends, that are stopped,
+    /// started, ended or patched.
+    pub front_end: Option<OneOrMore>,
+    /// All front ends of this upgrade domain; not with `front_end`.
+    #[schemars(range(min = 1, max = 1024))]
+    pub upgrade_domain: Option<u64>,
+    /// From the stop to the start of the process; required with `patch` and `rolling-patch`, and only with them.
+    pub away: Option<Length>,
+    /// Who judges peers from then on; only with `patch` and `rolling-patch`; default who did before.
+    pub validator: Option<OneOf<Builtin>>,
+    /// From the service start of one upgrade domain to the stop of the next; only with `rolling-patch`; default 0s.
+    pub gap: Option<Length>,
     /// The name of the look-up that it happens to; needed for look-ups.
     #[schemars(length(min = 1, max = 255))]
     pub lookup: Option<String>,

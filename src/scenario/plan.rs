@@ -9,7 +9,7 @@ pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Limits, Reconnect, Recovery, Refresh, Timeouts};
+use crate::policy::{Failover, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -41,6 +41,11 @@ pub struct Plan {
     pub refresh: Option<Refresh>,
     /// What happens after a front end's failure.
     pub recovery: Recovery,
+    /// What the front ends need of each other; `None`: each serves for itself.
+    pub pool: Option<Pool>,
+    /// What hands on the peers of groups whose order is [`crate::policy::ListOrder::Middlebox`]; `None`: nothing, and they
+    /// go by their lists.
+    pub middlebox: Option<Middlebox>,
     /// Who judges peers.
     pub validator: Builtin,
     /// What validations look up, and who waits for it.
@@ -49,6 +54,8 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// What changes during the run, in order of time.
     pub timeline: Vec<TimelineEntry>,
+    /// What is done to front ends during the run, in order of time.
+    pub operations: Vec<Operation>,
     /// What is measured.
     pub measure: MeasurePlan,
     /// The faulting process as the event log will describe it.
@@ -106,6 +113,8 @@ pub struct FrontEndPlan {
     pub notices: bool,
     /// Its own limits on connections.
     pub limits: Limits,
+    /// The part of the pool that is patched together with this one; `None`: it alone.
+    pub upgrade_domain: Option<u16>,
 }
 
 /// A group of like peers.
@@ -153,6 +162,8 @@ pub struct GroupPlan {
     pub front_ends: Vec<u16>,
     /// What each of them asks beside connecting; `None`: nothing.
     pub requests: Option<Requests>,
+    /// How they go from one to the next.
+    pub failover: Failover,
     /// Whether they are there from the beginning (a timeline entry may bring them later).
     pub present: bool,
 }
@@ -220,6 +231,38 @@ pub enum Change {
     CutOff,
     /// It does again.
     Heal,
+}
+
+/// Something that is done to front ends from outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operation {
+    /// When, in run time.
+    pub at: Time,
+    /// What.
+    pub what: Operate,
+    /// To which front ends (positions in [`Plan::front_ends`]), stage by stage; a rolling patch has several stages, and
+    /// everything else has one.
+    pub stages: Vec<Vec<u16>>,
+}
+
+/// What an operation does to its front ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operate {
+    /// The service is stopped, until it is started.
+    Stop,
+    /// The service is started.
+    Start,
+    /// The process is ended from outside, which the service manager takes for a failure.
+    Crash,
+    /// The service is stopped, and started again later, perhaps with other logic.
+    Patch {
+        /// From the stop to the start of the process.
+        away: Span,
+        /// Who judges peers from then on; `None`: as before.
+        validator: Option<Builtin>,
+        /// From the service start of one stage to the stop of the next; `None`: there is one stage.
+        gap: Option<Span>,
+    },
 }
 
 /// What is measured, and how finely.

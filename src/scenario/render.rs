@@ -11,13 +11,13 @@ use crate::dist::Dist;
 use crate::policy::lookup::{Condition, Lives, Lookup, OnFailure, Share, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Refresh};
+use crate::policy::{Act, Action, Anchor, Failover, ListOrder, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
 use super::file::{ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, TimelineWord, Word};
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
-use super::resolve::written_date;
+use super::plan::{Assumption, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
+use super::resolve::{written_date, written_restart};
 
 /// Writes a plan as a scenario file.
 ///
@@ -33,6 +33,12 @@ pub fn render(plan: &Plan) -> String {
         self::refresh(&mut out, refresh);
     }
     recovery(&mut out, plan);
+    pool(&mut out, plan);
+    if let Some(middlebox) = &plan.middlebox {
+        out.section("[middlebox]", "middlebox");
+        out.line("probe", length(middlebox.probe));
+        out.line("persistence", middlebox.persistence);
+    }
     validation(&mut out, plan);
     for lookup in &plan.lookups.each {
         self::lookup(&mut out, lookup);
@@ -42,6 +48,7 @@ pub fn render(plan: &Plan) -> String {
     }
     timeline(&mut out, plan);
     lookup_changes(&mut out, plan);
+    operations(&mut out, plan);
     measure(&mut out, plan);
     process(&mut out, &plan.process);
     if !plan.expect.is_empty() {
@@ -129,7 +136,11 @@ fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
     out.section("[front_end]", "front_end");
     out.text.push_str("nodes = [\n");
     for node in nodes {
-        let _ = writeln!(out.text, "  {{ name = {}, starts = {} }},", string(&node.name), length(Span(node.starts.0)));
+        let _ = write!(out.text, "  {{ name = {}, starts = {}", string(&node.name), length(Span(node.starts.0)));
+        if let Some(domain) = node.upgrade_domain {
+            let _ = write!(out.text, ", upgrade_domain = {domain}");
+        }
+        out.text.push_str(" },\n");
     }
     out.text.push_str("]\n");
     let Some(shared) = nodes.first() else {
@@ -197,6 +208,16 @@ fn recovery(out: &mut Writer<'_>, plan: &Plan) {
     out.line("actions", list(plan.recovery.actions.iter().map(action)));
     out.line("reset_period", length_or_never(plan.recovery.reset_period));
     out.line("dump", length(plan.recovery.dump));
+}
+
+fn pool(out: &mut Writer<'_>, plan: &Plan) {
+    let Some(pool) = &plan.pool else { return };
+    out.section("[pool]", "pool");
+    let minimum = &pool.minimum;
+    let (start, functional, among) = (minimum.start, minimum.functional, minimum.among);
+    out.line("minimum", format!("{{ start = {start}, functional = {functional}, among = {among} }}"));
+    out.line("quorum", pool.quorum);
+    out.line("restart", string(&written_restart(pool.restart)));
 }
 
 fn validation(out: &mut Writer<'_>, plan: &Plan) {
@@ -294,6 +315,14 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     out.line("reconnect", reconnect::reconnect(&group.reconnect));
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
+    let failover = &group.failover;
+    if failover.order == ListOrder::Middlebox {
+        out.line("failover", format!("{{ order = {} }}", word(failover.order)));
+    } else if *failover != Failover::PLAIN {
+        let (order, black_list) = (word(failover.order), length(failover.black_list));
+        let fail_back = length_or_never(failover.fail_back);
+        out.line("failover", format!("{{ order = {order}, black_list = {black_list}, fail_back = {fail_back} }}"));
+    }
     out.line("present", group.present);
     let path = out.path.clone();
     if let Some(settings) = &group.tls {
@@ -396,7 +425,7 @@ fn timeline(out: &mut Writer<'_>, plan: &Plan) {
     for (nth, entry) in plan.timeline.iter().enumerate() {
         out.section("[[timeline]]", &format!("timeline.{nth}"));
         out.line("at", length(Span(entry.at.0)));
-        out.line("do", word(entry.change));
+        out.line("do", word(TimelineWord::Peers(entry.change)));
         let group = plan.groups.get(usize::from(entry.group)).map_or("", |group| &group.name);
         out.line("group", string(group));
         if let Some(indices) = &entry.indices {
@@ -404,6 +433,34 @@ fn timeline(out: &mut Writer<'_>, plan: &Plan) {
         }
         if let Some(node) = entry.front_end.and_then(|place| plan.front_ends.get(usize::from(place))) {
             out.line("front_end", string(&node.name));
+        }
+    }
+}
+
+fn operations(out: &mut Writer<'_>, plan: &Plan) {
+    for (nth, operation) in plan.operations.iter().enumerate() {
+        out.section("[[timeline]]", &format!("timeline.{}", plan.timeline.len() + nth));
+        out.line("at", length(Span(operation.at.0)));
+        let (verb, patch) = match operation.what {
+            Operate::Stop => (TimelineWord::Stop, None),
+            Operate::Start => (TimelineWord::Start, None),
+            Operate::Crash => (TimelineWord::Crash, None),
+            Operate::Patch { away, validator, gap: None } => (TimelineWord::Patch, Some((away, validator))),
+            Operate::Patch { away, validator, gap: Some(_) } => (TimelineWord::RollingPatch, Some((away, validator))),
+        };
+        out.line("do", word(verb));
+        if let Operate::Patch { gap: Some(gap), .. } = operation.what {
+            out.line("gap", length(gap));
+        } else {
+            let places = operation.stages.iter().flatten();
+            let names = places.filter_map(|place| plan.front_ends.get(usize::from(*place)));
+            out.line("front_end", list(names.map(|front_end| string(&front_end.name))));
+        }
+        if let Some((away, validator)) = patch {
+            out.line("away", length(away));
+            if let Some(validator) = validator {
+                out.line("validator", word(validator));
+            }
         }
     }
 }

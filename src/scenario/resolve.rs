@@ -8,6 +8,8 @@ mod front_end;
 mod group;
 mod lookup;
 mod network;
+mod operations;
+mod pool;
 mod reconnect;
 mod requests;
 mod timeline;
@@ -30,6 +32,7 @@ use super::file::{ActionWord, AnchorWord};
 use super::plan::{Epoch, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder};
 
 pub(super) use date::written as written_date;
+pub(super) use pool::written as written_restart;
 
 /// The longest run: 100 years of 365.25 days.
 const HORIZON_MAX: Span = Span(36_525 * Span::DAY.0);
@@ -93,18 +96,27 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let front_ends = front_end::section(cx, section("front_end").flatten(), horizon);
     let refresh = refresh_section(cx, section("refresh"), run.as_ref().map(|run| run.horizon));
     let recovery = recovery_section(cx, section("recovery"));
+    let pool = section("pool");
+    let has_pool = pool.is_some();
+    let pool = pool::section(cx, pool.flatten(), front_ends.len());
     let needs = "a table `[validation]` with `validator`";
     let validation = root.need("validation", needs).and_then(|item| item.table("a table `[validation]`"));
     let validation = validation.and_then(|table| validation_section(cx, table));
     let names: Vec<&str> = front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
+    let middlebox = section("middlebox");
+    let has_middlebox = middlebox.is_some();
+    let middlebox = pool::middlebox(middlebox.flatten());
     let (groups, complete) =
-        group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names);
+        group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names, has_middlebox);
     let (mut lookups, lookups_complete) = lookup::section(cx, root.get("lookup"));
     let entries = root.get("timeline");
     let entries = entries.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`"));
-    let (of_lookups, of_peers) = entries.unwrap_or_default().into_iter().partition::<Vec<_>, _>(lookup::is_change);
+    let (of_lookups, others) = entries.unwrap_or_default().into_iter().partition::<Vec<_>, _>(lookup::is_change);
     lookup::changes(&of_lookups, &mut lookups, lookups_complete, horizon);
-    let timeline = timeline::section(of_peers, &groups, complete, &names, horizon);
+    let faults = validation.as_ref().is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm);
+    let positions = names.iter().copied().zip(0..).collect();
+    let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail: has_pool || faults };
+    let (timeline, operations) = timeline::section(others, &groups, complete, &names, horizon, given);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
     let lookup_names = lookups.iter().map(|lookup| lookup.name.as_str()).collect();
@@ -143,10 +155,13 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         front_ends,
         refresh,
         recovery,
+        pool,
+        middlebox,
         validator: validation.validator,
         lookups,
         groups,
         timeline,
+        operations,
         measure,
         process,
         expect,

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use crate::frontend::{FrontEnd, Group, Handshake, Row, Setup, Tls};
 use crate::id::{ENTITIES_MAX, Entity, Identity};
 use crate::measure::Cells;
+use crate::rng::Draws;
 use crate::scenario::plan::{GroupPlan, Plan, TlsPlan};
 use crate::time::Span;
 use crate::validate::{Certificate, Transport};
 
 use super::RunError;
+use super::engine::Run;
 
 /// Numbers of entities: connections first, then workers, then front ends, then the timeline and the sampler, then the
 /// senders of requests, then jobs that wait without a worker.
@@ -90,6 +92,7 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         reconnect: group.reconnect.clone(),
         front_ends: group.front_ends.clone(),
         requests: group.requests.clone().map(Box::new),
+        failover: group.failover,
         refreshed,
     }
 }
@@ -118,7 +121,7 @@ fn build_tls(group: &GroupPlan, tls: &TlsPlan) -> Tls {
 const SAMPLED_GROUPS: usize = 16;
 
 /// The rows, nobody there yet.
-pub(super) fn rows(groups: &[Group]) -> Vec<Row> {
+pub(super) fn rows(groups: &[Group], draws: &Draws) -> Vec<Row> {
     let peers: usize = groups.iter().map(|g| g.peers as usize).sum();
     let mut rows = Vec::with_capacity(peers);
     for group in groups {
@@ -127,6 +130,7 @@ pub(super) fn rows(groups: &[Group]) -> Vec<Row> {
     for group in groups.iter().take(SAMPLED_GROUPS).filter(|g| g.peers > 0) {
         rows[group.first as usize].sample();
     }
+    Run::find_homes(&mut rows, groups, draws);
     rows
 }
 

@@ -7,7 +7,6 @@ use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Rejection};
 
 use super::engine::Run;
-use super::visit::leave_sweep;
 
 /// Why a connection ended unplanned: the detail of [`What::Lost`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +17,8 @@ pub(super) enum Why {
     QueueFull = 2,
     GaveUp = 3,
     KeepAlive = 4,
+    Stop = 10,
+    Killed = 11,
 }
 
 impl Run<'_> {
@@ -46,6 +47,9 @@ impl Run<'_> {
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
         if self.groups[group].reconnect.is_rationed() && !self.may_try(sent, who, group) {
             return;
+        }
+        if self.plan.middlebox.is_some() && !self.is_handed_on(sent, who, group) {
+            return self.refused_by_middlebox(sent, who, group);
         }
         if !self.takes_port(sent, who, group) {
             return self.no_port(sent, who, group);
@@ -220,6 +224,7 @@ impl Run<'_> {
         self.visit(now, who, group).valid();
         self.attempt_over(now, who, group);
         self.one_less(now);
+        self.stays_or_moves_back(now, who, group);
     }
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
@@ -232,17 +237,11 @@ impl Run<'_> {
     /// After an attempt that has failed or was not made: on, after a wait of `at_least` so long.
     pub(super) fn go_on_after_failure(&mut self, now: Time, who: u32, group: usize, at_least: Span) {
         let wait = self.wait_after_failure(now, who, group, at_least);
-        let of = &self.groups[group];
         let row = &mut self.rows[who as usize];
         row.attempt = row.attempt.saturating_add(1);
         let from = row.place();
-        row.set_place(of.next_front_end(from));
-        if row.place() != from && row.obligation() == Obligation::Open {
-            // Once: failing over again, even back to where it was, it is in nobody's sweep.
-            row.owe(Obligation::OpenMoved);
-            let due = row.due;
-            leave_sweep(now, &mut self.front_ends[usize::from(from)], due, false, &mut self.world);
-        }
+        let to = self.next_place(now, who, group, from);
+        self.turn_to(now, who, to);
         match wait {
             Some(wait) => self.attempt_after(now, who, group, wait),
             None => self.stop_trying(now, who, group),
@@ -269,7 +268,12 @@ impl Run<'_> {
             }
             // It is for its stack's giving up that a peer with a SYN under way is woken.
             Step::SynSent if row.next == now => self.syn_arrives(now, who),
-            Step::Valid => self.keep_alive_fails(now, who),
+            Step::Valid => {
+                self.keep_alive_fails(now, who);
+                if self.failovers.is_some() {
+                    self.may_move_back(now, who);
+                }
+            }
             _ => {}
         }
     }
@@ -278,8 +282,8 @@ impl Run<'_> {
     fn loss_learned(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
         self.gives_port_back(now, who, group, false);
-        let row = &mut self.rows[who as usize];
-        row.set_place(self.groups[group].next_front_end(row.place()));
+        let to = self.next_place(now, who, group, self.rows[who as usize].place());
+        self.rows[who as usize].set_place(to);
         let early = self.wait_after_early_loss(who, group);
         let wait = early.unwrap_or_else(|| self.visit(now, who, group).first_wait());
         self.attempt_after(now, who, group, wait);
@@ -338,7 +342,7 @@ impl Run<'_> {
         row.attempt = 0;
         row.since = learned;
         row.set_cause(Cause::Recovery);
-        if why == Why::Crash {
+        if matches!(why, Why::Crash | Why::Killed) {
             row.set_lost_by_crash();
         }
         row.set_step(Step::ResetSent);

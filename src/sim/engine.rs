@@ -9,17 +9,19 @@ use crate::measure::{GroupFigures, Sample};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::expect::{InPhase, Subject};
-use crate::scenario::plan::{Plan, SEMANTICS, TieOrder};
+use crate::scenario::plan::{Operate, Plan, SEMANTICS, TieOrder};
 use crate::schedule::{Class, Entry, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::failover::Failovers;
 use super::lookups::Waits;
 use super::ports::Ports;
 use super::requests::RequestBook;
 use super::retry::{self, Aside, Rations};
 use super::session::Sessions;
+use super::stops::Control;
 use super::way::Way;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
@@ -57,6 +59,12 @@ pub(super) struct Run<'a> {
     pub(super) ports: Vec<Option<Box<Ports>>>,
     /// Crashed front ends whose peers have nowhere to go yet.
     pub(super) crashed: Vec<usize>,
+    /// What is done from outside.
+    pub(super) control: Control,
+    /// Which front ends the middlebox believes to serve; empty without one.
+    pub(super) believed: Vec<bool>,
+    /// `None`: no peer skips a front end or moves back to one.
+    pub(super) failovers: Option<Box<Failovers>>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     /// What is being carried out.
@@ -82,15 +90,17 @@ impl<'a> Run<'a> {
         for (group, _) in groups.iter_mut().zip(&ways).filter(|(_, way)| way.is_some()) {
             group.direct = Span::ZERO;
         }
-        let rows = build::rows(&groups);
+        let draws = Draws::new(plan.seed, plan.replication);
+        let rows = build::rows(&groups, &draws);
         let front_ends = build::front_ends(plan, numbers);
         let trace = watch.wants_decisions();
         let every = plan.refresh.as_ref().map_or(Span::DAY, |r| r.every);
         let world = World {
             schedule: Schedule::new(),
-            draws: Draws::new(plan.seed, plan.replication),
+            draws,
             ties: (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, 25)),
             judges: match maker {
+                None if changes_validator(plan) => Judges::changing(plan, &groups),
                 None => Judges::builtin(plan.validator, &groups),
                 Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
             },
@@ -126,6 +136,9 @@ impl<'a> Run<'a> {
             ways,
             ports: some(plan.groups.iter().zip(&groups).map(|(group, built)| Ports::new(&group.tcp, built))),
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
+            control: Control::of(plan),
+            believed: Vec::new(),
+            failovers: Run::failovers(&groups),
             cells,
             groups,
             rows,
@@ -160,6 +173,10 @@ impl<'a> Run<'a> {
             }
         }
         self.schedule_timeline();
+        self.schedule_operation();
+        if self.plan.middlebox.is_some() {
+            self.world.push(Time::ZERO, Class::Sample, self.numbers.sampler, kind::WAITED);
+        }
         let first = Time::ZERO + self.plan.measure.sample;
         self.world.push(first, Class::Sample, self.numbers.sampler, kind::MESSAGE);
     }
@@ -255,9 +272,17 @@ impl<'a> Run<'a> {
         if who >= self.numbers.waits {
             self.wait_over(now, who);
         } else if who == self.numbers.timeline {
-            self.timeline(now);
+            match entry.kind {
+                kind::LIFE => self.operate(now),
+                kind::TICK => self.roll(now),
+                _ => self.timeline(now),
+            }
         } else if who == self.numbers.sampler {
-            if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
+            match entry.kind {
+                kind::TICK => self.trigger_may_end(now),
+                kind::WAITED => self.probe(now),
+                _ => self.sample(now),
+            }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
             if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }
@@ -337,6 +362,11 @@ impl<'a> Run<'a> {
 fn some<T>(of_groups: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
     let all: Vec<Option<T>> = of_groups.collect();
     if all.iter().all(Option::is_none) { Vec::new() } else { all }
+}
+
+/// Whether a patch brings other logic.
+fn changes_validator(plan: &Plan) -> bool {
+    plan.operations.iter().any(|o| matches!(o.what, Operate::Patch { validator: Some(_), .. }))
 }
 
 /// The cycles that the plan or an expectation wants apart.

@@ -42,6 +42,8 @@ impl Run<'_> {
             handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
             requests,
             crashes: self.world.crashes,
+            pool_falls: self.control.falls,
+            pool_fell: self.control.fell,
             disconnected_max: self.world.disconnected_max,
             herd: self.world.herd,
             drains: self.world.drains,

@@ -129,12 +129,12 @@ impl Run<'_> {
         let row = self.rows[who as usize];
         let stretched = self.stretched_timeout(who, group, &row);
         let connect = self.connect_timeout(who, group);
-        let front_ends = self.groups[group].front_ends.len() as u16;
+        let round = self.round(group);
         let Some(aside) = self.asides.get_mut(who as usize) else { return };
         if row.attempt == 0 {
             aside.first_syn = sent;
         }
-        if row.attempt.is_multiple_of(front_ends.max(1)) {
+        if row.attempt.is_multiple_of(round) {
             aside.round_started = sent;
         }
         aside.arrived = Time::NEVER;
@@ -221,7 +221,7 @@ impl Run<'_> {
         let of = &self.groups[group];
         match self.asides.get(who as usize) {
             Some(aside) if of.reconnect.reset_after > Span::ZERO => aside.failures,
-            _ => row.attempt / (of.front_ends.len() as u16).max(1),
+            _ => row.attempt / self.round(group),
         }
     }
 
@@ -253,8 +253,7 @@ impl Run<'_> {
         let row = self.rows[who as usize];
         let of = &self.groups[group];
         let failures = self.failures(who, group, &row);
-        let next =
-            of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, || self.wait(who, group, failures));
+        let next = of.reconnect.after_failure(row.attempt, self.round(group), || self.wait(who, group, failures));
         let mut wait = match next {
             Next::AtOnce => Span::ZERO,
             Next::After(wait) => wait,
@@ -314,7 +313,13 @@ impl Run<'_> {
         }
     }
 
+    /// How many attempts make a round: behind a middlebox all front ends are one to a peer.
+    fn round(&self, group: usize) -> u16 {
+        if self.in_between(group).is_some() { 1 } else { (self.groups[group].front_ends.len() as u16).max(1) }
+    }
+
     fn ration(&mut self, group: usize, place: u16) -> &mut Ration {
+        let place = if self.in_between(group).is_some() { EVERYWHERE } else { place };
         self.rations.entry((group as u16, place)).or_default()
     }
 

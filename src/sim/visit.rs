@@ -97,6 +97,12 @@ impl Visit<'_, '_> {
         self.begin_attempt(sent, Step::FlightSent, sent + rtt.half() + rtt)
     }
 
+    /// A SYN that whoever is in between answers by a reset, as far away as a front end.
+    pub(super) fn syn_to_nobody(&mut self) -> Cause {
+        let (sent, rtt) = (self.now, self.rtt());
+        self.begin_attempt(sent, Step::RefusalSent, sent + rtt)
+    }
+
     #[inline]
     pub(super) fn begin_attempt(&mut self, sent: Time, step: Step, next: Time) -> Cause {
         let row = &mut *self.row;

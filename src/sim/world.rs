@@ -7,6 +7,7 @@ use crate::id::Entity;
 use crate::measure::{Bundle, Cause, Counter};
 use crate::measure::{CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Record, RecordKind, Sample};
 use crate::rng::{Draws, Shuffle};
+use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Builtin, Phase, Validator, ValidatorMaker, Verdict};
@@ -23,6 +24,11 @@ pub(super) enum Judges<'a> {
     /// Built-in logic is pure, free of time and blind to all that differs within a group, so that each group has been
     /// asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
+    /// The same with a table for each logic there is, and the number of the one that each front end has.
+    Changing {
+        tables: Vec<Vec<[Answer; 2]>>,
+        of: Vec<usize>,
+    },
     Own {
         maker: &'a dyn ValidatorMaker,
         instances: Vec<Option<Box<dyn Validator>>>,
@@ -33,12 +39,35 @@ pub(super) enum Judges<'a> {
 impl Judges<'_> {
     /// Asks `builtin` about each group ahead.
     pub(super) fn builtin(builtin: Builtin, groups: &[Group]) -> Judges<'static> {
-        let ask = |group: &Group, phase| match group.peers {
-            0 => Answer::Accept,
-            _ => builtin.answer(&group.question(group.first, &Row::absent(0), Time::ZERO, phase)),
-        };
-        Judges::Builtin(groups.iter().map(|g| [ask(g, Phase::Accept), ask(g, Phase::Refresh)]).collect())
+        Judges::Builtin(table(builtin, groups))
     }
+
+    /// The same where front ends may get another logic in the course of the run.
+    pub(super) fn changing(plan: &Plan, groups: &[Group]) -> Judges<'static> {
+        let tables = Builtin::ALL.iter().map(|builtin| table(*builtin, groups)).collect();
+        Judges::Changing { tables, of: vec![number(plan.validator); plan.front_ends.len()] }
+    }
+
+    /// From now on `builtin` judges at front end `place`; a validator of the user's own stays.
+    pub(super) fn change(&mut self, place: usize, builtin: Builtin) {
+        if let Judges::Changing { of, .. } = self {
+            of[place] = number(builtin);
+        }
+    }
+}
+
+/// What `builtin` answers about each group.
+fn table(builtin: Builtin, groups: &[Group]) -> Vec<[Answer; 2]> {
+    let ask = |group: &Group, phase| match group.peers {
+        0 => Answer::Accept,
+        _ => builtin.answer(&group.question(group.first, &Row::absent(0), Time::ZERO, phase)),
+    };
+    groups.iter().map(|g| [ask(g, Phase::Accept), ask(g, Phase::Refresh)]).collect()
+}
+
+/// Position of `builtin` among all.
+fn number(builtin: Builtin) -> usize {
+    Builtin::ALL.iter().position(|other| *other == builtin).unwrap_or(0)
 }
 
 /// Everything of a run but its rows and front ends.
@@ -179,6 +208,9 @@ impl Port for World<'_> {
     fn judge(&mut self, now: Time, place: u16, phase: Phase, at_row: u32, row: &Row, group: &Group) -> Verdict {
         match &mut self.judges {
             Judges::Builtin(answers) => answers[usize::from(group.number)][phase as usize].into(),
+            Judges::Changing { tables, of } => {
+                tables[of[usize::from(place)]][usize::from(group.number)][phase as usize].into()
+            }
             Judges::Own { maker, instances, asked } => {
                 let question = &group.question(at_row, row, now, phase);
                 let place = usize::from(place);

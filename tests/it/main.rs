@@ -8,6 +8,7 @@ mod incident;
 mod layers;
 mod lookups;
 mod network;
+mod pool;
 mod random_plans;
 mod reconnect;
 mod reference;

@@ -17,12 +17,13 @@ use refresh_sim::policy::lookup::Lives;
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter,
-    JitterAt, Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
+    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp, Growth,
+    Initiator, Jitter, JitterAt, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate, Ratio, Reconnect, Recovery,
+    Refresh, Restart, Scope, Timeouts,
 };
 use refresh_sim::scenario::plan::{
-    Change, FrontEndPlan, GroupPlan, Listen, Overflow, Plan, Requests, ResumedPlan, Start, TieOrder, TimelineEntry,
-    TlsPlan, WhenFull,
+    Change, FrontEndPlan, GroupPlan, Listen, Operate, Operation, Overflow, Plan, Requests, ResumedPlan, Start,
+    TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
@@ -389,6 +390,55 @@ fn timeline(of: &mut Choices<'_>, plan: &Plan) -> Vec<TimelineEntry> {
     entries
 }
 
+fn pool(of: &mut Choices<'_>, plan: &Plan) -> Option<Pool> {
+    let size = plan.front_ends.len();
+    let [start, functional, among] = [0; 3].map(|_: u8| 1 + of.below(size as u64) as u16);
+    let restart =
+        if of.yes() { Restart::Manual } else { Restart::After(of.span(Span(plan.horizon.0 / 40), plan.horizon)) };
+    let own = Pool { minimum: Minimum { start, functional, among }, quorum: of.yes(), restart };
+    match of.below(3) {
+        0 => None,
+        1 if own.is_consistent(size) => Some(own),
+        _ => Some(Pool { minimum: Minimum::published(size).expect("a small pool"), quorum: false, restart }),
+    }
+}
+
+fn failover(of: &mut Choices<'_>, horizon: Span) -> Failover {
+    Failover {
+        order: of.one_of(&[ListOrder::Listed, ListOrder::RoundRobin, ListOrder::Middlebox]),
+        black_list: if of.yes() { of.span(Span::ZERO, horizon) } else { Span::ZERO },
+        fail_back: if of.yes() { Some(of.span(Span(horizon.0 / 60), horizon)) } else { None },
+    }
+}
+
+fn operations(of: &mut Choices<'_>, plan: &Plan) -> Vec<Operation> {
+    let front_ends = plan.front_ends.len() as u64;
+    let mut operations: Vec<Operation> = (0..of.below(6))
+        .map(|_| {
+            let places: Vec<u16> = (0..front_ends as u16).filter(|_| of.below(3) != 0).collect();
+            let at = match (of.below(3), &plan.refresh) {
+                (2, Some(refresh)) => Time::ZERO + refresh.every.times(1 + of.below(3)),
+                _ => Time(of.span(Span::ZERO, plan.horizon).0),
+            };
+            let away = of.span(Span(plan.horizon.0 / 40), plan.horizon);
+            let validator = of.one_of(&[None, Some(Builtin::Sfb2015Rtm), Some(Builtin::Sfb2015Cu2)]);
+            let gap = if of.yes() { Some(of.span(Span::ZERO, plan.horizon)) } else { None };
+            let what = match of.below(4) {
+                0 => Operate::Stop,
+                1 => Operate::Start,
+                2 => Operate::Crash,
+                _ => Operate::Patch { away, validator, gap },
+            };
+            let rolls = matches!(what, Operate::Patch { gap: Some(_), .. });
+            let stages = if rolls { places.iter().map(|place| vec![*place]).collect() } else { vec![places] };
+            Operation { at, what, stages }
+        })
+        .filter(|operation| !operation.stages.is_empty())
+        .collect();
+    operations.sort_by_key(|operation| operation.at);
+    operations
+}
+
 pub(super) fn plan(numbers: &[u32]) -> Plan {
     let of = &mut Choices { numbers: numbers.iter() };
     let horizon = of.span(Span::SECOND, Span::HOUR.times(6));
@@ -406,6 +456,15 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     plan.measure.sample = Span(horizon.0 / 10 + 1);
     plan.measure.from = if of.below(3) == 2 { Time(of.span(Span::ZERO, horizon).0) } else { Time::ZERO };
     plan.timeline = timeline(of, &plan);
+    plan.pool = pool(of, &plan);
+    plan.operations = operations(of, &plan);
+    if of.yes() {
+        let probe = of.span(Span(horizon.0 / 1_000 + 1), horizon);
+        plan.middlebox = Some(Middlebox { probe, persistence: of.yes() });
+    }
+    for group in &mut plan.groups {
+        group.failover = failover(of, horizon);
+    }
     plan
 }
 
@@ -554,9 +613,11 @@ fn request_dues(seen: &[Decision]) -> Vec<(Time, u32)> {
 
 fn check_crashes(outcome: &Outcome, seen: &[Decision]) {
     let faults = seen.iter().filter(|d| d.what == What::Asked && d.detail == 1).count();
-    assert_eq!(faults, outcome.crashes.len(), "each crash has its verdict, and each fault its crash");
+    let by_verdict = outcome.crashes.iter().filter(|crash| crash.fault.is_some()).count();
+    assert_eq!(faults, by_verdict, "each crash has its verdict, and each fault its crash");
     for crash in &outcome.crashes {
-        assert!(crash.back <= crash.lost && crash.service_start <= crash.at);
+        let served = crash.service_start <= crash.at;
+        assert!(crash.back <= crash.lost && (served || crash.service_start == Time::NEVER && crash.lost == 0));
         assert!(crash.reconnected.is_sorted_by_key(|at| at.unwrap_or(Span(u64::MAX))));
     }
 }
@@ -581,6 +642,7 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
                 *valid = false;
             }
             What::Valid => assert!(*present && !std::mem::replace(valid, true), "valid twice, or gone: {d:?}"),
+            What::MovesBack => assert!(std::mem::replace(valid, false), "moves without a connection: {d:?}"),
             What::Lost => assert!(std::mem::replace(valid, false), "lost what it did not have: {d:?}"),
             What::Due => {
                 assert!(*present || d.detail == 1, "due, but gone: {d:?}");
@@ -604,9 +666,40 @@ fn check_paces(plan: &Plan, seen: &[Decision]) {
         let limit = plan.groups[group].reconnect.limit;
         // An attempt that has had its turn may wait again for one in flight.
         let Some(rate) = limit.rate.filter(|_| limit.in_flight.is_none()) else { continue };
-        if let Some(before) = last.insert((group, d.extra), d.at) {
+        // Behind a middlebox all front ends are one to a peer.
+        let in_between = plan.middlebox.is_some() && plan.groups[group].failover.order == ListOrder::Middlebox;
+        let place = if in_between { u16::MAX } else { d.extra };
+        if let Some(before) = last.insert((group, place), d.at) {
             assert!(d.at.since(before) >= rate.interval(), "{d:?} follows too soon");
         }
+    }
+}
+
+/// A pool never serves below its functional minimum, and begins with its start minimum.
+fn check_pool(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    let falls = seen.iter().filter(|d| d.what == What::PoolFalls).count() as u64;
+    assert_eq!(outcome.pool_falls, falls);
+    let Some(pool) = &plan.pool else {
+        assert!(falls == 0 && !seen.iter().any(|d| d.what == What::Ready));
+        return;
+    };
+    let mut serve = vec![false; plan.front_ends.len()];
+    for instant in seen.chunk_by(|a, b| a.at == b.at) {
+        let none_before = !serve.contains(&true);
+        let mut starts = 0;
+        for d in instant.iter().filter(|d| d.what.is_of_front_end()) {
+            match d.what {
+                What::ServiceStart => {
+                    starts += 1;
+                    serve[d.who as usize] = true;
+                }
+                What::Crash | What::Stop => serve[d.who as usize] = false,
+                _ => {}
+            }
+        }
+        let at = instant[0].at;
+        assert!(!serve.contains(&true) || pool.goes_on(&serve), "too few serve after {at}: {serve:?}");
+        assert!(!none_before || starts == 0 || pool.may_start(starts), "started with {starts} at {at}");
     }
 }
 
@@ -648,12 +741,18 @@ fn check(plan: &Plan, whim: Option<&Whim>) -> Vec<Decision> {
     check_time_lost(plan, &watched, &all.0);
     check_drains(&watched);
     check_requests(plan, &watched, &all.0);
+    check_pool(plan, &watched, &all.0);
     all.0
 }
 
 /// Takes all contention out of a plan, so that peers cannot touch each other.
 fn uncontended(mut plan: Plan) -> Plan {
     (plan.validator, plan.measure.from) = (Builtin::Sfb2015Cu2, Time::ZERO);
+    for operation in &mut plan.operations {
+        if let Operate::Patch { validator, .. } = &mut operation.what {
+            *validator = None;
+        }
+    }
     for front_end in &mut plan.front_ends {
         (front_end.workers, front_end.cores, front_end.queue_limit) = (200, 200, None);
         (front_end.listen.backlog, front_end.listen.somaxconn, front_end.listen.syn_backlog) = (4096, 4096, None);

@@ -81,13 +81,28 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 33] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 39] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
     ("refresh.offset", &["\"24h\""]),
     ("refresh.spread", &["\"24h\""]),
     ("timeline.at", &["\"99d\""]),
+    ("timeline.front_end", &["\"\"", "\"fe09\"", "\"fe1\"", "[]", "[3]", "[\"fe01\", \"fe01\"]"]),
+    ("timeline.upgrade_domain", &["7"]),
+    ("middlebox.probe", &["\"99ms\""]),
+    ("group.failover.fail_back", &["\"0s\""]),
+    ("pool.restart", &["\"\"", "\"automatic\"", "\"afterwards\"", "\"after\"", "\"after 5\"", "\"after 10m sharp\""]),
+    (
+        "pool.minimum",
+        &[
+            "\"sfb2016\"",
+            "{ start = 1 }",
+            "{ start = 3, functional = 1, among = 2 }",
+            "{ start = 0, functional = -1, among = 99999 }",
+            "{ start = 1, functional = 2, among = 2 }",
+        ],
+    ),
     ("measure.from", &["\"99d\""]),
     ("measure.sample", &["\"999ms\""]),
     ("front_end.accept", &["\"0s\""]),
@@ -245,6 +260,15 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
     let value = |path: &str, value: &str| with_value(path, value).0;
     let add = |line: &str| format!("{GOOD}\n{line}\n");
     let add_to_waits = |line: &str| GOOD.replace("waits = [", &format!("{line}\nwaits = ["));
+    let entry = |at: &str, rest: &str| format!("[[timeline]]\nat = \"{at}\"\n{rest}\n");
+    // In place of all that the good file has.
+    let timeline = |at: &str, rest: &str| {
+        let (before, after) = (GOOD.split("[[timeline]]").next().unwrap(), GOOD.split("[measure]").nth(1).unwrap());
+        format!("{before}[measure]{after}\n{}", entry(at, rest))
+    };
+    let node = |n: usize| format!("[[front_end.nodes]]\nname = \"more{n}\"\n\n");
+    let thirteen: String = (2..13).map(node).collect::<String>() + "[refresh]";
+    let five = format!("\n{}[[front_end.nodes]]", (2..5).map(node).collect::<String>());
     let cases = [
         ("duplicate key", value("run.seed", "1\nseed = 2")),
         ("duplicate table", add("[run]\nseed = 2")),
@@ -348,6 +372,51 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         (
             "timeline of an index left out",
             add("[[timeline]]\nat = \"1s\"\ndo = \"leave\"\ngroup = \"contact-centre\"\nonly = [4]"),
+        ),
+        ("stop before the first start", timeline("5h", "do = \"stop\"\nfront_end = \"fe02\"")),
+        ("crash at the first start", timeline("0s", "do = \"crash\"\nfront_end = [\"fe01\"]")),
+        (
+            "stop of who is stopped",
+            timeline("7h", "do = \"stop\"\nfront_end = \"fe02\"") + &entry("8h", "do = \"stop\"\nfront_end = \"fe02\""),
+        ),
+        (
+            "crash of who is stopped",
+            timeline("7h", "do = \"stop\"\nfront_end = \"fe02\"")
+                + &entry("8h", "do = \"crash\"\nfront_end = \"fe02\""),
+        ),
+        (
+            "stop of who is away",
+            timeline("7h", "do = \"patch\"\naway = \"1h\"\nfront_end = \"fe02\"")
+                + &entry("8h", "do = \"stop\"\nfront_end = \"fe02\""),
+        ),
+        (
+            "start of who runs",
+            timeline("7h", "do = \"start\"\nfront_end = \"fe02\"")
+                .replace("[pool]\nminimum = \"sfb2015\"\nquorum = false\nrestart = \"manual\"\n", "")
+                .replace("sfb2015-rtm", "sfb2015-cu2"),
+        ),
+        ("stop of nobody", timeline("7h", "do = \"stop\"")),
+        ("stop of a group", timeline("7h", "do = \"stop\"\ngroup = \"web\"\nonly = [1]\nfront_end = \"fe01\"")),
+        (
+            "leave with keys of a patch",
+            timeline("7h", "do = \"leave\"\ngroup = \"voice\"\naway = \"1h\"\nfront_end = \"fe01\""),
+        ),
+        ("patch without its time", timeline("7h", "do = \"patch\"\nfront_end = \"fe01\"\ngap = \"1h\"")),
+        (
+            "stop with keys of a patch",
+            timeline("7h", "do = \"stop\"\nfront_end = \"fe01\"\naway = \"1h\"\nvalidator = \"tls-only\""),
+        ),
+        ("front end and domain", timeline("7h", "do = \"stop\"\nfront_end = \"fe01\"\nupgrade_domain = 1")),
+        ("rolling patch of some", timeline("7h", "do = \"rolling-patch\"\nfront_end = \"fe01\"\naway = \"1h\"")),
+        ("middlebox that is not there", GOOD.replace("[middlebox]\nprobe = \"5s\"\npersistence = true\n", "")),
+        ("middlebox and black list", value("group.failover.order", "\"middlebox\"")),
+        ("pool of thirteen", GOOD.replace("[refresh]", &thirteen)),
+        ("pool that stops at its start", value("pool.minimum", "{ start = 1, functional = 1, among = 1 }")),
+        (
+            "pool without its quorum",
+            value("pool.quorum", "true")
+                .replace("upgrade_domain = 1\n\n[[front_end.nodes]]", &five)
+                .replace("minimum = \"sfb2015\"", "minimum = { start = 2, functional = 1, among = 5 }"),
         ),
         ("timeline of an unknown group", value("timeline.group", "\"contact-center\"")),
         (

@@ -10,13 +10,14 @@ use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, 
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, GiveUp, Growth, Initiator, Jitter,
-    JitterAt, Limits, Order, Rate, Ratio, Reconnect, Recovery, Refresh, Scope, Timeouts,
+    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp, Growth,
+    Initiator, Jitter, JitterAt, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate, Ratio, Reconnect, Recovery,
+    Refresh, Restart, Scope, Timeouts,
 };
 use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, Requests, ResumedPlan, Setting,
-    Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, Requests,
+    ResumedPlan, Setting, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -176,6 +177,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Budget" => "group.reconnect.budget".to_owned(),
             "Timeouts" => "group.timeouts".to_owned(),
             "Limits" => "front_end.limits".to_owned(),
+            "Failover" => "group.failover".to_owned(),
             "Tls" => "group.tls".to_owned(),
             "LookupCache" => "lookup.cache".to_owned(),
             "Requests" => "group.requests".to_owned(),
@@ -362,19 +364,15 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()), path(), tcp());
     let requests = (dist(), dist(), prop::option::of(length()), prop::option::of(1u32..))
         .prop_map(|(every, cpu, timeout, stop_after)| Requests { every, cpu, timeout, stop_after });
-    let rest = (
-        reconnect(),
-        timeouts(),
-        Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(),
-        1..=usize::from(nodes),
-        any::<bool>(),
-        prop::option::of(requests),
-    );
+    let failover = (any::<bool>(), length(), prop::option::of(length()));
+    let list = (Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), failover);
+    let rest = (reconnect(), timeouts(), list, any::<bool>(), prop::option::of(requests));
     (name(), peers, prop::option::of(tls), network, rest).prop_map(
         move |(name, (count, indices), tls, network, rest)| {
             let (address, port, known, rtt, attempt_timeout, path, mut tcp) = network;
             tcp.addresses = tcp.addresses.map(|addresses| addresses.min(count));
-            let (reconnect, timeouts, mut front_ends, tried, present, requests) = rest;
+            let (reconnect, timeouts, (mut front_ends, tried, failover), present, requests) = rest;
+            let order = if failover.0 { ListOrder::RoundRobin } else { ListOrder::Listed };
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
             let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
@@ -404,6 +402,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 reconnect,
                 front_ends,
                 requests,
+                failover: Failover { order, black_list: failover.1, fail_back: failover.2 },
                 present,
             }
         },
@@ -461,23 +460,26 @@ fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
         .prop_map(|(handshake, first_message, most)| Limits { handshake, first_message, max_connections: most });
     let more = (any::<bool>(), limits, listen());
     let shared = (dist(), 1u32..=65_535, 1u32..=65_535, queue, prop::option::of(dist()), more);
-    (prop::collection::vec((name(), 0u64..1000), 1..4), shared).prop_map(|(nodes, shared)| {
-        let (start_up, workers, cores, queue, accept, (notices, limits, listen)) = shared;
-        let node = |(nth, (name, starts)): (usize, (String, u64))| FrontEndPlan {
-            name: format!("{name}{nth}"),
-            starts: if nth == 0 { Time::ZERO } else { Time(starts) },
-            start_up: start_up.clone(),
-            workers,
-            cores: cores.min(workers),
-            queue_limit: queue.map(|queue| queue.0),
-            when_full: queue.map_or(WhenFull::BackPressure, |queue| queue.1),
-            accept: accept.clone(),
-            listen,
-            notices,
-            limits,
-        };
-        nodes.into_iter().enumerate().map(node).collect()
-    })
+    (prop::collection::vec((name(), 0u64..1000, prop::option::of(1u16..=1024)), 1..4), shared).prop_map(
+        |(nodes, shared)| {
+            let (start_up, workers, cores, queue, accept, (notices, limits, listen)) = shared;
+            let node = |(nth, (name, starts, upgrade_domain)): (usize, (String, u64, Option<u16>))| FrontEndPlan {
+                name: format!("{name}{nth}"),
+                starts: if nth == 0 { Time::ZERO } else { Time(starts) },
+                start_up: start_up.clone(),
+                workers,
+                cores: cores.min(workers),
+                queue_limit: queue.map(|queue| queue.0),
+                when_full: queue.map_or(WhenFull::BackPressure, |queue| queue.1),
+                accept: accept.clone(),
+                listen,
+                notices,
+                limits,
+                upgrade_domain,
+            };
+            nodes.into_iter().enumerate().map(node).collect()
+        },
+    )
 }
 
 fn refresh() -> impl Strategy<Value = Refresh> {
@@ -576,6 +578,42 @@ fn lookups() -> impl Strategy<Value = Lookups> {
     })
 }
 
+fn pool(size: usize) -> impl Strategy<Value = Option<Pool>> {
+    let minimum = (1..=size, 1..=size, 1..=size, any::<bool>());
+    let restart = prop_oneof![Just(Restart::Manual), length().prop_map(Restart::After)];
+    (minimum, restart).prop_map(move |((start, functional, among, quorum), restart)| {
+        let [start, functional, among] = [start, functional, among].map(|n| n as u16);
+        let pool = Pool { minimum: Minimum { start, functional, among }, quorum, restart };
+        pool.is_consistent(size).then_some(pool)
+    })
+}
+
+fn middlebox() -> impl Strategy<Value = Option<Middlebox>> {
+    let probe = (100 * Span::MILLISECOND.0.., any::<bool>());
+    prop::option::of(probe.prop_map(|(probe, persistence)| Middlebox { probe: Span(probe), persistence }))
+}
+
+/// Front ends are ended, stopped, patched and started, when all have been started.
+fn operations(size: u16) -> impl Strategy<Value = Vec<Operation>> {
+    let place = 0..size;
+    let patch = (0u64..500, prop::option::of(prop::sample::select(&Builtin::ALL)), prop::option::of(length()));
+    (place, patch).prop_map(move |(place, (away, validator, gap))| {
+        let at = |at, what, stages| Operation { at: Time(at), what, stages };
+        let away = Span(away);
+        let stages = match gap {
+            None => vec![vec![place]],
+            Some(_) => (0..size).map(|place| vec![place]).collect(),
+        };
+        vec![
+            at(1_000, Operate::Crash, vec![(0..size).collect()]),
+            at(2_000, Operate::Patch { away, validator, gap: None }, vec![vec![place]]),
+            at(3_000, Operate::Stop, vec![vec![place]]),
+            at(3_000, Operate::Start, vec![vec![place]]),
+            at(4_000, Operate::Patch { away, validator, gap }, stages),
+        ]
+    })
+}
+
 /// Any plan that a file can say.
 fn changes() -> impl Strategy<Value = Vec<(u64, bool)>> {
     prop::collection::vec((0u64..1000, any::<bool>()), 2)
@@ -583,18 +621,26 @@ fn changes() -> impl Strategy<Value = Vec<(u64, bool)>> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let frame =
-        (any::<u64>(), 1000..=36_525 * Span::DAY.0, prop::option::of(0..10_000_000_000_000_000u64), any::<[bool; 2]>());
+        (any::<u64>(), 5000..=36_525 * Span::DAY.0, prop::option::of(0..10_000_000_000_000_000u64), any::<[bool; 2]>());
     let policies = (prop::option::of(refresh()), recovery(), prop::sample::select(&Builtin::ALL), process(), lookups());
     let measure = (0u64..1000, Span::SECOND.0.., prop::collection::btree_set(1u32.., 0..5));
     let peers = front_ends().prop_flat_map(|front_ends| {
         let nodes = front_ends.len() as u16;
-        (Just(front_ends), group(0, nodes), group(1, nodes), changes(), changes())
+        let groups = (group(0, nodes), group(1, nodes));
+        (Just(front_ends), groups, (changes(), changes()), (pool(usize::from(nodes)), operations(nodes), middlebox()))
     });
     (frame, policies, measure, peers).prop_map(
-        |(frame, policies, measure, (front_ends, first, second, changes, cuts))| {
+        |(frame, policies, measure, (mut front_ends, (first, second), (changes, cuts), of_pool))| {
             let (seed, horizon, epoch, [established, shuffled]) = frame;
             let (refresh, recovery, validator, process, lookups) = policies;
-            let groups = vec![first, second];
+            let mut groups = vec![first, second];
+            if of_pool.2.is_some() {
+                groups[0].failover = Failover { order: ListOrder::Middlebox, ..Failover::PLAIN };
+            }
+            let (pool, operations, middlebox) = of_pool;
+            if operations.iter().any(|operation| operation.stages.len() > 1) {
+                front_ends.iter_mut().for_each(|front_end| front_end.upgrade_domain = None);
+            }
             let change = |(nth, (at, all)): (usize, (u64, bool))| TimelineEntry {
                 at: Time(at),
                 change: if groups[nth].present { Change::Leave } else { Change::Join },
@@ -626,9 +672,12 @@ fn plan() -> impl Strategy<Value = Plan> {
                 front_ends,
                 refresh,
                 recovery,
+                pool,
+                middlebox,
                 validator,
                 lookups,
                 groups,
+                operations,
                 timeline,
                 measure: MeasurePlan {
                     from: Time(measure.0),
@@ -736,6 +785,8 @@ proptest! {
 #[test]
 fn texts_made_to_hurt_are_refused_in_reasonable_time() {
     let start = |n: usize| "[".repeat(n);
+    let nodes: String = (0..1024).map(|n| format!("[[front_end.nodes]]\nname = \"n{n}\"\n")).collect();
+    let entry = |rest: &str| format!("[[timeline]]\nat = \"1h\"\n{rest}\n");
     let hurtful = [
         start(1 << 20),
         format!("x = {}", start(1 << 20)),
@@ -755,6 +806,8 @@ fn texts_made_to_hurt_are_refused_in_reasonable_time() {
             + &(0..1000)
                 .map(|n| format!("[[group]]\nname = \"x{n}\"\ncount = 33000000\nomit = [1]\ntransport = \"tcp\"\n"))
                 .collect::<String>(),
+        format!("{SMALL}{nodes}{}", entry("do = \"crash\"\nfront_end = \"nobody\"").repeat(1 << 16)),
+        format!("{SMALL}{nodes}{}", entry("do = \"rolling-patch\"\naway = \"1m\"").repeat(1 << 16)),
     ];
     for text in hurtful {
         let Err(problems) = load("t", "t", text.as_bytes(), &[]) else {

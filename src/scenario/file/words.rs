@@ -10,7 +10,7 @@ use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, Order, PRESETS, Scope};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, PRESETS, Scope};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 /// A value that a scenario names by a word.
@@ -123,13 +123,23 @@ pub enum ResumptionWord {
     Tickets,
 }
 
-/// `timeline.do`: what happens, to peers or to a look-up.
+/// `timeline.do`: what happens, to peers, to a look-up or to front ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimelineWord {
     /// To peers.
     Peers(Change),
     /// To a look-up.
     Lookup(LookupChange),
+    /// Front ends are stopped.
+    Stop,
+    /// Front ends are started.
+    Start,
+    /// Processes are ended from outside.
+    Crash,
+    /// Front ends are stopped, and started again later.
+    Patch,
+    /// All front ends, one upgrade domain after the other.
+    RollingPatch,
 }
 
 /// What happens to a look-up: [`crate::policy::lookup::Condition`] without its settings.
@@ -220,11 +230,14 @@ words! {
         "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
         "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
         "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),
+        "stop" = TimelineWord::Stop, "start" = TimelineWord::Start, "crash" = TimelineWord::Crash,
+        "patch" = TimelineWord::Patch, "rolling-patch" = TimelineWord::RollingPatch,
     }
     Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
     Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
     OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
     Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }
+    ListOrder { "listed" = ListOrder::Listed, "round-robin" = ListOrder::RoundRobin, "middlebox" = ListOrder::Middlebox }
 }
 
 /// One of a type's words.
@@ -292,6 +305,25 @@ texts! {
     /// An IP address.
     Address: "An IPv4 or IPv6 address.",
         _generator => json_schema!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] });
+    /// One name, or several.
+    OneOrMore: "A name, or a list of names.",
+        _generator => json_schema!({ "anyOf": [
+            { "type": "string", "minLength": 1, "maxLength": 255 },
+            { "type": "array", "minItems": 1, "maxItems": 1024, "items": { "type": "string" } },
+        ] });
+    /// How many front ends a pool needs.
+    PoolMinimum: "The published numbers of Skype for Business Server 2015 (up to 12 front ends), or numbers.",
+        _generator => json_schema!({ "anyOf": [
+            { "type": "string", "enum": ["sfb2015"] },
+            {
+                "type": "object", "required": ["start", "functional", "among"], "additionalProperties": false,
+                "properties": {
+                    "start": { "type": "integer", "minimum": 1, "maximum": 1024 },
+                    "functional": { "type": "integer", "minimum": 1, "maximum": 1024 },
+                    "among": { "type": "integer", "minimum": 1, "maximum": 1024 },
+                },
+            },
+        ] });
     /// An exact multiple.
     Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
         _generator => json_schema!({ "type": "string", "pattern": FACTOR });

@@ -21,7 +21,8 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
     // Without the table every default holds, and every assumption is said.
     let get = |key| section.as_ref().and_then(|table| table.get(key));
     let nodes = get("nodes").and_then(|item| nodes(&item, horizon));
-    let nodes = nodes.unwrap_or_else(|| vec![("fe01".to_owned(), Time::ZERO)]);
+    let nodes =
+        nodes.unwrap_or_else(|| vec![Node { name: "fe01".to_owned(), starts: Time::ZERO, upgrade_domain: None }]);
     let start_up = get("start_up");
     if start_up.is_none() {
         cx.assume("front_end.start_up", "125s: as in the recorded incident");
@@ -58,6 +59,7 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
         listen: get("listen").and_then(|item| listen(&item)).unwrap_or(LISTEN),
         notices: get("notices").and_then(|item| item.boolean()).unwrap_or(false),
         limits: get("limits").map(|item| limits(&item)).unwrap_or_default(),
+        upgrade_domain: None,
     };
     if let Some(item) = section.as_ref().and_then(|table| table.get_moved("backlog")) {
         item.wrong("has moved", "write `front_end.listen.backlog`");
@@ -65,7 +67,9 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
     if let Some(table) = section {
         table.finish();
     }
-    nodes.into_iter().map(|(name, starts)| FrontEndPlan { name, starts, ..front_end.clone() }).collect()
+    let node =
+        |Node { name, starts, upgrade_domain }| FrontEndPlan { name, starts, upgrade_domain, ..front_end.clone() };
+    nodes.into_iter().map(node).collect()
 }
 
 /// `[front_end.listen]`.
@@ -103,8 +107,14 @@ fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
     cores
 }
 
-/// Names and first starts.
-fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
+/// What nodes do not share.
+struct Node {
+    name: String,
+    starts: Time,
+    upgrade_domain: Option<u16>,
+}
+
+fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<Node>> {
     let mut nodes = Vec::new();
     let mut named = BTreeMap::new();
     for (nth, item) in item.list(1..=FRONT_ENDS_MAX, "nodes, e.g. [{ name = \"fe01\" }]")?.into_iter().enumerate() {
@@ -126,8 +136,13 @@ fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
             }
             Some(starts)
         });
+        let domain = table.get("upgrade_domain").and_then(|item| item.whole32(1..=1024));
         table.finish();
-        nodes.push((name.unwrap_or_default(), Time(starts.unwrap_or(Span::ZERO).0)));
+        nodes.push(Node {
+            name: name.unwrap_or_default(),
+            starts: Time(starts.unwrap_or(Span::ZERO).0),
+            upgrade_domain: domain.and_then(|domain| u16::try_from(domain).ok()),
+        });
     }
     (!nodes.is_empty()).then_some(nodes)
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::dist::Dist;
 use crate::frontend::FLIGHTS_MAX;
 use crate::id::ENTITIES_MAX;
+use crate::policy::{Failover, ListOrder};
 use crate::scenario::decode::{Context, Item, Table, entries, joined};
 use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
@@ -38,6 +39,7 @@ pub(super) fn section(
     item: Option<Item<'_, '_>>,
     validation: Option<&Validation>,
     front_ends: &[&str],
+    has_middlebox: bool,
 ) -> (Vec<GroupPlan>, bool) {
     let mut complete = true;
     let mut groups = Vec::new();
@@ -49,11 +51,9 @@ pub(super) fn section(
     for item in items {
         let Some(table) = item.table("a group `[[group]]`") else { continue };
         let room = ENTITIES_MAX.saturating_sub(taken);
-        match (Reader { cx, table: &table, front_ends, positions: &positions, room, cache: &cache }).group(
-            validation,
-            &mut running,
-            &mut named,
-        ) {
+        match (Reader { cx, table: &table, front_ends, positions: &positions, room, cache: &cache, has_middlebox })
+            .group(validation, &mut running, &mut named)
+        {
             Some(group) => {
                 taken = taken.saturating_add(group.peers());
                 groups.push(group);
@@ -73,6 +73,7 @@ pub(super) struct Reader<'t, 'c, 'i> {
     positions: &'t BTreeMap<&'t str, u16>, // of the front ends
     room: u32,                             // how many more peers there can be at most
     cache: &'t tls::CacheSize,
+    has_middlebox: bool,
 }
 
 impl<'c, 'i> Reader<'_, 'c, 'i> {
@@ -138,6 +139,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             reconnect,
             front_ends: front_ends.unwrap_or_else(all),
             requests,
+            failover: self.failover(),
             present,
         })
     }
@@ -317,6 +319,39 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             Some(given)
         });
         (constant(server), given.unwrap_or_else(|| constant(measured)))
+    }
+
+    fn failover(&self) -> Failover {
+        let mut failover = Failover::PLAIN;
+        let Some(item) = self.table.get("failover") else { return failover };
+        let Some(table) = item.table("a table, e.g. { order = \"round-robin\", black_list = \"10m\" }") else {
+            return failover;
+        };
+        if let Some(item) = table.get("order")
+            && let Some(order) = item.word()
+        {
+            failover.order = order;
+            if order == ListOrder::Middlebox && !self.has_middlebox {
+                item.wrong("names a middlebox, and there is none", "only with `[middlebox]`");
+            }
+        }
+        for key in ["black_list", "fail_back"] {
+            if let Some(item) = table.get(key).filter(|_| failover.order == ListOrder::Middlebox) {
+                item.wrong("does nothing here", "not with `order = \"middlebox\"`, which leaves peers no choice");
+            }
+        }
+        if let Some(length) = table.get("black_list").and_then(|item| item.length()) {
+            failover.black_list = length;
+        }
+        failover.fail_back = table.get("fail_back").and_then(|item| {
+            let length = item.length_or_never()?;
+            if length == Some(Span::ZERO) {
+                item.wrong("is 0s", "more than 0s, or `never`");
+            }
+            length
+        });
+        table.finish();
+        failover
     }
 
     fn front_ends(&self, item: &Item<'_, '_>) -> Option<Vec<u16>> {

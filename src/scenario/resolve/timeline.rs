@@ -1,29 +1,49 @@
-//! `[[timeline]]`: peers that come and go, paths that are cut and heal; what can never happen is an error.
+//! `[[timeline]]`: peers that come and go, paths that are cut and heal, front ends that are stopped and started; what can
+//! never happen is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::scenario::decode::Item;
+use crate::scenario::decode::{Item, Table};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::TimelineWord;
-use crate::scenario::plan::{Change, GroupPlan, TimelineEntry};
+use crate::scenario::plan::{Change, GroupPlan, Operation, TimelineEntry};
 use crate::time::{Span, Time};
 
+use super::operations::{self, Given, TARGETS_MAX, only_with};
 use super::{COUNT_MAX, within};
 
-/// The entries in order of time; those of one instant as they stand in the file.
+/// The entries about peers and those about front ends, each in order of time; those of one instant as they stand in the
+/// file.
 pub(super) fn section(
     items: Vec<Item<'_, '_>>,
     groups: &[GroupPlan],
     complete: bool,
     front_ends: &[&str],
     horizon: Span,
-) -> Vec<TimelineEntry> {
+    given: Given<'_>,
+) -> (Vec<TimelineEntry>, Vec<Operation>) {
     let positions = groups.iter().enumerate().map(|(position, group)| (group.name.as_str(), position)).collect();
     let places = front_ends.iter().copied().zip(0..).collect();
     let known = Known { groups, positions, complete, front_ends, places };
-    let mut entries: Vec<(TimelineEntry, Item<'_, '_>)> =
-        items.into_iter().filter_map(|item| Some((entry(&item, &known, horizon)?, item))).collect();
+    let (mut entries, mut done, mut targets) = (Vec::new(), Vec::new(), 0);
+    for item in items {
+        match entry(&item, &known, horizon, given) {
+            Some(Entry::Peers(entry)) => entries.push((entry, item)),
+            Some(Entry::FrontEnds(operation)) => {
+                targets += operation.stages.iter().map(Vec::len).sum::<usize>();
+                if targets > TARGETS_MAX {
+                    let most = format!("at most {TARGETS_MAX} front ends in all entries together");
+                    item.wrong("is one entry too many", most);
+                    break;
+                }
+                done.push((operation, item));
+            }
+            None => {}
+        }
+    }
     entries.sort_by_key(|(entry, _)| entry.at);
+    done.sort_by_key(|(operation, _)| operation.at);
+    operations::check(&done, given);
     let mut there: Vec<There> =
         groups.iter().map(|group| There { mostly: group.present, except: BTreeSet::new() }).collect();
     let mut cut: Vec<Cut> = groups.iter().map(|_| Cut::default()).collect();
@@ -37,7 +57,14 @@ pub(super) fn section(
             happens(entry, item, there, group);
         }
     }
-    entries.into_iter().map(|(entry, _)| entry).collect()
+    let operations = done.into_iter().map(|(operation, _)| operation).collect();
+    (entries.into_iter().map(|(entry, _)| entry).collect(), operations)
+}
+
+/// One entry.
+enum Entry {
+    Peers(TimelineEntry),
+    FrontEnds(Operation),
 }
 
 /// The groups that entries may name.
@@ -132,18 +159,40 @@ fn path_changes(entry: &TimelineEntry, item: &Item<'_, '_>, cut: &mut Cut, group
     }
 }
 
-fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<TimelineEntry> {
+fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, given: Given<'_>) -> Option<Entry> {
     let table = item.table("an entry, e.g. { at = \"23h\", do = \"leave\", group = \"rcc\" }")?;
     let at = table.need("at", "a run time, e.g. \"23h\"").and_then(|item| {
         let at = item.length()?;
         within(&item, at, horizon);
         Some(at)
     });
-    let word = table.need("do", "what happens, e.g. \"join\"").and_then(|item| item.word::<TimelineWord>());
-    let change = match word {
-        Some(TimelineWord::Peers(change)) => Some(change),
-        _ => None,
+    let word = table.need("do", "what happens, e.g. `\"leave\"` or `\"stop\"`").and_then(|item| item.word());
+    let entry = match word {
+        // Whom it is about is not known: the keys of all are taken for known.
+        None => {
+            for key in ["group", "only", "front_end", "upgrade_domain", "away", "validator", "gap"] {
+                table.get(key);
+            }
+            None
+        }
+        Some(TimelineWord::Peers(change)) => {
+            for key in ["upgrade_domain", "away", "validator", "gap"] {
+                only_with(&table, key, "what is done to front ends");
+            }
+            of_peers(&table, at, change, known).map(Entry::Peers)
+        }
+        Some(word) => {
+            for key in ["group", "only"] {
+                only_with(&table, key, "what happens to peers");
+            }
+            operations::entry(item, &table, at, word, given).map(Entry::FrontEnds)
+        }
     };
+    table.finish();
+    entry
+}
+
+fn of_peers(table: &Table<'_, '_>, at: Option<Span>, change: Change, known: &Known<'_>) -> Option<TimelineEntry> {
     let position = table.need("group", "the name of a group").and_then(|item| group(&item, known));
     let group = position.and_then(|position| known.groups.get(position));
     let only = table.get("only");
@@ -151,17 +200,16 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<Timeli
         let indices = item.indices(group.map_or(COUNT_MAX, |group| group.count), 1..=usize::MAX)?;
         exist(&indices, item, group?).then_some(indices)
     });
-    let of_path = matches!(change, Some(Change::CutOff | Change::Heal));
+    let of_path = matches!(change, Change::CutOff | Change::Heal);
     if let Some(only) = only.filter(|_| of_path) {
         only.wrong("does nothing here", "a path is cut for all of a group: give these peers a group of their own");
     }
     let front_end = table.get("front_end").map(|item| {
         if !of_path {
-            item.wrong("does nothing here", "only with `do = \"cut-off\"` and `do = \"heal\"`");
+            item.wrong("does nothing here", "not with `do = \"join\"` and `do = \"leave\"`");
         }
         front_end(&item, known)
     });
-    table.finish();
     let indices = match indices {
         Some(indices) => Some(indices?),
         None => None,
@@ -170,7 +218,7 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<Timeli
         Some(front_end) => Some(front_end?),
         None => None,
     };
-    Some(TimelineEntry { at: Time(at?.0), change: change?, group: u16::try_from(position?).ok()?, indices, front_end })
+    Some(TimelineEntry { at: Time(at?.0), change, group: u16::try_from(position?).ok()?, indices, front_end })
 }
 
 /// Whether a group has all of these indices; complains where not.

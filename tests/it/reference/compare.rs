@@ -81,6 +81,7 @@ fn kinds(what: What) -> Vec<u8> {
         // Of what the reference does not know yet.
         What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
         What::LookUp | What::LookedUp | What::Rejoined => vec![],
+        What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
         What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
     }
@@ -92,17 +93,20 @@ fn is_known(plan: &Plan) -> bool {
 }
 
 /// The plan without what the reference does not know yet: back-offs, time-outs of steps and limits (rules 5 and 14),
-/// look-ups (rule 4), requests (rule 28).
+/// look-ups (rule 4), pools, front ends stopped, the middlebox and failing over (rules 25 to 27), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
         (group.requests, group.timeouts) = (None, plain.timeouts);
+        group.failover = plain.failover;
         group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
     }
     for front_end in &mut plan.front_ends {
         (front_end.notices, front_end.limits) = (false, Limits::default());
     }
     plan.lookups = Lookups::default();
+    (plan.pool, plan.middlebox) = (None, None);
+    plan.operations.clear();
     plan
 }
 
