@@ -272,6 +272,7 @@ impl Run<'_> {
     pub(super) fn no_port(&mut self, now: Time, who: u32, group: usize) {
         self.figures[usize::from(self.groups[group].cell)].no_port += 1;
         self.decide(now, who, What::NoPort, 0);
+        self.aside_of_try(now, who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         row.started = now;
@@ -299,6 +300,7 @@ impl Run<'_> {
         self.gives_port_back(now, who, group, true);
         if self.takes_port(now, who, group) {
             self.syn_by_steps(learned, who, group);
+            self.aside_of_syn(learned, who, group);
         } else {
             self.no_port(now, who, group);
         }

@@ -537,6 +537,30 @@ fn rule_10_a_port_rests_only_if_its_peer_had_the_answer_to_whatever_syn_it_was()
     }
 }
 
+#[test]
+fn rules_10_and_14_a_planned_reconnect_that_needs_a_port_has_the_time_outs_of_its_steps() {
+    let mut plan = story(peers("p", 1, 1_000), 20);
+    plan.refresh = Some(Refresh { act: Act::Reconnect(Initiator::Peer), ..refresh_in_place(Span(10 * SECOND)) });
+    plan.groups[0].tcp.ports = Some(5);
+    plan.groups[0].timeouts.connect = Some(Span(1_200 * MILLI));
+    plan.timeline = vec![entry_ms(9_900, Change::CutOff)];
+    assert_eq!(at(&seen(&plan).1, 0, What::GaveUp, 2)[0], 11_200 * MILLI);
+}
+
+#[test]
+fn rules_10_and_13_connect_runs_from_the_try_that_had_no_port_whatever_else_is_set() {
+    for connect in [None, Some(Span(60 * SECOND))] {
+        let mut plan = story(peers("p", 2, 1_000), 8);
+        (plan.groups[0].tcp.ports, plan.groups[0].tcp.addresses) = (Some(1), Some(1));
+        plan.groups[0].timeouts.connect = connect;
+        plan.front_ends[0].start_up = Dist::Constant(Span(2 * SECOND));
+        let (outcome, _) = seen(&plan);
+        // No port at 0 s, a SYN at 5 s, valid at 6.6 s, which the peer hears at 7.1 s.
+        let longest = outcome.meters.histogram(Metric::Connect, 0, Cause::Initial).expect("a sample").max();
+        assert!(longest.abs_diff(7_100 * MILLI) < 10 * MILLI, "{longest}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 50, rng_seed: proptest::test_runner::RngSeed::Fixed(42), failure_persistence: None, ..ProptestConfig::default() })]
 
