@@ -9,6 +9,7 @@
 
 mod agenda;
 mod books;
+mod comeback;
 mod compare;
 mod connect;
 mod listen;

@@ -8,7 +8,7 @@ use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
 /// The counters of one group, in the order in which they close a digest.
-pub(super) const COUNTERS: [Counter; 15] = [
+pub(super) const COUNTERS: [Counter; 16] = [
     Counter::Dues,
     Counter::ValidInPlace,
     Counter::ValidByReconnect,
@@ -24,7 +24,11 @@ pub(super) const COUNTERS: [Counter; 15] = [
     Counter::TimeOuts,
     Counter::Valids,
     Counter::UnfinishedConnects,
+    Counter::Stopped,
 ];
+
+/// So many of them are in every digest, the others only where they count something.
+const ALWAYS: usize = 15;
 
 pub(super) struct Books {
     pub(super) decisions: Vec<Decision>,
@@ -94,8 +98,13 @@ impl Books {
                 numbers.extend([bucket.value_iterated_to(), bucket.count_since_last_iteration()]);
             }
         }
-        numbers.extend(self.counters.iter().flatten());
+        numbers.extend(self.counters.iter().flat_map(|counters| &counters[..ALWAYS]));
         numbers.push(self.excluded);
+        for (group, counters) in self.counters.iter().enumerate() {
+            for (counter, n) in counters.iter().enumerate().skip(ALWAYS).filter(|(_, n)| **n > 0) {
+                numbers.extend([counter as u64, group as u64, *n]);
+            }
+        }
         numbers.extend(self.handshakes.iter().flatten().flat_map(Handshakes::numbers));
         numbers
     }

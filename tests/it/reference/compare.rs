@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
 use refresh_sim::policy::lookup::Lookups;
-use refresh_sim::policy::{Limits, Reconnect};
+use refresh_sim::policy::{ConnectLimit, Limits};
 use refresh_sim::scenario::plan::{GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
@@ -79,7 +79,7 @@ fn kinds(what: What) -> Vec<u8> {
         What::Dropped => vec![0, 1, 2, 3],       // accept, flight, validation of a new connection, in place
         What::Handshake => vec![0, 1, 2],        // without a session, resumed, declined
         // Of what the reference does not know yet.
-        What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
+        What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
         What::LookUp | What::LookedUp | What::Rejoined => vec![],
         What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
         What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
@@ -92,14 +92,15 @@ fn is_known(plan: &Plan) -> bool {
     known(plan.clone()) == *plan
 }
 
-/// The plan without what the reference does not know yet: back-offs, time-outs of steps and limits (rules 5 and 14),
+/// The plan without what the reference does not know yet: time-outs of steps and limits (rules 5 and 14), what peers of a group share and time-outs that stretch (rule 14),
 /// look-ups (rule 4), pools, front ends stopped, the middlebox and failing over (rules 25 to 27), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
         (group.requests, group.timeouts) = (None, plain.timeouts);
         group.failover = plain.failover;
-        group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
+        (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
+        group.reconnect.stretch_attempt = false;
     }
     for front_end in &mut plan.front_ends {
         (front_end.notices, front_end.limits) = (false, Limits::default());

@@ -1,7 +1,7 @@
 //! A peer's way to an established connection, and its losses (rules 11 to 15, 26).
 
 use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::rng::{Purpose, When};
+use refresh_sim::rng::Purpose;
 use refresh_sim::scenario::plan::Start;
 use refresh_sim::time::{Span, Time};
 
@@ -25,6 +25,7 @@ impl World<'_> {
         (of.present, of.starts_valid) = (true, starts_valid);
         (of.cause, of.first_syn, of.without_since) = (Cause::Initial, None, self.now);
         of.when.attempt = 0;
+        self.forget_failures(peer);
         self.of_peer(peer, What::Join, 0);
         if !starts_valid {
             self.attempt(peer);
@@ -101,8 +102,9 @@ impl World<'_> {
     }
 
     pub(super) fn counts_as_attempt(&mut self, connection: usize) {
-        let of = &self.connections[connection];
-        self.books.count(self.peers[of.peer].group, Counter::Attempts);
+        let peer = self.connections[connection].peer;
+        self.round_goes_on(peer, self.connections[connection].syn);
+        self.books.count(self.peers[peer].group, Counter::Attempts);
     }
 
     /// Rule 12: a message arrives, after so many flights of the server.
@@ -200,6 +202,7 @@ impl World<'_> {
         of.cause = Cause::Recovery;
         of.when.attempt = 0;
         of.when.episode += 1;
+        self.connection_has_ended(peer, false);
     }
 
     /// A peer hears that its try has failed, or its connection is lost; of one that it has given up it hears nothing.
@@ -249,13 +252,9 @@ impl World<'_> {
         if list > 1 {
             self.refresh_moves(peer);
         }
-        if (attempt + 1).is_multiple_of(list as u32) {
-            let when = When { attempt, ..self.peers[peer].when };
-            let bits = self.draw(peer, Purpose::ReconnectDelay, when, 0);
-            let delay = self.group(peer).reconnect.delay.sample(bits);
-            self.wait(peer, delay);
-        } else {
-            self.attempt(peer);
+        match self.after_failure(peer, attempt) {
+            Some(wait) => self.wait(peer, wait),
+            None => self.stops_trying(peer),
         }
     }
 
@@ -269,9 +268,8 @@ impl World<'_> {
         self.close_outage(peer, self.now);
         let of = &mut self.peers[peer];
         (of.without_since, of.first_syn) = (self.now, None);
-        let bits = self.draw(peer, Purpose::ReconnectDelay, when, 1);
-        let first = self.group(peer).reconnect.first.sample(bits);
-        self.wait(peer, first);
+        let wait = self.after_loss(peer, when);
+        self.wait(peer, wait);
     }
 
     fn wait(&mut self, peer: usize, length: Span) {

@@ -237,6 +237,7 @@ impl World<'_> {
             self.close_port(connection);
         }
         self.connections[connection].stage = Stage::Gone;
+        self.connection_has_ended(peer, true);
         let learned = match initiator {
             Initiator::FrontEnd => self.end_heard(connection),
             Initiator::Peer => self.now,
@@ -296,6 +297,7 @@ impl World<'_> {
     /// A connection is valid from now on, and may close a refresh.
     pub(super) fn valid(&mut self, connection: usize) {
         self.connections[connection].stage = Stage::Valid(self.now);
+        self.peers[self.connections[connection].peer].failures.valid_since = self.now;
         let (peer, cause) = (self.connections[connection].peer, self.connections[connection].cause);
         let ends = self.peers[peer].open.map(|open| if open.lost { Ends::Recovered } else { Ends::ValidByReconnect });
         self.of_peer(peer, What::Valid, cause as u8 + 16 * ends.map_or(0, |ends| ends as u8));

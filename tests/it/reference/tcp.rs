@@ -18,6 +18,7 @@ impl World<'_> {
     pub(super) fn has_port(&mut self, connection: usize) -> bool {
         let peer = self.connections[connection].peer;
         let has = self.take_port(connection, false);
+        self.round_goes_on(peer, self.now);
         if !has {
             let group = self.peers[peer].group;
             self.books.paths[group].no_port += 1;

@@ -9,6 +9,7 @@ use refresh_sim::validate::ValidatorMaker;
 
 use super::agenda::{Agenda, Class, Step};
 use super::books::Books;
+use super::comeback::Failures;
 use super::measures::Outage;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
@@ -31,6 +32,7 @@ pub(super) struct Peer {
     /// Why it is connecting.
     pub(super) cause: Cause,
     pub(super) when: When,
+    pub(super) failures: Failures,
     /// Its first SYN since it has been without a connection.
     pub(super) first_syn: Option<Time>,
     /// Since when it knows that it has none.
@@ -297,6 +299,7 @@ impl Peer {
             connection: None,
             cause: Cause::Initial,
             when: When::default(),
+            failures: Failures::default(),
             first_syn: None,
             without_since: Time::ZERO,
             outage: Outage::default(),
