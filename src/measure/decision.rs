@@ -273,7 +273,8 @@ impl Digest {
     /// Adds numbers that close the stream.
     pub fn close_with(&mut self, numbers: impl IntoIterator<Item = u64>) {
         self.flush();
-        let bytes: Vec<u8> = numbers.into_iter().flat_map(u64::to_le_bytes).collect();
+        let mut bytes = Vec::new();
+        numbers.into_iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
         self.hasher.update(&bytes);
     }
 
