@@ -97,7 +97,7 @@ pub struct Listener {
     half_open: u64,
     /// When those leave that will never be completed.
     leaving: BinaryHeap<Reverse<Time>>,
-    /// Rows whose final ACK was ignored, and when their SYN-ACK first went out.
+    /// Rows whose final ACK was ignored or held up by a cut, and when their SYN-ACK first went out.
     ignored: BTreeMap<u32, Time>,
 }
 
@@ -172,9 +172,15 @@ impl Listener {
         self.accepting = self.accepting.saturating_sub(1);
     }
 
-    /// The final ACK of `row` is ignored: when its SYN-ACK first went out, which is `first` if this is the first time.
+    /// The final ACK of `row` is ignored, or comes late: when its SYN-ACK first went out, which is `first` if this is the
+    /// first time.
     pub fn first_syn_ack(&mut self, row: u32, first: Time) -> Time {
         *self.ignored.entry(row).or_insert(first)
+    }
+
+    /// When the SYN-ACK of `row` first went out, if that was kept.
+    pub fn kept_syn_ack(&self, row: u32) -> Option<Time> {
+        self.ignored.get(&row).copied()
     }
 
     /// The process crashed. What was complete stays with the kernel, if the process stays in memory; a handshake under way

@@ -78,7 +78,7 @@ impl Run<'_> {
             let group = self.group_of(who);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;
             // Nobody asks for its SYN; a bound of ports may be passed.
-            self.takes_port(now, who, group);
+            self.holds_port(who, group);
             self.front_ends[place].members.add(who);
             self.visit(now, who, group).become_valid();
             self.world.requests_open(&self.groups[group], who, now);

@@ -4,7 +4,7 @@
 //! step of its own (see `visit`). Nothing is kept of a peer: which SYN arrives when is a function of the first one's
 //! instant (see `way`).
 
-use crate::frontend::{Arrival, FinalAck, Life, Port, Step, Unanswered, Wake, syn_ack_again};
+use crate::frontend::{Arrival, FinalAck, Life, Port, Row, Step, Unanswered, Wake, syn_ack_again};
 use crate::measure::{Cause, Counter, RecordKind, What};
 use crate::policy::Initiator;
 use crate::policy::tcp::SYN_ACK_GIVE_UP;
@@ -13,6 +13,11 @@ use crate::time::{Span, Time};
 use super::connection::Why;
 use super::engine::Run;
 use super::way::Trip;
+
+/// Whether the peer of a valid connection has not heard of it yet.
+fn awaits_news(row: &Row, now: Time) -> bool {
+    row.next > now && row.next != Time::NEVER
+}
 
 impl Run<'_> {
     /// What messages of a peer meet on their way.
@@ -25,8 +30,15 @@ impl Run<'_> {
     /// A try whose SYN is looked at when it arrives.
     pub(super) fn syn_by_steps(&mut self, sent: Time, who: u32, group: usize) -> Cause {
         self.rows[who as usize].started = sent;
-        let arrives = self.trip(who, group).next_syn(None);
-        self.visit(sent, who, group).begin_attempt(sent, Step::SynSent, arrives)
+        let trip = self.trip(who, group);
+        let arrives = trip.next_syn(None);
+        let gives_up = arrives == trip.gives_up();
+        let cause = self.visit(sent, who, group).begin_attempt(sent, Step::SynSent, arrives);
+        if gives_up {
+            // Before its first SYN has arrived: a deadline and no arrival.
+            self.world.wake(arrives, who, Wake::BackOff);
+        }
+        cause
     }
 
     /// A SYN arrives, or the peer's stack has waited long enough.
@@ -71,6 +83,11 @@ impl Run<'_> {
             front_end.listener.leave(who, now + SYN_ACK_GIVE_UP);
             return self.fall_silent(now, who, Unanswered::GivenUp);
         }
+        if arrives != now + self.trip(who, group).syn_ack_takes() {
+            // Held up by a cut: when the SYN-ACK went out does not follow from when its answer comes.
+            let place = usize::from(self.rows[who as usize].place());
+            self.front_ends[place].listener.first_syn_ack(who, now);
+        }
         let row = &mut self.rows[who as usize];
         row.set_step(Step::FlightSent);
         row.next = arrives;
@@ -80,19 +97,33 @@ impl Run<'_> {
         self.limits_start(now, who, group);
     }
 
+    /// When the SYN-ACK went out whose answer has not arrived yet.
+    fn syn_ack_sent(&self, who: u32, group: usize) -> Time {
+        let row = &self.rows[who as usize];
+        let kept = self.front_ends[usize::from(row.place())].listener.kept_syn_ack(who);
+        kept.unwrap_or_else(|| row.next - self.trip(who, group).syn_ack_takes())
+    }
+
     fn syn_refused(&mut self, now: Time, who: u32, group: usize, detail: u8) {
         self.decide(now, who, What::Refused, detail);
         self.reset_on_arrival(now, who, group);
     }
 
-    /// A reset answers what arrives of a try.
+    /// A reset answers the SYN of a try.
     fn reset_on_arrival(&mut self, now: Time, who: u32, group: usize) {
         let trip = self.trip(who, group);
         let heard = trip.news_of_the_end(now + trip.rtt().half());
+        let gives_up = trip.gives_up();
         let row = &mut self.rows[who as usize];
-        row.set_step(Step::RefusalSent);
-        row.next = heard;
-        self.world.wake(heard, who, Wake::Message);
+        if heard < gives_up {
+            row.set_step(Step::RefusalSent);
+            row.next = heard;
+            self.world.wake(heard, who, Wake::Message);
+        } else {
+            // The reset comes too late.
+            row.next = gives_up;
+            self.world.wake(gives_up, who, Wake::BackOff);
+        }
     }
 
     /// Nothing comes back: the peer's stack sends again, or gives up.
@@ -176,7 +207,9 @@ impl Run<'_> {
         }
         for who in self.groups[group].first..self.groups[group].first + self.groups[group].peers {
             let row = &self.rows[who as usize];
-            if row.step() == Step::Valid && front_end.is_none_or(|place| place == row.place()) {
+            // Who has not heard yet that it is connected does not probe.
+            let established = row.step() == Step::Valid && !awaits_news(row, now);
+            if established && front_end.is_none_or(|place| place == row.place()) {
                 // Of a path that was cut before, it may have been over already.
                 let Some(noticed) = self.trip(who, group).notices_cut(now).filter(|at| *at >= now) else { continue };
                 self.world.wake(noticed, who, Wake::BackOff);
@@ -187,7 +220,7 @@ impl Run<'_> {
     /// A wake-up of a valid peer: its keep-alive has failed, unless that belongs to another connection or cut.
     pub(super) fn keep_alive_fails(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
-        if self.trip(who, group).notices_cut(now) != Some(now) {
+        if self.trip(who, group).notices_cut(now) != Some(now) || awaits_news(&self.rows[who as usize], now) {
             return;
         }
         self.lose(now, who, group, Why::KeepAlive, now);
@@ -199,6 +232,13 @@ impl Run<'_> {
     #[inline]
     pub(super) fn takes_port(&mut self, now: Time, who: u32, group: usize) -> bool {
         self.ports.is_empty() || self.takes_bounded_port(now, who, group)
+    }
+
+    /// A connection that is there from the beginning has a port, even where there are fewer.
+    pub(super) fn holds_port(&mut self, who: u32, group: usize) {
+        if let Some(Some(ports)) = self.ports.get_mut(group) {
+            ports.hold(who, &self.groups[group]);
+        }
     }
 
     fn takes_bounded_port(&mut self, now: Time, who: u32, group: usize) -> bool {
@@ -218,7 +258,9 @@ impl Run<'_> {
     pub(super) fn is_connected(&self, now: Time, who: u32, group: usize) -> bool {
         let row = &self.rows[who as usize];
         match row.step() {
-            Step::FlightSent if row.flight() == 0 => row.started + self.trip(who, group).syn_ack_exchange() <= now,
+            Step::FlightSent if row.flight() == 0 => {
+                self.syn_ack_sent(who, group) + self.trip(who, group).syn_ack_exchange().half() <= now
+            }
             Step::FlightSent | Step::InJob | Step::Valid | Step::Silent | Step::AckIgnored => true,
             Step::Absent | Step::BackOff | Step::SynSent | Step::RefusalSent | Step::ResetSent | Step::Promised => {
                 false
@@ -230,6 +272,7 @@ impl Run<'_> {
     pub(super) fn no_port(&mut self, now: Time, who: u32, group: usize) {
         self.figures[usize::from(self.groups[group].cell)].no_port += 1;
         self.decide(now, who, What::NoPort, 0);
+        self.aside_of_try(now, who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         row.started = now;
@@ -257,6 +300,7 @@ impl Run<'_> {
         self.gives_port_back(now, who, group, true);
         if self.takes_port(now, who, group) {
             self.syn_by_steps(learned, who, group);
+            self.aside_of_syn(learned, who, group);
         } else {
             self.no_port(now, who, group);
         }

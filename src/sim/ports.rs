@@ -61,9 +61,14 @@ impl Ports {
         if u64::from(pool.held) + pool.resting.len() as u64 >= max {
             return false;
         }
-        pool.held += 1;
-        self.holds[(who - self.first) as usize] = true;
+        self.hold(who, group);
         true
+    }
+
+    /// A port of `who`, which has none, beyond the bound if need be.
+    pub(super) fn hold(&mut self, who: u32, group: &Group) {
+        self.pool(who, group).held += 1;
+        self.holds[(who - self.first) as usize] = true;
     }
 
     /// The connection of `who` is no more; its port rests if this end closed it.

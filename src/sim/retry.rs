@@ -125,18 +125,24 @@ impl Run<'_> {
         }
     }
 
+    /// The peer makes a try, or would if it had a port: what is counted from there.
+    pub(super) fn aside_of_try(&mut self, now: Time, who: u32, group: usize) {
+        let (attempt, round) = (self.rows[who as usize].attempt, self.round(group));
+        let Some(aside) = self.asides.get_mut(who as usize) else { return };
+        if attempt == 0 {
+            aside.first_syn = now;
+        }
+        if attempt.is_multiple_of(round) {
+            aside.round_started = now;
+        }
+    }
+
     fn keep_syn(&mut self, sent: Time, who: u32, group: usize) {
         let row = self.rows[who as usize];
         let stretched = self.stretched_timeout(who, group, &row);
         let connect = self.connect_timeout(who, group);
-        let round = self.round(group);
+        self.aside_of_try(sent, who, group);
         let Some(aside) = self.asides.get_mut(who as usize) else { return };
-        if row.attempt == 0 {
-            aside.first_syn = sent;
-        }
-        if row.attempt.is_multiple_of(round) {
-            aside.round_started = sent;
-        }
         aside.arrived = Time::NEVER;
         aside.attempt_deadline = stretched.map_or(Time::NEVER, |timeout| sent + timeout);
         let stretches = aside.attempt_deadline;

@@ -64,6 +64,15 @@ impl Way {
         let (from, until) = cuts[nth];
         (at < until).then_some((nth, from, until))
     }
+
+    /// When what would arrive at `at` does: sent again after the cut that it falls into, and after the one that this
+    /// falls into.
+    fn after_cuts(&self, place: u16, mut at: Time) -> Time {
+        while let Some((_, _, until)) = self.cut(place, at) {
+            at = until + RETRANSMISSION;
+        }
+        at
+    }
 }
 
 /// When the path to the front end at `place` is cut; `None`: to one that no entry names.
@@ -184,18 +193,31 @@ impl Trip<'_> {
     /// what is lost of it sent again. `None`: sent again so often that the connection is dead.
     fn round_takes(&self, flight: u16) -> Option<Span> {
         let exchange = self.exchange(ROUNDS + flight);
-        let Some(way) = self.way else { return Some(exchange) };
+        let again: u32 = self.round_repeats(flight)?.iter().sum();
+        Some(exchange + (exchange + RETRANSMISSION).times(u64::from(again)))
+    }
+
+    /// How often a flight of the front end, and the answer to it, are sent again; `None`: so often that the connection is
+    /// dead.
+    fn round_repeats(&self, flight: u16) -> Option<[u32; 2]> {
+        let Some(way) = self.way else { return Some([0; 2]) };
         let repeats = |message| way.loss.repeats(self.loss_bits(ROUNDS + flight, message));
         // The SYN-ACK has got through, or the SYN would not count as answered.
         let first = if flight == 0 { Some(0) } else { repeats(0) };
-        let again = u64::from(first? + repeats(1)?);
-        Some(exchange + (exchange + RETRANSMISSION).times(again))
+        Some([first?, repeats(1)?])
     }
 
     /// When the peer's next flight arrives, after the front end's flight number `flight` (0: the SYN-ACK) went out now
     /// and the peer computes for `thinks`. `NEVER` if it never does.
     pub(super) fn round_ends(&self, now: Time, flight: u16, thinks: Span) -> Time {
-        self.round_takes(flight).map_or(Time::NEVER, |takes| self.after_cut(now + takes + thinks))
+        let exchange = self.exchange(ROUNDS + flight);
+        let Some([again, answered_again]) = self.round_repeats(flight) else { return Time::NEVER };
+        let copies = |n: u32| (exchange + RETRANSMISSION).times(u64::from(n));
+        // Each of the two may fall into a cut. (The SYN-ACK does not, or the SYN would not count as answered.)
+        let heard = now + copies(again) + exchange.half();
+        let heard = if flight == 0 { heard } else { self.after_cuts(heard) };
+        let back = Span(exchange.0 - exchange.half().0);
+        self.after_cuts(heard + thinks + copies(answered_again) + back)
     }
 
     /// When the peer has the front end's flight number `flight` (1: the first), which goes out now.
@@ -206,13 +228,12 @@ impl Trip<'_> {
             Some(way) => way.loss.repeats(self.loss_bits(ROUNDS + flight, 0)),
         };
         let takes = |again: u32| exchange.half() + (exchange + RETRANSMISSION).times(u64::from(again));
-        again.map_or(Time::NEVER, |again| self.after_cut(now + takes(again)))
+        again.map_or(Time::NEVER, |again| self.after_cuts(now + takes(again)))
     }
 
-    /// What would arrive at `at`, or a retransmission after the cut that it falls into.
-    fn after_cut(&self, at: Time) -> Time {
-        let cut = self.way.and_then(|way| way.cut(self.place(), at));
-        cut.map_or(at, |(_, _, until)| until + RETRANSMISSION)
+    /// What would arrive at `at`, or the retransmission after the cuts that it falls into.
+    fn after_cuts(&self, at: Time) -> Time {
+        self.way.map_or(at, |way| way.after_cuts(self.place(), at))
     }
 
     /// When the peer hears the verdict that is given now.
@@ -221,7 +242,7 @@ impl Trip<'_> {
         let exchange = self.exchange(NEWS);
         let Some(again) = way.loss.repeats(self.loss_bits(NEWS, 0)) else { return TOO_LATE };
         let heard = now + exchange.half() + (exchange + RETRANSMISSION).times(u64::from(again));
-        self.after_cut(heard).min(TOO_LATE)
+        self.after_cuts(heard).min(TOO_LATE)
     }
 
     /// When the peer notices the end of its connection, of which a reset would tell it at `at`: behind a cut by its
@@ -235,9 +256,10 @@ impl Trip<'_> {
     pub(super) fn news_from(&self, place: u16, at: Time) -> Time {
         let Some(way) = self.way else { return at };
         let Some((nth, from, until)) = way.cut(place, at) else { return at };
-        let healed = until + RETRANSMISSION;
+        let healed = way.after_cuts(place, until + RETRANSMISSION);
         match self.keep_alive_fails_at(way, nth, from) {
-            Some(noticed) if noticed >= at => healed.min(noticed),
+            // One that would fail only after the path has healed does not fail.
+            Some(noticed) if noticed >= at && noticed < until => noticed,
             _ => healed,
         }
     }

@@ -447,6 +447,120 @@ fn rule_11_a_cut_to_one_front_end_leaves_the_other() {
     assert_eq!(outcome.records.iter().filter(told).count(), 1);
 }
 
+/// An instant in ms.
+fn entry_ms(at: u64, change: Change) -> TimelineEntry {
+    TimelineEntry { at: Time(at * MILLI), ..entry(0, change, 0) }
+}
+
+#[test]
+fn rule_11_what_would_come_again_in_the_next_cut_comes_after_that() {
+    let mut plan = story(peers("p", 1, 1_000), 60);
+    let changes = [(1_200, Change::CutOff), (10_000, Change::Heal), (10_100, Change::CutOff), (20_000, Change::Heal)];
+    plan.timeline = changes.map(|(at, change)| entry_ms(at, change)).to_vec();
+    // The first message would arrive at 1.5 s, then at 10.2 s, and does at 20.2 s.
+    assert_eq!(valid(&seen(&plan).1, 0), [20_300 * MILLI]);
+}
+
+#[test]
+fn rule_11_a_flight_of_the_front_end_that_falls_into_a_cut_is_late_too() {
+    let mut group = GroupPlan { transport: Transport::Tls, flights: vec![millis(100)], ..peers("p", 1, 1_000) };
+    group.certificate = Some(refresh_sim::validate::CertificateState::Valid);
+    let mut plan = story(group, 60);
+    plan.timeline = vec![entry_ms(2_000, Change::CutOff), entry_ms(2_200, Change::Heal)];
+    // The flight goes out at 1.6 s and would be there at 2.1 s: it is at 2.4 s, and the answer to it at 2.9 s.
+    assert_eq!(valid(&seen(&plan).1, 0), [3_000 * MILLI]);
+}
+
+#[test]
+fn rule_11_who_has_not_heard_that_it_is_connected_does_not_probe() {
+    let mut plan = story(peers("p", 1, 2_000), 60);
+    plan.groups[0].tcp.keep_alive = Some(KeepAlive { interval: Span(SECOND), count: 1 });
+    let lost = |plan: &Plan| at(&seen(plan).1, 0, What::Lost, 4).len();
+    // Valid at 3.1 s, which the peer would hear at 4.1 s.
+    plan.timeline = vec![entry_ms(4_000, Change::CutOff)];
+    assert_eq!(lost(&plan), 0);
+    plan.timeline = vec![entry_ms(4_200, Change::CutOff)];
+    assert_eq!(lost(&plan), 1);
+}
+
+#[test]
+fn rule_11_a_keep_alive_that_would_fail_only_after_the_path_has_healed_does_not() {
+    let mut plan = story(peers("p", 1, 0), 60);
+    plan.refresh = Some(refresh_in_place(Span(10 * SECOND)));
+    plan.timeline = vec![entry(5, Change::CutOff, 0), entry(30, Change::Heal, 0)];
+    // It would fail between 30.05 and 30.06 s.
+    plan.groups[0].tcp.keep_alive = Some(KeepAlive { interval: Span(10 * MILLI), count: 2_505 });
+    let mut all = All::default();
+    run_with(&plan, &Faults, &mut all).expect("it runs");
+    assert_eq!(at(&all.0, 0, What::Attempt, Cause::Recovery as u8)[0], 30_200 * MILLI);
+}
+
+#[test]
+fn rule_10_a_stack_gives_up_before_anything_of_that_instant_arrives_and_a_reset_may_come_too_late() {
+    let give_up = |ms: u64| SynSchedule::custom(vec![], Span(ms * MILLI)).expect("it rises");
+    let mut plan = story(peers("p", 1, 2_000), 10).with_group(peers("q", 1, 4_000));
+    plan.front_ends[0].start_up = Dist::Constant(Span(5 * SECOND));
+    plan.groups[1].tcp.syn = give_up(1_000);
+    let (_, seen) = seen(&plan);
+    let order: Vec<(What, u32)> = seen.iter().filter(|d| d.at.0 == SECOND).map(|d| (d.what, d.who)).collect();
+    assert_eq!(order, [(What::GaveUp, 1), (What::Refused, 0)]);
+    // Refused at 1 s, which it would hear at 2 s.
+    plan.groups[0].tcp.syn = give_up(1_999);
+    let (_, seen) = self::seen(&plan);
+    assert_eq!((at(&seen, 0, What::Refused, 0)[0], at(&seen, 0, What::GaveUp, 5)[0]), (SECOND, 1_999 * MILLI));
+}
+
+#[test]
+fn rule_10_each_connection_from_the_beginning_has_a_port_even_where_there_are_fewer() {
+    let mut plan = story(peers("p", 2, 0), 20);
+    plan.start = refresh_sim::scenario::plan::Start::Established;
+    (plan.groups[0].tcp.ports, plan.groups[0].tcp.addresses) = (Some(1), Some(1));
+    plan.groups[0].tcp.time_wait = Span(MILLI);
+    for (at, change) in [(5, Change::Leave), (6, Change::Join)] {
+        plan.timeline.push(TimelineEntry { indices: Some(vec![0]), ..entry(at, change, 0) });
+    }
+    // The other one still holds the only port.
+    assert_eq!(at(&seen(&plan).1, 0, What::NoPort, 0)[0], 6 * SECOND);
+}
+
+#[test]
+fn rule_10_a_port_rests_only_if_its_peer_had_the_answer_to_whatever_syn_it_was() {
+    for (timeout, rests) in [(1_150, false), (1_200, true)] {
+        let mut plan = story(peers("p", 1, 200), 10);
+        // The SYN of 0 s meets a cut; that of 1 s has its answer at 1.2 s.
+        plan.timeline = vec![entry_ms(0, Change::CutOff), entry_ms(500, Change::Heal)];
+        plan.groups[0].attempt_timeout = Some(Span(timeout * MILLI));
+        plan.groups[0].tcp.ports = Some(1);
+        let (_, seen) = seen(&plan);
+        assert_eq!(at(&seen, 0, What::GaveUp, 0)[0], timeout * MILLI);
+        assert_eq!(!at(&seen, 0, What::NoPort, 0).is_empty(), rests, "given up at {timeout} ms");
+    }
+}
+
+#[test]
+fn rules_10_and_14_a_planned_reconnect_that_needs_a_port_has_the_time_outs_of_its_steps() {
+    let mut plan = story(peers("p", 1, 1_000), 20);
+    plan.refresh = Some(Refresh { act: Act::Reconnect(Initiator::Peer), ..refresh_in_place(Span(10 * SECOND)) });
+    plan.groups[0].tcp.ports = Some(5);
+    plan.groups[0].timeouts.connect = Some(Span(1_200 * MILLI));
+    plan.timeline = vec![entry_ms(9_900, Change::CutOff)];
+    assert_eq!(at(&seen(&plan).1, 0, What::GaveUp, 2)[0], 11_200 * MILLI);
+}
+
+#[test]
+fn rules_10_and_13_connect_runs_from_the_try_that_had_no_port_whatever_else_is_set() {
+    for connect in [None, Some(Span(60 * SECOND))] {
+        let mut plan = story(peers("p", 2, 1_000), 8);
+        (plan.groups[0].tcp.ports, plan.groups[0].tcp.addresses) = (Some(1), Some(1));
+        plan.groups[0].timeouts.connect = connect;
+        plan.front_ends[0].start_up = Dist::Constant(Span(2 * SECOND));
+        let (outcome, _) = seen(&plan);
+        // No port at 0 s, a SYN at 5 s, valid at 6.6 s, which the peer hears at 7.1 s.
+        let longest = outcome.meters.histogram(Metric::Connect, 0, Cause::Initial).expect("a sample").max();
+        assert!(longest.abs_diff(7_100 * MILLI) < 10 * MILLI, "{longest}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 50, rng_seed: proptest::test_runner::RngSeed::Fixed(42), failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -9,11 +9,16 @@
 
 mod agenda;
 mod books;
+mod comeback;
 mod compare;
 mod connect;
+mod listen;
 mod measures;
+mod path;
 mod process;
 mod question;
 mod queue;
 mod refresh;
+mod tcp;
+mod tls;
 mod world;

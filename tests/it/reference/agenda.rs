@@ -26,6 +26,10 @@ pub(super) enum Step {
     WaitOver { front_end: usize, worker: usize, hold: u64 },
     /// A try has taken too long.
     TimeOut { connection: usize },
+    /// A peer's TCP has waited long enough for an answer to its SYNs.
+    StackGivesUp { connection: usize },
+    /// A peer's keep-alive has waited long enough.
+    KeepAliveFails { connection: usize },
     /// A peer has waited long enough before its next try.
     WaitEnds { peer: usize, wait: u64 },
     /// The dump of a crashed process is written.
@@ -36,8 +40,10 @@ pub(super) enum Step {
     ProcessStarts { front_end: usize },
     /// A process serves.
     ServiceStarts { front_end: usize },
-    /// A SYN reaches its host.
-    Syn { connection: usize },
+    /// The planned end of a connection reaches its peer, which sends its SYN for another.
+    PlannedSyn { connection: usize },
+    /// A SYN reaches its host; `copy` says which of its try.
+    Syn { connection: usize, copy: u16 },
     /// The message of a peer that follows `flights` flights of the server arrives.
     Message { connection: usize, flights: usize },
     /// A peer hears that its connection has ended: by a reset or a rejection.

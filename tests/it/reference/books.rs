@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use refresh_sim::measure::{Cause, Counter, Decision, Digest, Metric};
+use refresh_sim::measure::{Cause, Counter, Decision, Digest, Handshakes, Metric};
+use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
 /// The counters of one group, in the order in which they close a digest.
-pub(super) const COUNTERS: [Counter; 15] = [
+pub(super) const COUNTERS: [Counter; 16] = [
     Counter::Dues,
     Counter::ValidInPlace,
     Counter::ValidByReconnect,
@@ -23,7 +24,11 @@ pub(super) const COUNTERS: [Counter; 15] = [
     Counter::TimeOuts,
     Counter::Valids,
     Counter::UnfinishedConnects,
+    Counter::Stopped,
 ];
+
+/// So many of them are in every digest, the others only where they count something.
+const ALWAYS: usize = 15;
 
 pub(super) struct Books {
     pub(super) decisions: Vec<Decision>,
@@ -31,13 +36,31 @@ pub(super) struct Books {
     pub(super) counters: Vec<[u64; COUNTERS.len()]>,
     pub(super) excluded: u64,
     pub(super) latencies: BTreeMap<(Metric, usize, Cause), Histogram<u64>>,
+    /// Of groups that have TLS settings.
+    pub(super) handshakes: Vec<Option<Handshakes>>,
+    /// Of each group.
+    pub(super) paths: Vec<PathFigures>,
     from: Time,
 }
 
+/// What the way to the front ends did to a group.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct PathFigures {
+    /// SYNs without an answer.
+    pub(super) unanswered: u64,
+    /// Final ACKs that were ignored.
+    pub(super) ignored: u64,
+    /// Tries that there were not, for want of a port.
+    pub(super) no_port: u64,
+}
+
 impl Books {
-    pub(super) fn new(groups: usize, from: Time) -> Books {
-        let counters = vec![[0; COUNTERS.len()]; groups.max(1)];
-        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), from }
+    pub(super) fn new(plan: &Plan) -> Books {
+        let counters = vec![[0; COUNTERS.len()]; plan.groups.len().max(1)];
+        let handshakes = plan.groups.iter().map(|of| of.tls.as_ref().map(|_| Handshakes::default())).collect();
+        let paths = vec![PathFigures::default(); plan.groups.len()];
+        let from = plan.measure.from;
+        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), handshakes, paths, from }
     }
 
     pub(super) fn count(&mut self, group: usize, counter: Counter) {
@@ -59,7 +82,7 @@ impl Books {
         histogram.record(length.0).expect("it grows");
     }
 
-    /// The digest: all decisions, then every bucket with a sample, every counter, and what was left out.
+    /// The digest: all decisions, then every bucket with a sample, every counter, what was left out, and handshakes.
     pub(super) fn digest(&self, semantics: u32) -> String {
         let mut digest = Digest::new(semantics);
         self.decisions.iter().for_each(|decision| digest.add(decision));
@@ -75,8 +98,14 @@ impl Books {
                 numbers.extend([bucket.value_iterated_to(), bucket.count_since_last_iteration()]);
             }
         }
-        numbers.extend(self.counters.iter().flatten());
+        numbers.extend(self.counters.iter().flat_map(|counters| &counters[..ALWAYS]));
         numbers.push(self.excluded);
+        for (group, counters) in self.counters.iter().enumerate() {
+            for (counter, n) in counters.iter().enumerate().skip(ALWAYS).filter(|(_, n)| **n > 0) {
+                numbers.extend([counter as u64, group as u64, *n]);
+            }
+        }
+        numbers.extend(self.handshakes.iter().flatten().flat_map(Handshakes::numbers));
         numbers
     }
 }

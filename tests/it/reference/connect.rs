@@ -1,10 +1,9 @@
 //! A peer's way to an established connection, and its losses (rules 11 to 15, 26).
 
 use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::rng::{Purpose, When};
+use refresh_sim::rng::Purpose;
 use refresh_sim::scenario::plan::Start;
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::Transport;
 
 use super::agenda::{Class, Step};
 use super::process::Life;
@@ -16,6 +15,7 @@ pub(super) const BY_CRASH: u8 = 0;
 pub(super) const BY_REJECTION: u8 = 1;
 pub(super) const BY_FULL_QUEUE: u8 = 2;
 pub(super) const BY_GIVING_UP: u8 = 3;
+pub(super) const BY_KEEP_ALIVE: u8 = 4;
 
 impl World<'_> {
     /// Rule 15: a peer is there from now on.
@@ -25,6 +25,7 @@ impl World<'_> {
         (of.present, of.starts_valid) = (true, starts_valid);
         (of.cause, of.first_syn, of.without_since) = (Cause::Initial, None, self.now);
         of.when.attempt = 0;
+        self.forget_failures(peer);
         self.of_peer(peer, What::Join, 0);
         if !starts_valid {
             self.attempt(peer);
@@ -36,6 +37,8 @@ impl World<'_> {
         self.of_peer(peer, What::Leave, 0);
         self.close_outage(peer, self.now);
         if let Some(connection) = self.peers[peer].connection {
+            self.leaves_try(connection);
+            self.close_port(connection);
             self.connections[connection].stage = Stage::Gone;
             self.leave_run(connection);
         }
@@ -53,6 +56,7 @@ impl World<'_> {
             if first == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
                 let connection = self.connect(peer, self.now);
                 self.connections[connection].established = Some(self.now);
+                self.take_port(connection, true);
                 self.outage_ends(peer, self.now);
                 self.valid(connection);
             }
@@ -60,65 +64,47 @@ impl World<'_> {
     }
 
     /// A new connection of a peer, to the front end at which it stands in its list.
-    fn connect(&mut self, peer: usize, syn: Time) -> usize {
+    pub(super) fn connect(&mut self, peer: usize, syn: Time) -> usize {
         let front_end = self.front_end_of(peer);
         let of = &mut self.peers[peer];
         let connection = self.connections.len();
         of.connection = Some(connection);
         let (cause, when) = (of.cause, of.when);
-        let new = Connection { peer, front_end, cause, when, syn, stage: Stage::Sent, established: None };
-        self.connections.push(new);
+        self.connections.push(Connection {
+            peer,
+            front_end,
+            cause,
+            when,
+            syn,
+            stage: Stage::Sent,
+            syn_seen: None,
+            syn_ack: Time::ZERO,
+            answered: None,
+            half_open_until: None,
+            forgotten: false,
+            port: None,
+            resumed: false,
+            established: None,
+        });
         connection
     }
 
-    /// A peer sends a SYN of its own accord.
+    /// A peer sends a SYN of its own accord, if it has a port for it.
     pub(super) fn attempt(&mut self, peer: usize) {
         let cause = self.peers[peer].cause as u8;
-        self.of_peer(peer, What::Attempt, cause);
-        self.send_syn(peer, self.now);
+        let connection = self.connect(peer, self.now);
+        self.peers[peer].first_syn.get_or_insert(self.now);
+        if self.has_port(connection) {
+            self.of_peer(peer, What::Attempt, cause);
+            self.counts_as_attempt(connection);
+            self.send_syns(connection);
+        }
     }
 
-    /// A SYN leaves the peer at `syn`.
-    pub(super) fn send_syn(&mut self, peer: usize, syn: Time) -> usize {
-        let connection = self.connect(peer, syn);
-        self.peers[peer].first_syn.get_or_insert(syn);
+    pub(super) fn counts_as_attempt(&mut self, connection: usize) {
+        let peer = self.connections[connection].peer;
+        self.round_goes_on(peer, self.connections[connection].syn);
         self.books.count(self.peers[peer].group, Counter::Attempts);
-        let arrival = syn + self.peers[peer].round_trip.half();
-        self.later(arrival, Class::Arrival, peer, Step::Syn { connection });
-        if let Some(limit) = self.group(peer).attempt_timeout {
-            self.later(syn + limit, Class::Deadline, peer, Step::TimeOut { connection });
-        }
-        connection
-    }
-
-    /// Rule 7: a SYN arrives.
-    pub(super) fn syn(&mut self, connection: usize) {
-        if !self.is_wanted(connection) {
-            return;
-        }
-        let (peer, front_end) = (self.connections[connection].peer, self.connections[connection].front_end);
-        let round_trip = self.peers[peer].round_trip;
-        let of = &mut self.front_ends[front_end];
-        match &mut of.life {
-            Life::Up => {}
-            Life::Down => {
-                self.connections[connection].stage = Stage::Gone;
-                self.of_peer(peer, What::Refused, 0);
-                self.later(self.now + round_trip.half(), Class::Arrival, peer, Step::Reset { connection });
-                return;
-            }
-            Life::Dumping { completed } if *completed <= self.plan.front_ends[front_end].listen.backlog => {
-                *completed += 1
-            }
-            Life::Dumping { .. } | Life::Silent => {
-                self.connections[connection].stage = Stage::Gone;
-                self.of_peer(peer, What::Silence, 0);
-                return;
-            }
-        }
-        self.connections[connection].stage = Stage::Handshake;
-        let at = self.now + round_trip;
-        self.later(at, Class::Arrival, peer, Step::Message { connection, flights: 0 });
     }
 
     /// Rule 12: a message arrives, after so many flights of the server.
@@ -128,22 +114,21 @@ impl World<'_> {
         if !self.is_wanted(connection) || of.stage != Stage::Handshake {
             return;
         }
+        if flights == 0 && !self.final_ack(connection) {
+            return;
+        }
         if self.front_ends[front_end].life != Life::Up {
             self.of_peer(peer, What::Silence, 0);
             return;
+        }
+        if flights == 0 {
+            self.first_flight(connection);
         }
         let accept = flights == 0 && self.plan.front_ends[front_end].accept.is_some();
         let kind = if accept { Kind::Accept } else { self.kind_of_message(connection, flights) };
         let job = self.job(kind, connection);
         self.enter(front_end, job);
         self.take_jobs(front_end);
-    }
-
-    /// What a message that came after `flights` flights asks for.
-    pub(super) fn kind_of_message(&self, connection: usize, flights: usize) -> Kind {
-        let group = self.group(self.connections[connection].peer);
-        let all = if group.transport == Transport::Tls { group.flights.len() } else { 0 };
-        if flights < all { Kind::Flight(flights) } else { Kind::Validate }
     }
 
     pub(super) fn job(&self, kind: Kind, connection: usize) -> Job {
@@ -155,27 +140,28 @@ impl World<'_> {
     pub(super) fn flight_sent(&mut self, connection: usize, flight: usize) {
         let peer = self.connections[connection].peer;
         let when = self.connections[connection].when;
-        let computes = self.group(peer).client_cpu.get(flight).map(|cpu| {
+        let computes = self.client_cpu(connection).get(flight).map(|cpu| {
             let bits = self.draw(peer, Purpose::ClientCpu, when, flight as u16);
             cpu.sample(bits)
         });
-        let at = self.now + self.peers[peer].round_trip + computes.unwrap_or_default();
+        let at = self.answer_arrives(connection, flight as u16 + 1, computes.unwrap_or_default());
         self.later(at, Class::Arrival, peer, Step::Message { connection, flights: flight + 1 });
     }
 
     /// Rule 13: the verdict on a new connection is accept, and its peer still waits for it.
     pub(super) fn accepted(&mut self, connection: usize) {
         let (peer, syn) = (self.connections[connection].peer, self.connections[connection].syn);
-        let at = self.now + self.peers[peer].round_trip.half();
+        let at = self.news_arrives(connection);
         self.connections[connection].established = Some(at);
         let too_late = self.group(peer).attempt_timeout.is_some_and(|limit| at > syn + limit);
         if !too_late && at <= Time::ZERO + self.plan.horizon {
             self.stamp_established(connection, at);
         }
         self.peers[peer].first_syn = None;
-        let gives_up = self.group(peer).attempt_timeout.map_or(Time::NEVER, |limit| syn + limit);
         // Rule 33: of which it does not hear in time was never established to it.
-        self.outage_ends(peer, if at <= gives_up { at } else { Time::NEVER });
+        if !too_late {
+            self.outage_ends(peer, at);
+        }
         self.valid(connection);
     }
 
@@ -200,7 +186,7 @@ impl World<'_> {
     pub(super) fn reset(&mut self, connection: usize) {
         self.connections[connection].stage = Stage::Gone;
         let peer = self.connections[connection].peer;
-        let at = self.now + self.peers[peer].round_trip.half();
+        let at = self.end_heard(connection);
         self.later(at, Class::Arrival, peer, Step::Reset { connection });
     }
 
@@ -216,6 +202,7 @@ impl World<'_> {
         of.cause = Cause::Recovery;
         of.when.attempt = 0;
         of.when.episode += 1;
+        self.connection_has_ended(peer, false);
     }
 
     /// A peer hears that its try has failed, or its connection is lost; of one that it has given up it hears nothing.
@@ -224,6 +211,7 @@ impl World<'_> {
         if !self.is_wanted(connection) {
             return;
         }
+        self.free_port(connection);
         if self.connections[connection].established.is_some() { self.loss_learnt(peer) } else { self.failed(peer) }
     }
 
@@ -238,11 +226,14 @@ impl World<'_> {
             (None, _) => {
                 self.books.count(self.peers[peer].group, Counter::TimeOuts);
                 self.of_peer(peer, What::GaveUp, 0);
+                self.leaves_try(connection);
+                self.close_port(connection);
                 self.failed(peer);
             }
             (Some(at), Stage::Valid(_)) if at > self.now => {
                 self.books.count(self.peers[peer].group, Counter::TimeOuts);
                 self.of_peer(peer, What::GaveUp, 1);
+                self.close_port(connection);
                 self.lose(connection, BY_GIVING_UP);
                 self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
             }
@@ -251,7 +242,7 @@ impl World<'_> {
     }
 
     /// Rules 14 and 26: after a failure the next front end, after a whole round of them a wait.
-    fn failed(&mut self, peer: usize) {
+    pub(super) fn failed(&mut self, peer: usize) {
         let list = self.group(peer).front_ends.len();
         let of = &mut self.peers[peer];
         of.connection = None;
@@ -261,13 +252,9 @@ impl World<'_> {
         if list > 1 {
             self.refresh_moves(peer);
         }
-        if (attempt + 1).is_multiple_of(list as u32) {
-            let when = When { attempt, ..self.peers[peer].when };
-            let bits = self.draw(peer, Purpose::ReconnectDelay, when, 0);
-            let delay = self.group(peer).reconnect.delay.sample(bits);
-            self.wait(peer, delay);
-        } else {
-            self.attempt(peer);
+        match self.after_failure(peer, attempt) {
+            Some(wait) => self.wait(peer, wait),
+            None => self.stops_trying(peer),
         }
     }
 
@@ -281,9 +268,8 @@ impl World<'_> {
         self.close_outage(peer, self.now);
         let of = &mut self.peers[peer];
         (of.without_since, of.first_syn) = (self.now, None);
-        let bits = self.draw(peer, Purpose::ReconnectDelay, when, 1);
-        let first = self.group(peer).reconnect.first.sample(bits);
-        self.wait(peer, first);
+        let wait = self.after_loss(peer, when);
+        self.wait(peer, wait);
     }
 
     fn wait(&mut self, peer: usize, length: Span) {

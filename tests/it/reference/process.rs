@@ -10,7 +10,7 @@ use refresh_sim::scenario::plan::FrontEndPlan;
 use refresh_sim::time::Time;
 use refresh_sim::validate::Validator;
 
-use super::agenda::{Class, Step};
+use super::agenda::Step;
 use super::books::Account;
 use super::connect::BY_CRASH;
 use super::queue::{Job, Worker};
@@ -22,10 +22,8 @@ pub(super) enum Life {
     /// No process, or one that does not serve yet.
     Down,
     Up,
-    /// A crashed process, being written out; so many handshakes were completed for it since.
-    Dumping {
-        completed: u32,
-    },
+    /// A crashed process, being written out.
+    Dumping,
     /// The host is rebooting.
     Silent,
 }
@@ -50,6 +48,11 @@ pub(super) struct FrontEnd {
     /// Rule 3, back-pressure: what waits outside the queue.
     pub(super) outside: VecDeque<Job>,
     pub(super) outside_accepts: VecDeque<Job>,
+    /// The accept queue, and the most that were in it.
+    pub(super) accepting: Vec<usize>,
+    pub(super) accepting_max: u64,
+    /// Sessions that this incarnation has made for its cache.
+    pub(super) cached: u64,
     pub(super) account: Account,
 }
 
@@ -69,6 +72,9 @@ impl FrontEnd {
             queue: VecDeque::new(),
             outside: VecDeque::new(),
             outside_accepts: VecDeque::new(),
+            accepting: Vec::new(),
+            accepting_max: 0,
+            cached: 0,
             account: Account::default(),
         }
     }
@@ -80,6 +86,7 @@ impl World<'_> {
         let of = &mut self.front_ends[front_end];
         of.life = Life::Down;
         of.incarnation += 1;
+        of.cached = 0;
         let incarnation = of.incarnation;
         of.validator = Some(self.maker.make(front_end, incarnation));
         self.of_front_end(front_end, What::ProcessStart, incarnation);
@@ -112,9 +119,10 @@ impl World<'_> {
         of.failures += 1;
         of.last_failure = Some(self.now);
         of.validator = None;
-        of.life = Life::Dumping { completed: 0 };
+        of.life = Life::Dumping;
         let failures = of.failures;
         self.lose_jobs(front_end, asking);
+        self.clear_syn_queue(front_end);
         self.of_front_end(front_end, What::Crash, failures);
         for peer in 0..self.peers.len() {
             let Some(connection) = self.peers[peer].connection else { continue };
@@ -146,13 +154,14 @@ impl World<'_> {
             if of.front_end != front_end || !matches!(of.stage, Stage::Handshake | Stage::Silenced) {
                 continue;
             }
-            let peer = of.peer;
-            self.connections[connection].stage = Stage::Gone;
             if self.is_wanted(connection) {
-                let at = self.now + self.peers[peer].round_trip.half();
-                self.later(at, Class::Arrival, peer, Step::Reset { connection });
+                self.reset(connection);
+            } else {
+                self.connections[connection].stage = Stage::Gone;
             }
         }
+        self.clear_syn_queue(front_end);
+        self.front_ends[front_end].accepting.clear();
         let of = &mut self.front_ends[front_end];
         of.life = Life::Down;
         let failures = of.failures as usize;

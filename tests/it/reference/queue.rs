@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Accept,
     /// The flight of this number, from 0.
     Flight(usize),
+    /// What the front end does after the peer's last flight.
+    Finish,
     Validate,
 }
 
@@ -57,6 +59,10 @@ impl World<'_> {
         let plan = &self.plan.front_ends[front_end];
         let of = &mut self.front_ends[front_end];
         of.account.arrivals += 1;
+        if job.kind == Kind::Validate && !job.in_place {
+            self.handshake_complete(job.connection);
+        }
+        let of = &mut self.front_ends[front_end];
         let waiting = (of.queue.len() + of.outside.len() + of.outside_accepts.len() + 1) as u64;
         of.account.queue_max = of.account.queue_max.max(waiting);
         if plan.queue_limit.is_none_or(|limit| of.queue.len() < limit as usize) {
@@ -82,9 +88,12 @@ impl World<'_> {
         self.front_ends[front_end].account.dropped += 1;
         let connection = job.connection;
         let peer = self.connections[connection].peer;
+        if job.kind == Kind::Accept {
+            self.leaves_accept_queue(front_end, connection);
+        }
         let kind = match job.kind {
             Kind::Accept => 0,
-            Kind::Flight(_) => 1,
+            Kind::Flight(_) | Kind::Finish => 1,
             Kind::Validate if !job.in_place => 2,
             Kind::Validate => 3,
         };
@@ -156,6 +165,9 @@ impl World<'_> {
         let (hold, taken) = (of.hold, of.taken);
         let job = of.job.clone().expect("it holds one");
         self.front_ends[front_end].account.waiting += u128::from(now.since(taken).0);
+        if job.kind == Kind::Accept {
+            self.leaves_accept_queue(front_end, job.connection);
+        }
         let mut cpu = self.demand(front_end, &job);
         if job.kind == Kind::Validate {
             let verdict = self.ask(front_end, &job);
@@ -180,7 +192,11 @@ impl World<'_> {
         let group = self.group(peer);
         let (dist, purpose, index) = match job.kind {
             Kind::Accept => (self.plan.front_ends[front_end].accept.as_ref(), Purpose::AcceptCpu, 0),
-            Kind::Flight(flight) => (group.flights.get(flight), Purpose::FlightCpu, flight as u16),
+            Kind::Flight(flight) => (self.flights(job.connection).get(flight), Purpose::FlightCpu, flight as u16),
+            Kind::Finish => {
+                let after_the_last = self.flights(job.connection).len() as u16;
+                (self.finish_of(job.connection), Purpose::FlightCpu, after_the_last)
+            }
             Kind::Validate if job.in_place => (Some(&group.validate_refresh), Purpose::ValidateCpu, 1),
             Kind::Validate => (Some(&group.validate_accept), Purpose::ValidateCpu, 0),
         };
@@ -255,6 +271,10 @@ impl World<'_> {
                 self.enter(front_end, next);
             }
             (Kind::Flight(flight), _) => self.flight_sent(job.connection, flight),
+            (Kind::Finish, _) => {
+                let next = self.job(Kind::Validate, job.connection);
+                self.enter(front_end, next);
+            }
             (Kind::Validate, Some(Answer::Accept)) if job.in_place => self.valid_in_place(job.connection),
             (Kind::Validate, Some(Answer::Accept)) => self.accepted(job.connection),
             (Kind::Validate, Some(Answer::Reject(_))) => {

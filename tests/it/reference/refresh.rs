@@ -233,17 +233,55 @@ impl World<'_> {
 
     /// The old connection ends, then the new one begins, when the peer knows.
     fn break_first(&mut self, peer: usize, connection: usize, initiator: Initiator) {
+        if initiator == Initiator::Peer {
+            self.close_port(connection);
+        }
         self.connections[connection].stage = Stage::Gone;
+        self.connection_has_ended(peer, true);
         let learned = match initiator {
-            Initiator::FrontEnd => self.now + self.peers[peer].round_trip.half(),
+            Initiator::FrontEnd => self.end_heard(connection),
             Initiator::Peer => self.now,
         };
         self.close_outage(peer, learned);
         let of = &mut self.peers[peer];
-        (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, None, learned);
-        let connection = self.send_syn(peer, learned);
+        (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, Some(learned), learned);
+        let new = self.connect(peer, learned);
         if let Some(open) = &mut self.peers[peer].open {
-            open.connection = connection;
+            open.connection = new;
+        }
+        match initiator {
+            Initiator::Peer => {
+                if self.has_port(new) {
+                    self.counts_as_attempt(new);
+                    self.send_syns(new);
+                }
+            }
+            Initiator::FrontEnd if self.group(peer).tcp.ports.is_none() => {
+                self.counts_as_attempt(new);
+                self.later(learned, Class::Arrival, peer, Step::PlannedSyn { connection: new });
+            }
+            Initiator::FrontEnd => {
+                self.connections[new].port = self.connections[connection].port.take();
+                self.later(learned, Class::Deadline, peer, Step::PlannedSyn { connection: new });
+            }
+        }
+    }
+
+    /// The planned end of its connection has reached the peer, whose port was kept until now.
+    pub(super) fn planned_syn(&mut self, connection: usize) {
+        let peer = self.connections[connection].peer;
+        if !self.is_wanted(connection) {
+            return;
+        }
+        if self.group(peer).tcp.ports.is_none() {
+            self.send_syns(connection);
+            return;
+        }
+        self.free_port(connection);
+        if self.has_port(connection) {
+            self.of_peer(peer, What::Attempt, Cause::Refresh as u8);
+            self.counts_as_attempt(connection);
+            self.send_syns(connection);
         }
     }
 
@@ -259,6 +297,7 @@ impl World<'_> {
     /// A connection is valid from now on, and may close a refresh.
     pub(super) fn valid(&mut self, connection: usize) {
         self.connections[connection].stage = Stage::Valid(self.now);
+        self.peers[self.connections[connection].peer].failures.valid_since = self.now;
         let (peer, cause) = (self.connections[connection].peer, self.connections[connection].cause);
         let ends = self.peers[peer].open.map(|open| if open.lost { Ends::Recovered } else { Ends::ValidByReconnect });
         self.of_peer(peer, What::Valid, cause as u8 + 16 * ends.map_or(0, |ends| ends as u8));

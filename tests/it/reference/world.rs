@@ -9,9 +9,12 @@ use refresh_sim::validate::ValidatorMaker;
 
 use super::agenda::{Agenda, Class, Step};
 use super::books::Books;
+use super::comeback::Failures;
 use super::measures::Outage;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
+use super::tcp::Port;
+use super::tls::Session;
 
 /// One peer, from its own point of view but for what it owes.
 pub(super) struct Peer {
@@ -29,6 +32,7 @@ pub(super) struct Peer {
     /// Why it is connecting.
     pub(super) cause: Cause,
     pub(super) when: When,
+    pub(super) failures: Failures,
     /// Its first SYN since it has been without a connection.
     pub(super) first_syn: Option<Time>,
     /// Since when it knows that it has none.
@@ -36,6 +40,8 @@ pub(super) struct Peer {
     pub(super) outage: Outage,
     /// Which of its waits is the one that counts.
     pub(super) wait: u64,
+    /// The latest session that it has, if any.
+    pub(super) session: Option<Session>,
     /// A refresh that is going to fall due.
     pub(super) taken: Option<Taken>,
     /// A refresh that is due.
@@ -65,6 +71,20 @@ pub(super) struct Connection {
     pub(super) when: When,
     pub(super) syn: Time,
     pub(super) stage: Stage,
+    /// When a SYN of it has last reached the host.
+    pub(super) syn_seen: Option<Time>,
+    /// When the host answered its SYN.
+    pub(super) syn_ack: Time,
+    /// When its peer has that answer.
+    pub(super) answered: Option<Time>,
+    /// Until when it is in the SYN queue, if it was and has not left it complete.
+    pub(super) half_open_until: Option<Time>,
+    /// Whether it is known that it will never leave it complete.
+    pub(super) forgotten: bool,
+    /// The port that it takes of its peer's address.
+    pub(super) port: Option<usize>,
+    /// Whether its handshake takes an earlier session up again.
+    pub(super) resumed: bool,
     /// When its peer learns, or has learnt, that it is valid; it stays when the connection is lost.
     pub(super) established: Option<Time>,
 }
@@ -82,6 +102,7 @@ pub(super) struct World<'a> {
     pub(super) connections: Vec<Connection>,
     pub(super) front_ends: Vec<FrontEnd>,
     pub(super) sweeps: Vec<Sweep>,
+    pub(super) ports: Vec<Port>,
     pub(super) books: Books,
     /// Distinguishes waits, jobs and takings.
     pub(super) serial: u64,
@@ -115,7 +136,8 @@ impl<'a> World<'a> {
             connections: Vec::new(),
             front_ends,
             sweeps: Vec::new(),
-            books: Books::new(plan.groups.len(), plan.measure.from),
+            ports: Vec::new(),
+            books: Books::new(plan),
             serial: 0,
         }
     }
@@ -149,12 +171,15 @@ impl<'a> World<'a> {
             Step::Computed { front_end, worker, hold } => self.computed(front_end, worker, hold),
             Step::WaitOver { front_end, worker, hold } => self.wait_over(front_end, worker, hold),
             Step::TimeOut { connection } => self.time_out(connection),
+            Step::StackGivesUp { connection } => self.stack_has_given_up(connection),
+            Step::KeepAliveFails { connection } => self.keep_alive_has_failed(connection),
             Step::WaitEnds { peer, wait } => self.wait_ends(peer, wait),
             Step::DumpEnds { front_end } => self.dump_ends(front_end),
             Step::GoesSilent { front_end } => self.goes_silent(front_end),
             Step::ProcessStarts { front_end } => self.process_starts(front_end),
             Step::ServiceStarts { front_end } => self.service_starts(front_end),
-            Step::Syn { connection } => self.syn(connection),
+            Step::PlannedSyn { connection } => self.planned_syn(connection),
+            Step::Syn { connection, copy } => self.syn(connection, copy),
             Step::Message { connection, flights } => self.message(connection, flights),
             Step::Reset { connection } => self.reset_heard(connection),
             Step::Tick { front_end, incarnation } => self.tick(front_end, incarnation),
@@ -165,6 +190,11 @@ impl<'a> World<'a> {
     /// Rule 15: an entry of the timeline, its peers in the order of the scenario.
     fn entry(&mut self, entry: usize) {
         let of = &self.plan.timeline[entry];
+        match of.change {
+            Change::CutOff => return self.cut_off(usize::from(of.group), of.front_end),
+            Change::Heal => return,
+            Change::Join | Change::Leave => {}
+        }
         for peer in 0..self.peers.len() {
             let listed = of.indices.as_ref().is_none_or(|indices| indices.contains(&self.peers[peer].index));
             if self.peers[peer].group != usize::from(of.group) || !listed {
@@ -173,8 +203,7 @@ impl<'a> World<'a> {
             match of.change {
                 Change::Join if !self.peers[peer].present => self.join(peer),
                 Change::Leave if self.peers[peer].present => self.leave(peer),
-                Change::Join | Change::Leave => {}
-                Change::CutOff | Change::Heal => unreachable!("not known yet: `compare::known` takes them out"),
+                Change::Join | Change::Leave | Change::CutOff | Change::Heal => {}
             }
         }
     }
@@ -270,10 +299,12 @@ impl Peer {
             connection: None,
             cause: Cause::Initial,
             when: When::default(),
+            failures: Failures::default(),
             first_syn: None,
             without_since: Time::ZERO,
             outage: Outage::default(),
             wait: 0,
+            session: None,
             taken: None,
             open: None,
         }

@@ -1,0 +1,179 @@
+//! What happens to messages on their way: what they take, loss, cuts, keep-alive (rule 11).
+
+use refresh_sim::dist::Dist;
+use refresh_sim::rng::{Purpose, When};
+use refresh_sim::scenario::plan::Change;
+use refresh_sim::time::{Span, Time};
+
+use super::agenda::{Class, Step};
+use super::connect::BY_KEEP_ALIVE;
+use super::world::{Stage, World};
+
+/// What a message that was lost, or met a cut, waits longer.
+const AGAIN: Span = Span(200 * Span::MILLISECOND.0);
+
+/// Numbers of exchanges; those of SYNs are their own, from 0.
+pub(super) const ROUNDS: u16 = 64;
+pub(super) const NEWS: u16 = 96;
+pub(super) const SYN_ACKS: u16 = 112;
+
+/// A time in which nothing gets through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Cut {
+    /// Which one of its path.
+    nth: u32,
+    from: Time,
+    until: Time,
+}
+
+impl World<'_> {
+    /// What a plain exchange takes.
+    pub(super) fn round_trip(&self, connection: usize) -> Span {
+        self.peers[self.connections[connection].peer].round_trip
+    }
+
+    /// What an exchange of a connection takes, by its number.
+    pub(super) fn exchange(&self, connection: usize, number: u16) -> Span {
+        let of = &self.connections[connection];
+        let beyond = self.group(of.peer).path.variation.as_ref().map(|variation| {
+            let bits = self.draw(of.peer, Purpose::PathVariation, of.when, number);
+            variation.sample(bits)
+        });
+        self.round_trip(connection) + beyond.unwrap_or_default()
+    }
+
+    fn loss_bits(&self, connection: usize, number: u16, message: u16) -> u64 {
+        let of = &self.connections[connection];
+        self.draw(of.peer, Purpose::PathLoss, of.when, 2 * number + message)
+    }
+
+    /// Whether a SYN or SYN-ACK (0), or what answers it (1), gets lost.
+    pub(super) fn is_lost(&self, connection: usize, number: u16, message: u16) -> bool {
+        let loss = self.group(self.connections[connection].peer).path.loss;
+        loss.loses(self.loss_bits(connection, number, message))
+    }
+
+    /// When something would arrive that is sent at `sent` and takes `takes`, part of an exchange, with all its copies
+    /// that get lost.
+    fn sent_until_through(&self, connection: usize, number: u16, message: u16, sent: Time, takes: Span) -> Time {
+        let loss = self.group(self.connections[connection].peer).path.loss;
+        match loss.repeats(self.loss_bits(connection, number, message)) {
+            Some(again) => {
+                let at = sent + (self.exchange(connection, number) + AGAIN).times(u64::from(again)) + takes;
+                self.behind_cuts(connection, at)
+            }
+            None => Time::NEVER,
+        }
+    }
+
+    /// Flight `flight` of the front end (0: the SYN-ACK) goes out now, and the peer computes for `computes` before it
+    /// answers: when the answer arrives.
+    pub(super) fn answer_arrives(&self, connection: usize, flight: u16, computes: Span) -> Time {
+        let number = ROUNDS + flight;
+        let exchange = self.exchange(connection, number);
+        let there = exchange.half();
+        let back = Span(exchange.0 - there.0);
+        let heard = if flight == 0 {
+            self.now + there
+        } else {
+            self.sent_until_through(connection, number, 0, self.now, there)
+        };
+        self.sent_until_through(connection, number, 1, heard + computes, back)
+    }
+
+    /// When the peer hears of the verdict "accept" that falls now.
+    pub(super) fn news_arrives(&self, connection: usize) -> Time {
+        let takes = self.exchange(connection, NEWS).half();
+        self.sent_until_through(connection, NEWS, 0, self.now, takes)
+    }
+
+    /// When the peer hears of a reset or a close of now.
+    pub(super) fn end_heard(&self, connection: usize) -> Time {
+        let at = self.now + self.round_trip(connection).half();
+        let Some(cut) = self.cut_of(connection, at) else { return at };
+        let healed = self.behind_cuts(connection, at);
+        self.keep_alive_fails(connection, cut).filter(|fails| *fails >= at).map_or(healed, |fails| fails.min(healed))
+    }
+
+    /// When something arrives that would at `at` if there were no cuts.
+    fn behind_cuts(&self, connection: usize, mut at: Time) -> Time {
+        while let Some(cut) = self.cut_of(connection, at) {
+            at = cut.until + AGAIN;
+        }
+        at
+    }
+
+    pub(super) fn cut_of(&self, connection: usize, at: Time) -> Option<Cut> {
+        let of = &self.connections[connection];
+        self.cut(self.peers[of.peer].group, of.front_end, at)
+    }
+
+    /// The cut of a path that covers `at`: each from an entry that cuts it to the next that heals it.
+    fn cut(&self, group: usize, front_end: usize, at: Time) -> Option<Cut> {
+        let (mut since, mut nth, mut found) = (None, 0, None);
+        let mut ends = |from: Time, until: Time| {
+            if from <= at && at < until {
+                found = Some(Cut { nth, from, until });
+            }
+            nth += u32::from(from < until);
+        };
+        for entry in &self.plan.timeline {
+            let of_path = entry.front_end.is_none_or(|named| usize::from(named) == front_end);
+            match entry.change {
+                Change::CutOff if of_path && usize::from(entry.group) == group => since = since.or(Some(entry.at)),
+                Change::Heal if of_path && usize::from(entry.group) == group => {
+                    if let Some(from) = since.take() {
+                        ends(from, entry.at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(from) = since {
+            ends(from, Time::NEVER);
+        }
+        found
+    }
+
+    /// When a peer's keep-alive has waited in vain, unless the path heals first.
+    fn keep_alive_fails(&self, connection: usize, cut: Cut) -> Option<Time> {
+        let peer = self.connections[connection].peer;
+        let keep_alive = self.group(peer).tcp.keep_alive?;
+        let when = When { attempt: cut.nth, ..When::default() };
+        let bits = self.draw(peer, Purpose::KeepAlive, when, 0);
+        let first = Dist::uniform(Span(1), keep_alive.interval).map_or(keep_alive.interval, |phase| phase.sample(bits));
+        let fails = cut.from + first + keep_alive.interval.times(u64::from(keep_alive.count));
+        (fails < cut.until).then_some(fails)
+    }
+
+    /// A path may just have been cut: established connections on it begin to probe.
+    pub(super) fn cut_off(&mut self, group: usize, named: Option<u16>) {
+        for connection in 0..self.connections.len() {
+            let of = &self.connections[connection];
+            let on_path = named.is_none_or(|named| usize::from(named) == of.front_end);
+            if self.peers[of.peer].group == group && on_path && self.is_wanted(connection) {
+                self.probe(connection);
+            }
+        }
+    }
+
+    /// What a connection that is established now, on a path that may be cut, will find out.
+    fn probe(&mut self, connection: usize) {
+        let of = &self.connections[connection];
+        let peer = of.peer;
+        let established = of.established.is_some_and(|at| at <= self.now) && matches!(of.stage, Stage::Valid(_));
+        let Some(cut) = self.cut_of(connection, self.now).filter(|_| established) else { return };
+        if let Some(fails) = self.keep_alive_fails(connection, cut).filter(|fails| *fails >= self.now) {
+            self.later(fails, Class::Deadline, peer, Step::KeepAliveFails { connection });
+        }
+    }
+
+    pub(super) fn keep_alive_has_failed(&mut self, connection: usize) {
+        let valid = matches!(self.connections[connection].stage, Stage::Valid(_));
+        if valid && self.is_wanted(connection) {
+            self.lose(connection, BY_KEEP_ALIVE);
+            let peer = self.connections[connection].peer;
+            self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
+        }
+    }
+}
