@@ -32,7 +32,8 @@ pub enum What {
     GaveUp = 21,
     /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once. Where
     /// all jobs of a tick come as one run, the tick tells that they are due, and this is left to those that are lost
-    /// before a worker takes them (detail 1). A missed due (rule 20) has none.
+    /// before a worker takes them (detail 1). With a limit (rule 18), 4: what it does comes with its [`What::Turn`]. A missed
+    /// due (rule 20) has none.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -50,11 +51,13 @@ pub enum What {
     Dropped = 28,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
+    /// A refresh that is due has its turn (rule 18); detail: 0 in place, 2 by a new connection, as for [`What::Due`].
+    Turn = 100,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 20] = [
+    pub const ALL: [What; 21] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -75,6 +78,7 @@ impl What {
         What::Closed,
         What::Dropped,
         What::Handshake,
+        What::Turn,
     ];
 
     /// The decision with this number.
@@ -105,6 +109,7 @@ impl What {
             What::Closed => "closed",
             What::Dropped => "dropped",
             What::Handshake => "handshake",
+            What::Turn => "turn",
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues.
 
+mod limit;
 mod reconnect;
 mod recovery;
 mod refresh;
 pub mod tls;
 
+pub use limit::{Batch, Limit, Limiter, Rate};
 pub use reconnect::{Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};
 pub use refresh::{Act, Anchor, Initiator, Order, Refresh};

@@ -1,5 +1,6 @@
 //! When connections are refreshed, which ones, in what order and how.
 
+use super::Limit;
 use crate::time::{Span, Time};
 
 /// What the clock of a refresh starts from.
@@ -59,6 +60,8 @@ pub struct Refresh {
     pub order: Order,
     /// What is done.
     pub act: Act,
+    /// How fast connections that are due have their turn at a front end; `None`: each at its due.
+    pub limit: Option<Limit>,
 }
 
 impl Refresh {
@@ -104,6 +107,7 @@ mod tests {
             tls: true,
             order: Order::Topology,
             act: Act::Revalidate,
+            limit: None,
         }
     }
 

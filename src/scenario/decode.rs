@@ -5,6 +5,7 @@
 
 pub(super) mod dist;
 pub(super) mod factor;
+pub(super) mod rate;
 pub(super) mod setting;
 pub(super) mod size;
 pub(super) mod span;
@@ -422,6 +423,12 @@ impl<'c, 'i> Item<'c, 'i> {
     pub(super) fn factor(&self) -> Option<Ratio> {
         let text = self.string(factor::ACCEPTS)?;
         factor::parse(&text).map_err(|what| self.wrong(what, factor::ACCEPTS)).ok()
+    }
+
+    /// So many in so long.
+    pub(super) fn rate(&self) -> Option<(u32, Span)> {
+        let text = self.string(rate::ACCEPTS)?;
+        rate::parse(&text).map_err(|what| self.wrong(what, rate::ACCEPTS)).ok()
     }
 
     /// A length of time, or `never`.

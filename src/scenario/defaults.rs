@@ -112,5 +112,6 @@ pub fn refresh_in_place(every: Span) -> Refresh {
         tls: true,
         order: Order::Topology,
         act: Act::Revalidate,
+        limit: None,
     }
 }

@@ -172,6 +172,26 @@ pub struct Refresh {
     /// Who closes; only with `action = "reconnect"`.
     #[schemars(extend("default" = "front-end"))]
     pub initiator: Option<OneOf<Initiator>>,
+    /// How fast connections that are due have their turn at a front end; default each at its due.
+    pub limit: Option<Limit>,
+}
+
+/// How fast connections that are due have their turn at a front end.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Limit {
+    /// Turns in a length of time, evenly.
+    pub rate: Option<Rate>,
+    /// Turns that a pause saves up for later; only with `rate`.
+    #[schemars(range(min = 1, max = 4294967295u32), extend("default" = 1))]
+    pub burst: Option<u64>,
+    /// Most turns of one batch; with `every`.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub batch: Option<u64>,
+    /// From the first turn of a batch to that of the next, at least; more than zero; only with `batch`.
+    pub every: Option<Length>,
+    /// From one turn to the next, at least; more than zero.
+    pub spacing: Option<Length>,
 }
 
 /// What the service manager does after a front end's failure.
@@ -533,6 +553,9 @@ texts! {
     /// An exact multiple.
     Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
         _generator => json_schema!({ "type": "string", "pattern": FACTOR });
+    /// So many in so long.
+    Rate: "A whole number in a length of time, e.g. `50/s` or `3/10s`.",
+        _generator => json_schema!({ "type": "string", "pattern": r"^\s*[0-9]+\s*/.+$" });
     /// A distribution of lengths of time.
     Distribution: "A length of time, always the same, or a distribution.",
         generator => distribution(generator);

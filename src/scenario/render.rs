@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Refresh};
+use crate::policy::{Act, Action, Anchor, Limit, Refresh};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
@@ -162,6 +162,24 @@ fn refresh(out: &mut Writer<'_>, refresh: &Refresh) {
             out.line("action", word(ActionWord::Reconnect));
             out.line("initiator", word(initiator));
         }
+    }
+    if let Some(of) = refresh.limit {
+        limit(out, of);
+    }
+}
+
+fn limit(out: &mut Writer<'_>, limit: Limit) {
+    out.section("[refresh.limit]", "refresh.limit");
+    if let Some(rate) = limit.rate {
+        out.line("rate", string(&format!("{}/{}", rate.turns, rate.per)));
+        out.line("burst", rate.burst);
+    }
+    if let Some(batch) = limit.batch {
+        out.line("batch", batch.turns);
+        out.line("every", length(batch.every));
+    }
+    if limit.spacing > Span::ZERO {
+        out.line("spacing", length(limit.spacing));
     }
 }
 

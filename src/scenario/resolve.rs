@@ -6,6 +6,7 @@
 mod date;
 mod front_end;
 mod group;
+mod limit;
 mod timeline;
 mod tls;
 
@@ -209,6 +210,7 @@ fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>, hor
         }
         item.word()
     });
+    let limit = table.get("limit").and_then(|item| limit::read(&item));
     table.finish();
     let anchor = match anchor_word {
         AnchorWord::ServiceStart => Anchor::ServiceStart,
@@ -220,7 +222,7 @@ fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>, hor
         ActionWord::Reconnect => Act::Reconnect(initiator.unwrap_or(Initiator::FrontEnd)),
     };
     let [tcp, tls] = transports;
-    Some(Refresh { every: every?, anchor, spread, tcp, tls, order, act })
+    Some(Refresh { every: every?, anchor, spread, tcp, tls, order, act, limit })
 }
 
 fn above_zero(item: &Item<'_, '_>) -> Option<Span> {

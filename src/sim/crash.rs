@@ -43,7 +43,10 @@ impl Run<'_> {
         let next_tick = self.refresh.as_ref().map_or(Time::NEVER, |policy| policy.next_tick(now, now));
         let front_end = &mut self.front_ends[place];
         front_end.start_service(now, next_tick, &mut self.world);
-        let incarnation = front_end.incarnation;
+        if self.lines.is_some() {
+            self.line_is_new(place);
+        }
+        let incarnation = self.front_ends[place].incarnation;
         self.decide_front_end(now, place, What::ServiceStart, incarnation);
         self.world.record(now, Some(place as u16), None, RecordKind::ServiceStart { incarnation });
         if incarnation == 1 && self.plan.start == Start::Established {

@@ -15,6 +15,7 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::limiter::Line;
 use super::session::Sessions;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
@@ -41,6 +42,8 @@ pub(super) struct Run<'a> {
     pub(super) front_ends: Vec<FrontEnd>,
     /// `None`: no group has TLS settings.
     pub(super) sessions: Option<Box<Sessions>>,
+    /// Of each front end; `None`: the policy has no limit.
+    pub(super) lines: Option<Vec<Line>>,
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
@@ -107,6 +110,7 @@ impl<'a> Run<'a> {
             crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
+            lines: Line::of(plan),
             cells,
             groups,
             rows,
@@ -235,7 +239,11 @@ impl<'a> Run<'a> {
             if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
-            if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }
+            match entry.kind {
+                kind::TICK => self.tick(now, place),
+                kind::TURN => self.turn_comes(now, place),
+                _ => self.life(now, place),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod crash;
 mod engine;
 mod finish;
 mod jobs;
+mod limiter;
 mod lookup;
 mod peer_time;
 mod refresh;

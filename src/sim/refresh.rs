@@ -46,6 +46,7 @@ impl Run<'_> {
         let as_one_run = policy.act == Act::Revalidate
             && policy.spread == Span::ZERO
             && policy.order == Order::Topology
+            && policy.limit.is_none()
             && self.front_ends[place].takes_whole_runs()
             && self.groups.iter().all(|group| group.refreshed);
         if as_one_run {
@@ -66,7 +67,13 @@ impl Run<'_> {
         self.front_ends[place].owing += rows.len() as u64;
         let taken = rows.len() as u64;
         self.front_ends[place].begin_sweep(now, taken);
-        if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
+        if self.lines.is_some() {
+            for who in &rows {
+                self.is_due_now(now, *who, 4);
+                self.stand_in_line(*who);
+            }
+            self.take_turns(now, place);
+        } else if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
             for who in &rows {
                 let row = &mut self.rows[*who as usize];
                 row.next_cycle();
@@ -91,12 +98,7 @@ impl Run<'_> {
     /// the first job is served, for that may crash the front end.
     fn take_one_by_one(&mut self, now: Time, place: usize, rows: &[u32], act: Act) {
         for who in rows {
-            let row = &mut self.rows[*who as usize];
-            row.next_cycle();
-            row.due = now;
-            row.owe(Obligation::Open);
-            let group = self.group_of(*who);
-            self.visit(now, *who, group).count_due(if act == Act::Revalidate { 0 } else { 2 });
+            self.is_due_now(now, *who, if act == Act::Revalidate { 0 } else { 2 });
         }
         for who in rows {
             if self.front_ends[place].life != Life::Up {
@@ -104,6 +106,16 @@ impl Run<'_> {
             }
             self.refresh_now(now, *who, act);
         }
+    }
+
+    /// A connection that a tick takes is due at the tick; `detail` as [`What::Due`] says.
+    fn is_due_now(&mut self, now: Time, who: u32, detail: u8) {
+        let row = &mut self.rows[who as usize];
+        row.next_cycle();
+        row.due = now;
+        row.owe(Obligation::Open);
+        let group = self.group_of(who);
+        self.visit(now, who, group).count_due(detail);
     }
 
     /// Takes connections that are due one by one later: in one pass, for with a spread the order of taking decides nothing.
@@ -237,8 +249,15 @@ impl Run<'_> {
     #[inline]
     fn fall_due(&mut self, now: Time, who: u32, act: Act) {
         let group = self.group_of(who);
+        let limited = self.lines.is_some();
         let mut visit = self.visit(now, who, group);
-        visit.fall_due(act);
+        if limited {
+            visit.falls_due(4);
+            let place = usize::from(visit.row.place());
+            self.stand_in_line(who);
+            return self.take_turns(now, place);
+        }
+        visit.falls_due(if act == Act::Revalidate { 0 } else { 2 });
         match act {
             Act::Revalidate => self.refresh_now(now, who, act),
             Act::Reconnect(initiator) => visit.break_first(initiator),
@@ -247,7 +266,7 @@ impl Run<'_> {
 
     /// What a due asks for.
     #[inline]
-    fn refresh_now(&mut self, now: Time, who: u32, act: Act) {
+    pub(super) fn refresh_now(&mut self, now: Time, who: u32, act: Act) {
         let group = self.group_of(who);
         match act {
             Act::Revalidate => {

@@ -6,7 +6,7 @@
 
 use crate::frontend::{FrontEnd, Group, Job, JobKind, Life, Obligation, Port, Row, Step, Wake};
 use crate::measure::{Bundle, Cause, Counter, Decision, GroupFigures, Metric, What};
-use crate::policy::{Act, Anchor, Initiator, Refresh};
+use crate::policy::{Anchor, Initiator, Refresh};
 use crate::rng::{Purpose, When};
 use crate::time::{Span, Time};
 
@@ -229,10 +229,10 @@ impl Visit<'_, '_> {
         self.decide(What::Due, detail);
     }
 
-    /// A valid connection's refresh is due now.
+    /// A valid connection's refresh is due now; `detail` as [`What::Due`] says.
     #[inline]
-    pub(super) fn fall_due(&mut self, act: Act) {
-        self.count_due(if act == Act::Revalidate { 0 } else { 2 });
+    pub(super) fn falls_due(&mut self, detail: u8) {
+        self.count_due(detail);
         self.row.owe(Obligation::Open);
     }
 

@@ -57,7 +57,7 @@ impl Peer {
                 };
                 self.ends(learned);
             }
-            What::Due if d.detail == 2 => {
+            What::Due | What::Turn if d.detail == 2 => {
                 let front_end = plan.refresh.as_ref().is_some_and(|r| r.act == Act::Reconnect(Initiator::FrontEnd));
                 let learned = if front_end { d.at + half } else { d.at };
                 self.ends(learned);

@@ -12,7 +12,7 @@ use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
+use refresh_sim::policy::{Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh};
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
@@ -123,6 +123,20 @@ fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
             Act::Reconnect(Initiator::FrontEnd),
             Act::Reconnect(Initiator::Peer),
         ]),
+        limit: None,
+    })
+}
+
+/// A limit on turns, or none: drawn last of all, so that plans that have no part in it stay as they were.
+fn limit(of: &mut Choices<'_>, horizon: Span) -> Option<Limit> {
+    if !of.yes() {
+        return None;
+    }
+    let (longest, some) = (Span(horizon.0 / 20 + 1), |of: &mut Choices<'_>| 1 + of.below(4) as u32);
+    Some(Limit {
+        rate: of.yes().then(|| Rate { turns: some(of), per: of.span(Span(1), longest), burst: some(of) }),
+        batch: of.yes().then(|| Batch { turns: some(of), every: of.span(Span(1), longest) }),
+        spacing: of.span(Span::ZERO, longest),
     })
 }
 
@@ -259,6 +273,11 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     plan.measure.sample = Span(horizon.0 / 10 + 1);
     plan.measure.from = if of.below(3) == 2 { Time(of.span(Span::ZERO, horizon).0) } else { Time::ZERO };
     plan.timeline = timeline(of, &plan);
+    if let Some(limit) = limit(of, horizon)
+        && let Some(refresh) = &mut plan.refresh
+    {
+        refresh.limit = Some(limit);
+    }
     plan
 }
 
@@ -390,6 +409,10 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
                 assert!(*valid || d.detail == 1, "due, but not valid: {d:?}");
                 *valid &= d.detail != 2;
             }
+            What::Turn => {
+                assert!(*valid, "its turn, and not valid: {d:?}");
+                *valid &= d.detail != 2;
+            }
             What::Attempt => assert!(*present && !*valid, "tries without need: {d:?}"),
             _ => {}
         }
@@ -438,6 +461,9 @@ fn uncontended(mut plan: Plan) -> Plan {
     (plan.validator, plan.measure.from) = (Builtin::Sfb2015Cu2, Time::ZERO);
     for front_end in &mut plan.front_ends {
         (front_end.workers, front_end.cores, front_end.queue_limit) = (200, 200, None);
+    }
+    if let Some(refresh) = &mut plan.refresh {
+        refresh.limit = None;
     }
     for resumed in plan.groups.iter_mut().filter_map(|group| group.tls.as_mut()?.resumed.as_mut()) {
         if let Store::Cache { entries } = &mut resumed.resumption.store {

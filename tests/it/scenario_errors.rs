@@ -81,12 +81,15 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 15] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 18] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
     ("refresh.offset", &["\"24h\""]),
     ("refresh.spread", &["\"24h\""]),
+    ("refresh.limit.rate", &["\"0/s\"", "\"5\"", "\"1.5/s\"", "\"5/0s\"", "\"5/parsec\"", "\"1000000001/s\""]),
+    ("refresh.limit.every", &["\"0s\""]),
+    ("refresh.limit.spacing", &["\"0s\""]),
     ("timeline.at", &["\"99d\""]),
     ("measure.from", &["\"99d\""]),
     ("measure.sample", &["\"999ms\""]),
@@ -217,6 +220,7 @@ fn every_word_and_every_end_of_a_range_in_the_schema_is_accepted() {
 fn faults_beyond_one_key_are_told_with_what_would_be_right() {
     let value = |path: &str, value: &str| with_value(path, value).0;
     let add = |line: &str| format!("{GOOD}\n{line}\n");
+    let without = |lines: &str| GOOD.replace(lines, "");
     let cases = [
         ("duplicate key", value("run.seed", "1\nseed = 2")),
         ("duplicate table", add("[run]\nseed = 2")),
@@ -299,6 +303,10 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("when_full without limit", GOOD.replace("queue_limit = 1000\n", "")),
         ("offset without wall clock", value("refresh.anchor", "\"own-age\"")),
         ("initiator without reconnect", value("refresh.action", "\"revalidate\"")),
+        ("limit of nothing", without("rate = \"50/s\"\nburst = 5\nbatch = 100\nevery = \"10s\"\nspacing = \"5ms\"\n")),
+        ("limit in batches without end", without("every = \"10s\"\n")),
+        ("limit of no batches", without("batch = 100\n")),
+        ("limit that saves up nothing", without("rate = \"50/s\"\n")),
         ("transport twice", value("refresh.transports", "[\"tcp\", \"tcp\"]")),
         (
             "actions",

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh};
+use refresh_sim::policy::{Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh};
 use refresh_sim::scenario::{
     Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
     TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
@@ -164,6 +164,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "FrontEnd" => "front_end".to_owned(),
             "Reconnect" => "group.reconnect".to_owned(),
             "Tls" => "group.tls".to_owned(),
+            "Limit" => "refresh.limit".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
@@ -342,8 +343,9 @@ fn refresh() -> impl Strategy<Value = Refresh> {
         0..3,
         prop::sample::select(&ACTS[..]),
         prop::sample::select(&ORDERS[..]),
+        prop::option::of(limit()),
     )
-        .prop_map(|(every, offset, spread, anchor, transports, act, order)| Refresh {
+        .prop_map(|(every, offset, spread, anchor, transports, act, order, limit)| Refresh {
             every,
             anchor: match anchor {
                 0 => Anchor::ServiceStart,
@@ -355,7 +357,19 @@ fn refresh() -> impl Strategy<Value = Refresh> {
             tls: transports != 1,
             order,
             act,
+            limit,
         })
+}
+
+fn limit() -> impl Strategy<Value = Limit> {
+    let some = 1..=u32::MAX;
+    let rate = (1..=1_000_000_000u32, length(), some.clone());
+    let batch = (some, length());
+    (prop::option::of(rate), prop::option::of(batch), length()).prop_map(|(rate, batch, spacing)| Limit {
+        rate: rate.map(|(turns, per, burst)| Rate { turns, per, burst }),
+        batch: batch.map(|(turns, every)| Batch { turns, every }),
+        spacing,
+    })
 }
 
 fn recovery() -> impl Strategy<Value = Recovery> {

@@ -71,18 +71,23 @@ fn kinds(what: What) -> Vec<u8> {
         What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
         What::Dropped => vec![0, 1, 2, 3],   // accept, flight, validation of a new connection, in place
         What::Handshake => vec![],           // of resumption, which the reference does not know yet
+        What::Turn => vec![],                // of a limit, which the reference does not know yet
         _ => vec![0],
     }
 }
 
-/// Whether a plan has nothing in it that the reference does not know yet: TLS settings (rule 12).
+/// Whether a plan has nothing in it that the reference does not know yet: TLS settings (rule 12), a limit on turns
+/// (rule 18).
 fn is_known(plan: &Plan) -> bool {
-    plan.groups.iter().all(|group| group.tls.is_none())
+    *plan == known(plan.clone())
 }
 
 /// The plan without what the reference does not know yet.
 fn known(mut plan: Plan) -> Plan {
     plan.groups.iter_mut().for_each(|group| group.tls = None);
+    if let Some(refresh) = &mut plan.refresh {
+        refresh.limit = None;
+    }
     plan
 }
 

@@ -2,7 +2,7 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::policy::{Act, Action, Initiator, Order, Recovery, Refresh};
+use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Rate, Recovery, Refresh};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::Span;
@@ -66,6 +66,75 @@ fn rule_18_a_sweep_that_outlasts_the_next_tick_is_one_sample_all_the_same() {
     let sweeps = outcome.meters.histogram(Metric::Sweep, 0, Cause::Refresh).expect("some");
     assert_eq!((sweeps.len(), total(&outcome, Counter::Missed)), (4, 2));
     assert!(sweeps.equivalent(sweeps.min(), seconds(8).0) && sweeps.equivalent(sweeps.max(), seconds(12).0));
+}
+
+/// As many workers as peers, everybody valid from the start, a refresh at 10 s behind a limit.
+fn limited(peers: u32, limit: Limit) -> Plan {
+    let mut plan = story(peers, seconds(19));
+    plan.start = Start::Established;
+    plan.refresh = Some(Refresh { limit: Some(limit), ..refresh_in_place(seconds(10)) });
+    plan
+}
+
+const NO_LIMIT: Limit = Limit { rate: None, batch: None, spacing: Span::ZERO };
+
+#[test]
+fn rule_18_waiting_for_a_turn_is_lateness_and_no_due_moves() {
+    let plan = limited(4, Limit { rate: Some(Rate { turns: 2, per: Span::SECOND, burst: 1 }), ..NO_LIMIT });
+    let (outcome, seen) = seen(&plan);
+    assert_eq!(at(&seen, What::Due), [10_000; 4]);
+    assert_eq!(at(&seen, What::Turn), [10_000, 10_500, 11_000, 11_500]);
+    assert_eq!(at(&seen, What::Asked), at(&seen, What::Turn));
+    let of = |metric| outcome.meters.histogram(metric, 0, Cause::Refresh).expect("four").max();
+    assert_eq!(Span(of(Metric::Lateness)).0 / 1_000_000, 1_500);
+    assert_eq!(of(Metric::Refresh) / 10_000_000, 160, "from the due, with 100 ms of validation");
+    assert_eq!(of(Metric::Queue), 0, "nobody waits in the queue");
+}
+
+#[test]
+fn rule_18_batches_come_their_length_apart_and_spacing_holds_within_them() {
+    let batch = Some(Batch { turns: 2, every: seconds(3) });
+    let turns = |limit| at(&seen(&limited(5, limit)).1, What::Turn);
+    assert_eq!(turns(Limit { batch, ..NO_LIMIT }), [10_000, 10_000, 13_000, 13_000, 16_000]);
+    let spaced = Limit { batch, spacing: Span::SECOND, ..NO_LIMIT };
+    assert_eq!(turns(spaced), [10_000, 11_000, 13_000, 14_000, 16_000]);
+}
+
+#[test]
+fn rule_18_who_leaves_the_line_takes_nothing_from_the_limiter() {
+    let mut plan = limited(4, Limit { spacing: Span::SECOND, ..NO_LIMIT });
+    let turn_at_10_500 = refresh_sim::time::Time(10_500_000_000);
+    let leave = at_second(10, Change::Leave, &[1, 2]);
+    plan.timeline = vec![refresh_sim::scenario::plan::TimelineEntry { at: turn_at_10_500, ..leave }];
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 3], vec![10_000, 11_000]));
+    assert_eq!((total(&outcome, Counter::Departed), total(&outcome, Counter::ValidInPlace)), (2, 2));
+}
+
+#[test]
+fn rule_18_line_and_limiter_die_with_their_incarnation() {
+    let mut plan = limited(3, Limit { batch: Some(Batch { turns: 1, every: seconds(4) }), ..NO_LIMIT });
+    plan.horizon = seconds(25);
+    plan.recovery = Recovery { actions: vec![Action::Restart(Span::ZERO)], reset_period: None, dump: Span::ZERO };
+    let first_faults = By(|question| {
+        let is_first = question.at.0 < seconds(12).0;
+        if question.phase == Phase::Refresh && is_first { faults() } else { accepts() }
+    });
+    let (outcome, seen) = told(&plan, &first_faults);
+    // Crash at 10 s, valid again at 12.1 s; the next service start's tick is at 20 s, with a batch of its own.
+    assert_eq!((at(&seen, What::Crash), at(&seen, What::Turn)), (vec![10_000], vec![10_000, 20_000, 24_000]));
+    assert_eq!((total(&outcome, Counter::Recovered), total(&outcome, Counter::ValidInPlace)), (3, 2));
+    assert_eq!(total(&outcome, Counter::Unfinished), 1);
+}
+
+#[test]
+fn rule_18_a_planned_reconnect_ends_its_old_connection_at_its_turn() {
+    let mut plan = limited(2, Limit { spacing: seconds(2), ..NO_LIMIT });
+    plan.refresh = plan.refresh.map(|refresh| Refresh { act: Act::Reconnect(Initiator::Peer), ..refresh });
+    let (outcome, seen) = seen(&plan);
+    assert_eq!(at(&seen, What::Valid), [0, 0, 11_600, 13_600]);
+    let lateness = outcome.meters.histogram(Metric::Lateness, 0, Cause::Refresh).expect("two");
+    assert!(lateness.equivalent(lateness.min(), 1_500_000_000) && lateness.equivalent(lateness.max(), 3_500_000_000));
 }
 
 #[test]
