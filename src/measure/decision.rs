@@ -30,10 +30,10 @@ pub enum What {
     Silence = 20,
     /// A peer gives its try up; detail: 1 if the news that it is valid was on its way.
     GaveUp = 21,
-    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once. Where
-    /// all jobs of a tick come as one run, the tick tells that they are due, and this is left to those that are lost
-    /// before a worker takes them (detail 1). With a limit (rule 18), 4: what it does comes with its [`What::Turn`]. A missed
-    /// due (rule 20) has none.
+    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once, 3 by one
+    /// that is made while the old one serves, whose SYN follows likewise. Where all jobs of a tick come as one run, the
+    /// tick tells that they are due, and this is left to those that are lost before a worker takes them (detail 1). With
+    /// a limit (rule 18), 4: what it does comes with its [`What::Turn`]. A missed due (rule 20) has none.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -51,13 +51,16 @@ pub enum What {
     Dropped = 28,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
-    /// A refresh that is due has its turn (rule 18); detail: 0 in place, 2 by a new connection, as for [`What::Due`].
+    /// A refresh that is due has its turn (rule 18); detail: 0 in place, 2 by a new connection, 3 by one made first, as for
+    /// [`What::Due`].
     Turn = 100,
+    /// The grace of an old connection is over, which a new one has replaced (rule 19).
+    OldCut = 101,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 21] = [
+    pub const ALL: [What; 22] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -79,6 +82,7 @@ impl What {
         What::Dropped,
         What::Handshake,
         What::Turn,
+        What::OldCut,
     ];
 
     /// The decision with this number.
@@ -110,6 +114,7 @@ impl What {
             What::Dropped => "dropped",
             What::Handshake => "handshake",
             What::Turn => "turn",
+            What::OldCut => "old connection cut",
         }
     }
 

@@ -11,4 +11,4 @@ pub mod tls;
 pub use limit::{Batch, Limit, Limiter, Rate};
 pub use reconnect::{Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};
-pub use refresh::{Act, Anchor, Initiator, Order, Refresh};
+pub use refresh::{Act, Anchor, Initiator, Order, Refresh, Style};

@@ -282,6 +282,7 @@ fn in_words(decision: &Decision) -> String {
         What::Due => match detail {
             1 => "refresh due, connection lost before it was asked about".to_owned(),
             2 => "refresh due, by a new connection".to_owned(),
+            3 => "refresh due, by a new connection made first".to_owned(),
             4 => "refresh due, waits for its turn".to_owned(),
             _ => "refresh due, in place".to_owned(),
         },
@@ -298,6 +299,8 @@ fn in_words(decision: &Decision) -> String {
             2 => "first flight: the session is not good here, a full handshake".to_owned(),
             _ => "first flight: no session, a full handshake".to_owned(),
         },
+        What::OldCut => "the old connection is cut after its grace".to_owned(),
+        What::Turn if detail == 3 => "its turn: refreshed by a new connection made first".to_owned(),
         What::Turn if detail == 2 => "its turn: refreshed by a new connection".to_owned(),
         What::Turn => "its turn: refreshed in place".to_owned(),
         What::Dropped => format!("queue full: {} turned away", job(detail)),

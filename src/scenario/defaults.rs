@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::plan::*;
 use crate::dist::Dist;
-use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh};
+use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh, Style};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -112,6 +112,7 @@ pub fn refresh_in_place(every: Span) -> Refresh {
         tls: true,
         order: Order::Topology,
         act: Act::Revalidate,
+        style: Style::BreakFirst,
         limit: None,
     }
 }

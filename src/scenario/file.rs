@@ -172,6 +172,11 @@ pub struct Refresh {
     /// Who closes; only with `action = "reconnect"`.
     #[schemars(extend("default" = "front-end"))]
     pub initiator: Option<OneOf<Initiator>>,
+    /// Which connection a reconnect begins with; only with `action = "reconnect"`.
+    #[schemars(extend("default" = "break-first"))]
+    pub style: Option<OneOf<StyleWord>>,
+    /// How long the old connection is kept when the new one is valid; only with `style = "make-first"`; default 0s.
+    pub grace: Option<Length>,
     /// How fast connections that are due have their turn at a front end; default each at its due.
     pub limit: Option<Limit>,
 }
@@ -428,6 +433,15 @@ pub enum ActionWord {
     Reconnect,
 }
 
+/// `refresh.style`: [`crate::policy::Style`] without its grace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StyleWord {
+    /// The old connection ends first.
+    BreakFirst,
+    /// The new connection is made first.
+    MakeFirst,
+}
+
 /// `group.certificate`: a state, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CertificateWord(pub Option<CertificateState>);
@@ -473,6 +487,7 @@ words! {
     Transport { "tcp" = Transport::Tcp, "tls" = Transport::Tls }
     Order { "topology" = Order::Topology, "accepted" = Order::Accepted, "shuffled" = Order::Shuffled }
     ActionWord { "revalidate" = ActionWord::Revalidate, "reconnect" = ActionWord::Reconnect }
+    StyleWord { "break-first" = StyleWord::BreakFirst, "make-first" = StyleWord::MakeFirst }
     Initiator { "front-end" = Initiator::FrontEnd, "peer" = Initiator::Peer }
     Builtin {
         "sfb2015-rtm" = Builtin::Sfb2015Rtm, "sfb2015-cu2" = Builtin::Sfb2015Cu2, "tls-only" = Builtin::TlsOnly,

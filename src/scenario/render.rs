@@ -7,11 +7,11 @@ use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Limit, Refresh};
+use crate::policy::{Act, Action, Anchor, Limit, Refresh, Style};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
-use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, Word};
+use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, StyleWord, Word};
 use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS, TlsPlan};
 use super::resolve::written_date;
 
@@ -161,10 +161,21 @@ fn refresh(out: &mut Writer<'_>, refresh: &Refresh) {
         Act::Reconnect(initiator) => {
             out.line("action", word(ActionWord::Reconnect));
             out.line("initiator", word(initiator));
+            style(out, refresh.style);
         }
     }
     if let Some(of) = refresh.limit {
         limit(out, of);
+    }
+}
+
+fn style(out: &mut Writer<'_>, style: Style) {
+    match style {
+        Style::BreakFirst => out.line("style", word(StyleWord::BreakFirst)),
+        Style::MakeFirst { grace } => {
+            out.line("style", word(StyleWord::MakeFirst));
+            out.line("grace", length(grace));
+        }
     }
 }
 

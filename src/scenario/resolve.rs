@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use crate::frontend::CYCLES_MAX;
 use crate::id::ENTITIES_MAX;
-use crate::policy::{Act, Action, Anchor, Initiator, Order, Recovery, Refresh};
+use crate::policy::{Act, Action, Anchor, Initiator, Order, Recovery, Refresh, Style};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, Transport};
 
@@ -22,7 +22,7 @@ use super::decode::{Context, Item, Table, setting, size, span};
 use super::diagnose::{Problems, quoted};
 use super::expect::Expectation;
 use super::expect_parse::{self, Names};
-use super::file::{ActionWord, AnchorWord};
+use super::file::{ActionWord, AnchorWord, StyleWord};
 use super::plan::{Epoch, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder};
 
 pub(super) use date::written as written_date;
@@ -210,6 +210,7 @@ fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>, hor
         }
         item.word()
     });
+    let style = style(&table, action);
     let limit = table.get("limit").and_then(|item| limit::read(&item));
     table.finish();
     let anchor = match anchor_word {
@@ -222,7 +223,27 @@ fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>, hor
         ActionWord::Reconnect => Act::Reconnect(initiator.unwrap_or(Initiator::FrontEnd)),
     };
     let [tcp, tls] = transports;
-    Some(Refresh { every: every?, anchor, spread, tcp, tls, order, act, limit })
+    Some(Refresh { every: every?, anchor, spread, tcp, tls, order, act, style, limit })
+}
+
+/// `style` and `grace`.
+fn style(table: &Table<'_, '_>, action: ActionWord) -> Style {
+    let word = table.get("style").and_then(|item| {
+        if action != ActionWord::Reconnect {
+            item.wrong("does nothing here", "only with `action = \"reconnect\"`");
+        }
+        item.word()
+    });
+    let grace = table.get("grace").and_then(|item| {
+        if word != Some(StyleWord::MakeFirst) {
+            item.wrong("does nothing here", "only with `style = \"make-first\"`");
+        }
+        item.length()
+    });
+    match word {
+        Some(StyleWord::MakeFirst) => Style::MakeFirst { grace: grace.unwrap_or(Span::ZERO) },
+        Some(StyleWord::BreakFirst) | None => Style::BreakFirst,
+    }
 }
 
 fn above_zero(item: &Item<'_, '_>) -> Option<Span> {

@@ -175,6 +175,9 @@ impl Run<'_> {
             JobKind::ValidateAccept => match ended.answer {
                 Answer::Reject(reason) => {
                     self.rejected(now, who, group, place, Phase::Accept, reason);
+                    if self.is_making(who) {
+                        return self.old_one_stays(now, who, group);
+                    }
                     if matches!(self.rows[who as usize].obligation(), Obligation::Open | Obligation::OpenMoved) {
                         self.visit(now, who, group).close_obligation(Counter::Rejected);
                     }
@@ -205,6 +208,9 @@ impl Run<'_> {
     /// The verdict on a new connection is in.
     #[inline]
     fn valid(&mut self, now: Time, who: u32, group: usize) {
+        if self.is_making(who) {
+            return self.made_first(now, who, group);
+        }
         let row = &self.rows[who as usize];
         if row.lost_by_crash() {
             self.back_after_crash(now, who, group, row.since);
@@ -215,6 +221,7 @@ impl Run<'_> {
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
     pub(super) fn attempt_failed(&mut self, now: Time, who: u32, group: usize) {
+        let is_making = self.is_making(who);
         let of = &self.groups[group];
         let row = &mut self.rows[who as usize];
         let when = row.when();
@@ -223,7 +230,7 @@ impl Run<'_> {
         row.attempt = row.attempt.saturating_add(1);
         let from = row.place();
         row.set_place(of.next_front_end(from));
-        if row.place() != from && row.obligation() == Obligation::Open {
+        if row.place() != from && row.obligation() == Obligation::Open && !is_making {
             // Once: failing over again, even back to where it was, it is in nobody's sweep.
             row.owe(Obligation::OpenMoved);
             let due = row.due;
@@ -377,6 +384,7 @@ impl Run<'_> {
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {
         self.decide(now, who, What::Leave, 0);
+        self.leaves_with_both(who);
         if self.rows[who as usize].step() == Step::Valid {
             self.visit(now, who, group).news_is_void();
             // Gone, not cut off: it counts nowhere as disconnected.

@@ -80,8 +80,9 @@ impl Run<'_> {
         }
         let account = &self.front_ends[place].account;
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
+        let beside = self.put_all_back(now, place);
         self.spill_runs(now, place);
-        let connections = self.connections(now, place);
+        let connections = beside + self.connections(now, place);
         let front_end = &self.front_ends[place];
         let (incarnation, process_start, service_start) =
             (front_end.incarnation, front_end.process_start, front_end.service_start);
@@ -155,7 +156,7 @@ impl Run<'_> {
     }
 
     /// When the SYN of a peer that its front end counts among its own arrives, if that is still to come.
-    fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
+    pub(super) fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
         let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
         let row = &self.rows[who as usize];
         let is_first = row.step() == Step::FlightSent && row.flight() == 0;

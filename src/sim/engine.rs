@@ -16,6 +16,7 @@ use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
 use super::limiter::Line;
+use super::making::Making;
 use super::session::Sessions;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
@@ -44,6 +45,7 @@ pub(super) struct Run<'a> {
     pub(super) sessions: Option<Box<Sessions>>,
     /// Of each front end; `None`: the policy has no limit.
     pub(super) lines: Option<Vec<Line>>,
+    pub(super) making: Making,
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
@@ -111,6 +113,7 @@ impl<'a> Run<'a> {
             last_samples: vec![None; front_ends.len()],
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
             lines: Line::of(plan),
+            making: Making::default(),
             cells,
             groups,
             rows,
@@ -221,6 +224,7 @@ impl<'a> Run<'a> {
                 kind::MESSAGE => self.message(now, who),
                 kind::ATTEMPT_TIMER => self.attempt_timer(now, who),
                 kind::BACK_OFF => self.back_off_over(now, who),
+                kind::GRACE => self.grace_over(now, who),
                 _ => self.due(now, who),
             }
         } else if who < self.numbers.front_ends {

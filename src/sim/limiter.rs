@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::frontend::Life;
 use crate::measure::What;
-use crate::policy::{Act, Limiter};
+use crate::policy::Limiter;
 use crate::scenario::plan::Plan;
 use crate::schedule::Class;
 use crate::time::Time;
@@ -84,7 +84,8 @@ impl Run<'_> {
             }
             line.waiting.pop_front();
             line.limiter.take(now);
-            self.decide(now, who, What::Turn, if act == Act::Revalidate { 0 } else { 2 });
+            let detail = self.what_it_does(now, who, act);
+            self.decide(now, who, What::Turn, detail);
             self.refresh_now(now, who, act);
         }
     }

@@ -11,6 +11,7 @@ mod finish;
 mod jobs;
 mod limiter;
 mod lookup;
+mod making;
 mod peer_time;
 mod refresh;
 mod session;

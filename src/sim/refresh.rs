@@ -98,7 +98,8 @@ impl Run<'_> {
     /// the first job is served, for that may crash the front end.
     fn take_one_by_one(&mut self, now: Time, place: usize, rows: &[u32], act: Act) {
         for who in rows {
-            self.is_due_now(now, *who, if act == Act::Revalidate { 0 } else { 2 });
+            let detail = self.what_it_does(now, *who, act);
+            self.is_due_now(now, *who, detail);
         }
         for who in rows {
             if self.front_ends[place].life != Life::Up {
@@ -120,7 +121,8 @@ impl Run<'_> {
 
     /// Takes connections that are due one by one later: in one pass, for with a spread the order of taking decides nothing.
     fn take_with_spread(&mut self, now: Time, place: usize, policy: &Refresh) -> (u64, u64) {
-        let (mut taken, mut missed, mut last) = (0, 0, now);
+        let (mut taken, mut last) = (0, now);
+        let mut missed = self.miss_who_is_making(place);
         let mut from = 0;
         while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
@@ -148,7 +150,7 @@ impl Run<'_> {
     /// Rows that a tick takes, in the scenario's order, and how many it misses for they still owe the refresh before.
     fn candidates(&mut self, now: Time, place: usize) -> (Vec<u32>, u64) {
         let mut rows = Vec::with_capacity(self.front_ends[place].valid as usize);
-        let mut missed = 0;
+        let mut missed = self.miss_who_is_making(place);
         let mut from = 0;
         while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
@@ -176,7 +178,7 @@ impl Run<'_> {
     }
 
     /// A refresh is missed: its predecessor is still open.
-    fn miss(&mut self, who: u32, group: usize) -> u64 {
+    pub(super) fn miss(&mut self, who: u32, group: usize) -> u64 {
         let cell = self.groups[group].cell;
         self.world.count(cell, Counter::Dues, 1);
         self.world.count(cell, Counter::Missed, 1);
@@ -249,19 +251,15 @@ impl Run<'_> {
     #[inline]
     fn fall_due(&mut self, now: Time, who: u32, act: Act) {
         let group = self.group_of(who);
-        let limited = self.lines.is_some();
-        let mut visit = self.visit(now, who, group);
-        if limited {
-            visit.falls_due(4);
-            let place = usize::from(visit.row.place());
+        if self.lines.is_some() {
+            self.visit(now, who, group).falls_due(4);
+            let place = usize::from(self.rows[who as usize].place());
             self.stand_in_line(who);
             return self.take_turns(now, place);
         }
-        visit.falls_due(if act == Act::Revalidate { 0 } else { 2 });
-        match act {
-            Act::Revalidate => self.refresh_now(now, who, act),
-            Act::Reconnect(initiator) => visit.break_first(initiator),
-        }
+        let detail = self.what_it_does(now, who, act);
+        self.visit(now, who, group).falls_due(detail);
+        self.refresh_now(now, who, act);
     }
 
     /// What a due asks for.
@@ -274,7 +272,7 @@ impl Run<'_> {
                 self.enqueue(now, who, group, JobKind::ValidateRefresh);
                 self.dispatch(now, place);
             }
-            Act::Reconnect(initiator) => self.visit(now, who, group).break_first(initiator),
+            Act::Reconnect(initiator) => self.reconnect_now(now, who, group, initiator),
         }
     }
 

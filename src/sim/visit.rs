@@ -206,7 +206,7 @@ impl Visit<'_, '_> {
 
     /// With own age as the anchor, a connection that is valid knows when it is due.
     #[inline]
-    fn schedule_own_age(&mut self) {
+    pub(super) fn schedule_own_age(&mut self) {
         let Some(policy) = self.policy else { return };
         if policy.anchor != Anchor::OwnAge || !self.of.refreshed {
             return;
@@ -254,6 +254,31 @@ impl Visit<'_, '_> {
         self.row.since = learned;
         self.row.set_cause(Cause::Refresh);
         self.syn_to_own_front_end(learned);
+    }
+
+    /// A new connection is begun while this one serves.
+    pub(super) fn replace(&mut self, initiator: Initiator) {
+        let sent = match initiator {
+            Initiator::FrontEnd => self.now + self.rtt().half(),
+            Initiator::Peer => self.now,
+        };
+        // Of the new one: its tries are counted from here.
+        self.row.since = sent;
+        self.row.set_cause(Cause::Refresh);
+        self.syn_to_own_front_end(sent);
+    }
+
+    /// The verdict on a new connection is in, whose peer had its old one until now: no outage, and the news of it is no
+    /// news of a connection.
+    pub(super) fn valid_beside_the_old(&mut self) {
+        let established = self.now + self.rtt().half();
+        let (started, first) = (self.row.started, self.first_syn());
+        if established <= self.deadline() && established <= self.end {
+            let (cell, cause, meters) = (self.of.cell, self.row.cause(), &mut self.world.meters);
+            meters.record(established, Metric::Attempt, cell, cause, established.since(started));
+            meters.record(established, Metric::Connect, cell, cause, established.since(first));
+        }
+        self.become_valid();
     }
 
     /// The refresh in place was accepted.

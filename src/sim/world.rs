@@ -75,6 +75,8 @@ pub(super) mod kind {
     pub(in crate::sim) const WAITED: u8 = 5;
     pub(in crate::sim) const LIFE: u8 = 6;
     pub(in crate::sim) const TICK: u8 = 7;
+    /// Of a connection.
+    pub(in crate::sim) const GRACE: u8 = 7;
     /// Of a front end: before its tick of the same instant.
     pub(in crate::sim) const TURN: u8 = 5;
 }

@@ -40,6 +40,8 @@ impl Peer {
             }
             What::Leave => drop(self.gone(d.at)),
             What::Attempt => self.tried = Some(d.at),
+            // A new connection that was made while the old one served.
+            What::Valid if self.valid.is_some() => self.valid = Some(d.at),
             What::Valid => {
                 self.valid = Some(d.at);
                 let free = plan.start == Start::Established && self.tried.is_none();

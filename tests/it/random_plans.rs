@@ -12,7 +12,9 @@ use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh};
+use refresh_sim::policy::{
+    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Style,
+};
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
@@ -123,6 +125,7 @@ fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
             Act::Reconnect(Initiator::FrontEnd),
             Act::Reconnect(Initiator::Peer),
         ]),
+        style: Style::BreakFirst,
         limit: None,
     })
 }
@@ -278,6 +281,12 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     {
         refresh.limit = Some(limit);
     }
+    if of.below(3) == 2
+        && let Some(refresh) = &mut plan.refresh
+    {
+        let grace = if of.yes() { of.span(Span::ZERO, horizon) } else { Span::ZERO };
+        refresh.style = Style::MakeFirst { grace };
+    }
     plan
 }
 
@@ -395,14 +404,22 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
     assert!(seen.last().is_none_or(|d| d.at <= end), "a decision after the horizon");
     let mut there = BTreeMap::new();
     for d in seen.iter().filter(|d| !d.what.is_of_front_end()) {
-        let (present, valid) = there.entry(d.who).or_insert((false, false));
+        let (present, valid, making) = there.entry(d.who).or_insert((false, false, false));
+        let made = *making;
+        match d.what {
+            What::Due | What::Turn => *making = d.detail == 3,
+            What::Valid | What::Lost | What::Leave | What::Closed => *making = false,
+            _ => {}
+        }
         match d.what {
             What::Join => assert!(!std::mem::replace(present, true), "joined twice: {d:?}"),
             What::Leave => {
                 assert!(std::mem::replace(present, false), "left twice: {d:?}");
                 *valid = false;
             }
-            What::Valid => assert!(*present && !std::mem::replace(valid, true), "valid twice, or gone: {d:?}"),
+            What::Valid => {
+                assert!(*present && (!std::mem::replace(valid, true) || made), "valid twice, or gone: {d:?}")
+            }
             What::Lost => assert!(std::mem::replace(valid, false), "lost what it did not have: {d:?}"),
             What::Due => {
                 assert!(*present || d.detail == 1, "due, but gone: {d:?}");
@@ -413,7 +430,7 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
                 assert!(*valid, "its turn, and not valid: {d:?}");
                 *valid &= d.detail != 2;
             }
-            What::Attempt => assert!(*present && !*valid, "tries without need: {d:?}"),
+            What::Attempt => assert!(*present && (!*valid || made), "tries without need: {d:?}"),
             _ => {}
         }
     }

@@ -303,6 +303,8 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("when_full without limit", GOOD.replace("queue_limit = 1000\n", "")),
         ("offset without wall clock", value("refresh.anchor", "\"own-age\"")),
         ("initiator without reconnect", value("refresh.action", "\"revalidate\"")),
+        ("style and grace without reconnect", value("refresh.action", "\"revalidate\"")),
+        ("grace of who breaks first", value("refresh.style", "\"break-first\"")),
         ("limit of nothing", without("rate = \"50/s\"\nburst = 5\nbatch = 100\nevery = \"10s\"\nspacing = \"5ms\"\n")),
         ("limit in batches without end", without("every = \"10s\"\n")),
         ("limit of no batches", without("batch = 100\n")),

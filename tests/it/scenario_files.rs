@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh};
+use refresh_sim::policy::{
+    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Style,
+};
 use refresh_sim::scenario::{
     Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
     TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
@@ -344,8 +346,9 @@ fn refresh() -> impl Strategy<Value = Refresh> {
         prop::sample::select(&ACTS[..]),
         prop::sample::select(&ORDERS[..]),
         prop::option::of(limit()),
+        prop::option::of(length()),
     )
-        .prop_map(|(every, offset, spread, anchor, transports, act, order, limit)| Refresh {
+        .prop_map(|(every, offset, spread, anchor, transports, act, order, limit, grace)| Refresh {
             every,
             anchor: match anchor {
                 0 => Anchor::ServiceStart,
@@ -357,6 +360,10 @@ fn refresh() -> impl Strategy<Value = Refresh> {
             tls: transports != 1,
             order,
             act,
+            style: match (act, grace) {
+                (Act::Reconnect(_), Some(grace)) => Style::MakeFirst { grace },
+                _ => Style::BreakFirst,
+            },
             limit,
         })
 }

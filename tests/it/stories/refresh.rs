@@ -2,7 +2,7 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Rate, Recovery, Refresh};
+use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Rate, Recovery, Refresh, Style};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::Span;
@@ -149,6 +149,85 @@ fn rule_19_a_reconnect_by_the_front_end_takes_half_a_round_trip_more() {
     };
     assert_eq!(lasts(Initiator::Peer), [1_600, 11_600]);
     assert_eq!(lasts(Initiator::FrontEnd), [1_600, 12_100]);
+}
+
+/// A refresh at 10 s by a new connection that is made first.
+fn make_first(mut plan: Plan, initiator: Initiator, grace: Span) -> Plan {
+    let style = Style::MakeFirst { grace };
+    plan.refresh = Some(Refresh { act: Act::Reconnect(initiator), style, ..refresh_in_place(seconds(10)) });
+    plan
+}
+
+#[test]
+fn rule_19_make_first_leaves_nobody_without_a_connection() {
+    for (initiator, valid) in [(Initiator::Peer, 11_600), (Initiator::FrontEnd, 12_100)] {
+        let (outcome, seen) = seen(&make_first(story(1, seconds(15)), initiator, Span::ZERO));
+        assert_eq!(at(&seen, What::Valid), [1_600, valid]);
+        assert_eq!((outcome.disconnected_max.0, total(&outcome, Counter::ValidByReconnect)), (0, 1));
+        assert_eq!(outcome.groups[0].lost / 1_000_000, 2_100, "until it heard of its first connection");
+        assert!(outcome.meters.histogram(Metric::Outage, 0, Cause::Refresh).is_none());
+        let refresh = outcome.meters.histogram(Metric::Refresh, 0, Cause::Refresh).expect("one");
+        assert!(refresh.equivalent(refresh.max(), (valid - 10_000) * 1_000_000));
+        assert_eq!(outcome.front_ends[0].valid, 1);
+    }
+}
+
+#[test]
+fn rule_19_a_new_connection_that_is_rejected_leaves_the_old_one() {
+    let plan = make_first(story(1, seconds(19)), Initiator::Peer, Span::ZERO);
+    let rejects = By(|question| match question.at.0 > seconds(5).0 {
+        false => accepts(),
+        true => Answer::Reject(refresh_sim::validate::Rejection::Other).into(),
+    });
+    let (outcome, seen) = told(&plan, &rejects);
+    assert_eq!((total(&outcome, Counter::Rejected), total(&outcome, Counter::Losses)), (1, 0));
+    assert_eq!((at(&seen, What::Attempt), total(&outcome, Counter::Attempts)), (vec![0], 2));
+    assert_eq!((outcome.front_ends[0].valid, outcome.groups[0].lost / 1_000_000), (1, 2_100));
+}
+
+#[test]
+fn rule_19_a_new_connection_that_fails_is_tried_again_while_the_old_one_serves() {
+    let mut plan = make_first(story(1, seconds(19)), Initiator::Peer, Span::ZERO);
+    plan.start = Start::Established;
+    plan.groups[0].attempt_timeout = Some(Span::SECOND);
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((at(&seen, What::GaveUp), at(&seen, What::Attempt)), (vec![11_000, 17_000], vec![16_000]));
+    assert_eq!((total(&outcome, Counter::Unfinished), total(&outcome, Counter::UnfinishedConnects)), (1, 0));
+    assert_eq!((outcome.groups[0].lost, outcome.front_ends[0].valid), (0, 1));
+}
+
+#[test]
+fn rule_19_an_old_connection_that_is_lost_takes_the_new_try_along() {
+    let mut plan = make_first(story(2, seconds(19)), Initiator::Peer, Span::ZERO);
+    plan.start = Start::Established;
+    plan.recovery = Recovery { actions: vec![Action::Restart(Span::ZERO)], reset_period: None, dump: Span::ZERO };
+    let first_faults = By(|question| if question.at.0 < seconds(12).0 { faults() } else { accepts() });
+    let (outcome, seen) = told(&plan, &first_faults);
+    // Both new connections are asked about at 11.5 s; their peers learn at 12 s, and are valid again 1.6 s later.
+    assert_eq!((at(&seen, What::Crash), at(&seen, What::Lost)), (vec![11_500], vec![11_500; 2]));
+    assert_eq!(at(&seen, What::Valid), [0, 0, 13_600, 13_600]);
+    assert_eq!((total(&outcome, Counter::Recovered), total(&outcome, Counter::Losses)), (2, 2));
+}
+
+#[test]
+fn rule_19_an_old_connection_is_cut_after_its_grace() {
+    let (_, seen) = seen(&make_first(story(1, seconds(19)), Initiator::Peer, seconds(3)));
+    assert_eq!(at(&seen, What::OldCut), [14_600]);
+}
+
+#[test]
+fn rule_20_a_tick_that_comes_while_a_new_connection_is_made_is_missed() {
+    let mut plan = make_first(story(1, seconds(38)), Initiator::Peer, Span::ZERO);
+    plan.start = Start::Established;
+    plan.groups[0].validate_accept = Dist::Constant(seconds(10));
+    plan.measure.cycles = (1..9).collect();
+    let (outcome, seen) = seen(&plan);
+    // Valid at 21.5 s, one and a half round trips and a validation after the tick at 10 s; taken again at 30 s, which is
+    // its third due.
+    assert_eq!(at(&seen, What::Valid), [0, 21_500]);
+    assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::Unfinished)), (1, 1));
+    let cycles = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Lateness).map(|c| c.cycle);
+    assert_eq!(cycles.collect::<Vec<_>>(), [1, 3]);
 }
 
 #[test]
