@@ -43,6 +43,10 @@ pub enum Purpose {
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,
+    /// How long a certificate lives.
+    CertificateLife = 90,
+    /// How long after its end a certificate is replaced.
+    CertificateReplacement = 91,
 }
 
 /// The place of a draw in the life of the one who draws.
@@ -374,6 +378,7 @@ mod tests {
         for (number, purpose) in (0..).zip(all) {
             assert_eq!(purpose as u32, number, "{purpose:?}");
         }
+        assert_eq!([CertificateLife, CertificateReplacement].map(|purpose| purpose as u32), [90, 91]);
     }
 
     /// Draws with bit `bit` of the concatenated parts of the identity flipped: 64 seed, 32 replication, 64 who,

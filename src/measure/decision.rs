@@ -56,11 +56,13 @@ pub enum What {
     Turn = 100,
     /// The grace of an old connection is over, which a new one has replaced (rule 19).
     OldCut = 101,
+    /// The timeline changes a peer's certificate; detail: 0 it is replaced, 1 it expires.
+    Certificate = 102,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 22] = [
+    pub const ALL: [What; 23] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -83,6 +85,7 @@ impl What {
         What::Handshake,
         What::Turn,
         What::OldCut,
+        What::Certificate,
     ];
 
     /// The decision with this number.
@@ -115,6 +118,7 @@ impl What {
             What::Handshake => "handshake",
             What::Turn => "turn",
             What::OldCut => "old connection cut",
+            What::Certificate => "certificate",
         }
     }
 

@@ -2,12 +2,14 @@
 //!
 //! Functions of their arguments and their own draws: no clock, no I/O, nothing of peers' rows or queues.
 
+mod certificate;
 mod limit;
 mod reconnect;
 mod recovery;
 mod refresh;
 pub mod tls;
 
+pub use certificate::{Drawn, Held, LIFE_MIN, Replaced, Validity};
 pub use limit::{Batch, Limit, Limiter, Rate};
 pub use reconnect::{Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};

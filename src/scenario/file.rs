@@ -247,6 +247,8 @@ pub struct Group {
     pub transport: OneOf<Transport>,
     /// What they show; default `valid` for tls. Only `none` goes with tcp.
     pub certificate: Option<OneOf<CertificateWord>>,
+    /// How long the certificate is good, and when it is replaced; only with `certificate = "valid"`; default always.
+    pub validity: Option<Validity>,
     /// Address of index 0, IPv4 or IPv6; index i has this plus i; default counts up from 10.0.0.1.
     pub address: Option<Address>,
     /// Source port; default 5061 for tls, 5060 for tcp.
@@ -277,6 +279,20 @@ pub struct Group {
     /// Whether they are there from the beginning; a timeline entry may bring them later.
     #[schemars(extend("default" = true))]
     pub present: Option<bool>,
+}
+
+/// How long certificates are good, and when they are replaced.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Validity {
+    /// Run time at which the certificates expire that peers have at run time 0; default as `lives` says.
+    pub not_after: Option<Length>,
+    /// Life of a certificate from when it is issued, one draw for each, at least 1m; default without end.
+    pub lives: Option<Distribution>,
+    /// A certificate is replaced so long before its end; more than zero; not with `replaced`.
+    pub renew_before: Option<Length>,
+    /// One that has expired is replaced so long after its end, one draw for each; default never.
+    pub replaced: Option<Distribution>,
 }
 
 /// What TLS handshakes take, and who resumes a session.
@@ -509,7 +525,10 @@ words! {
         "none" = ResumptionWord::None, "cache" = ResumptionWord::Cache, "tickets" = ResumptionWord::Tickets,
     }
     TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
-    Change { "join" = Change::Join, "leave" = Change::Leave }
+    Change {
+        "join" = Change::Join, "leave" = Change::Leave, "replace-certificate" = Change::ReplaceCertificate,
+        "certificate-expires" = Change::CertificateExpires,
+    }
 }
 
 /// One of a type's words.

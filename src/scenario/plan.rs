@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::dist::Dist;
 pub use crate::frontend::WhenFull;
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Reconnect, Recovery, Refresh};
+use crate::policy::{Reconnect, Recovery, Refresh, Validity};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -113,6 +113,8 @@ pub struct GroupPlan {
     pub transport: Transport,
     /// What they show; `None`: no certificate.
     pub certificate: Option<CertificateState>,
+    /// How long that is good, and when it is replaced; only with a valid one. `None`: always, unless the timeline says.
+    pub validity: Option<Validity>,
     /// Address of index 0; index i has this plus i.
     pub address: IpAddr,
     /// Source port.
@@ -198,6 +200,10 @@ pub enum Change {
     Join,
     /// Peers close their connections and are gone.
     Leave,
+    /// Peers have a new certificate, issued then; their connections keep the one that they were made with.
+    ReplaceCertificate,
+    /// The certificate that peers have comes to its end.
+    CertificateExpires,
 }
 
 /// What is measured, and how finely.

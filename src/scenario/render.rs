@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Limit, Refresh, Style};
+use crate::policy::{Act, Action, Anchor, Limit, Refresh, Replaced, Style, Validity};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
@@ -246,8 +246,28 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
     out.line("present", group.present);
+    let path = out.path.clone();
+    if let Some(of) = &group.validity {
+        validity(out, of, &path);
+    }
     if let Some(settings) = &group.tls {
+        out.path = path;
         tls(out, settings);
+    }
+}
+
+fn validity(out: &mut Writer<'_>, validity: &Validity, path: &str) {
+    out.section("[group.validity]", &format!("{path}.validity"));
+    if let Some(end) = validity.not_after {
+        out.line("not_after", length(Span(end.0)));
+    }
+    if let Some(lives) = &validity.lives {
+        out.line("lives", dist(lives));
+    }
+    match &validity.replaced {
+        Replaced::Never => {}
+        Replaced::Before(span) => out.line("renew_before", length(*span)),
+        Replaced::After(late) => out.line("replaced", dist(late)),
     }
 }
 

@@ -9,6 +9,7 @@ mod group;
 mod limit;
 mod timeline;
 mod tls;
+mod validity;
 
 use toml::de::DeTable;
 

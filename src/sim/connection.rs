@@ -406,7 +406,7 @@ impl Run<'_> {
     }
 
     /// Rows of the peers of a group with these indices; `None`: all.
-    fn rows_of(&self, group: usize, indices: Option<&[u32]>) -> Vec<u32> {
+    pub(super) fn rows_of(&self, group: usize, indices: Option<&[u32]>) -> Vec<u32> {
         let of = &self.groups[group];
         let all = of.first..of.first + of.peers;
         match indices {

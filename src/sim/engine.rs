@@ -15,6 +15,7 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::certificates::Certificates;
 use super::limiter::Line;
 use super::making::Making;
 use super::session::Sessions;
@@ -76,9 +77,11 @@ impl<'a> Run<'a> {
         let front_ends = build::front_ends(plan, numbers);
         let trace = watch.wants_decisions();
         let every = plan.refresh.as_ref().map_or(Span::DAY, |r| r.every);
+        let draws = Draws::new(plan.seed, plan.replication);
         let world = World {
             schedule: Schedule::new(),
-            draws: Draws::new(plan.seed, plan.replication),
+            certificates: Certificates::of(plan, &groups, &draws),
+            draws,
             ties: (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, 25)),
             judges: match maker {
                 None => Judges::builtin(plan.validator, &groups),
@@ -287,6 +290,7 @@ impl<'a> Run<'a> {
         match entry.change {
             crate::scenario::plan::Change::Join => self.join(now, group, indices),
             crate::scenario::plan::Change::Leave => self.leave(now, group, indices),
+            change => self.certificates_change(now, group, indices, change),
         }
         self.schedule_timeline();
     }

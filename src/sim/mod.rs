@@ -4,6 +4,7 @@
 //! about the run.
 
 mod build;
+mod certificates;
 mod connection;
 mod crash;
 mod engine;

@@ -202,6 +202,9 @@ impl Visit<'_, '_> {
             self.close_quietly(outcome);
         }
         self.schedule_own_age();
+        if self.world.certificates.is_some() {
+            self.world.connection_is_made(self.now, self.of, self.who);
+        }
     }
 
     /// With own age as the anchor, a connection that is valid knows when it is due.

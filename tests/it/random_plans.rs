@@ -13,7 +13,7 @@ use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Style,
+    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Replaced, Style, Validity,
 };
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
@@ -128,6 +128,31 @@ fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
         style: Style::BreakFirst,
         limit: None,
     })
+}
+
+/// Certificates that expire and are replaced, of themselves and by the timeline, in some of the groups that have any.
+fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {
+    let horizon = plan.horizon;
+    for group in 0..plan.groups.len() {
+        if plan.groups[group].certificate == Some(CertificateState::Valid) && of.yes() {
+            let lives = of.yes().then(|| of.dist(Span::MINUTE, horizon.max(Span::HOUR)));
+            let not_after = if lives.is_none() || of.yes() { Some(Time(of.span(Span::ZERO, horizon).0)) } else { None };
+            let replaced = match of.below(3) {
+                0 => Replaced::Never,
+                1 => Replaced::Before(of.span(Span(1), horizon)),
+                _ => Replaced::After(of.dist(Span::ZERO, Span(horizon.0 / 4 + 1))),
+            };
+            plan.groups[group].validity = Some(Validity { not_after, lives, replaced });
+        }
+        for _ in 0..of.below(3) {
+            let change = of.one_of(&[Change::ReplaceCertificate, Change::CertificateExpires]);
+            let at = Time(of.span(Span::ZERO, horizon).0);
+            let count = plan.groups[group].count;
+            let indices = if of.yes() { Some((0..count).filter(|_| of.yes()).collect()) } else { None };
+            plan.timeline.push(TimelineEntry { at, change, group: group as u16, indices });
+        }
+    }
+    plan.timeline.sort_by_key(|entry| entry.at);
 }
 
 /// A limit on turns, or none: drawn last of all, so that plans that have no part in it stay as they were.
@@ -286,6 +311,9 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     {
         let grace = if of.yes() { of.span(Span::ZERO, horizon) } else { Span::ZERO };
         refresh.style = Style::MakeFirst { grace };
+    }
+    if of.yes() {
+        certificates(of, &mut plan);
     }
     plan
 }

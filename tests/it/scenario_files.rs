@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use refresh_sim::dist::Dist;
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Style,
+    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Replaced, Style, Validity,
 };
 use refresh_sim::scenario::{
     Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
@@ -166,6 +166,7 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "FrontEnd" => "front_end".to_owned(),
             "Reconnect" => "group.reconnect".to_owned(),
             "Tls" => "group.tls".to_owned(),
+            "Validity" => "group.validity".to_owned(),
             "Limit" => "refresh.limit".to_owned(),
             name => name.to_lowercase(),
         };
@@ -274,6 +275,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::collection::vec((dist(), dist()), 1..=7),
         any::<bool>(),
         prop::option::of(tls()),
+        prop::option::of(validity()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()));
     let rest =
@@ -284,7 +286,8 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
             let (first, delay, mut front_ends, tried, present) = rest;
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
-            let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
+            let (certificate, mut flights, with_client, tls, validity) =
+                tls.unwrap_or((None, vec![], false, None, None));
             if tls.as_ref().is_some_and(|tls| tls.finish.is_some()) {
                 flights.truncate(6);
             }
@@ -295,6 +298,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 indices,
                 transport,
                 certificate,
+                validity: validity.filter(|_| certificate == Some(CertificateState::Valid)),
                 address,
                 port,
                 known,
@@ -311,6 +315,19 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
             }
         },
     )
+}
+
+fn validity() -> impl Strategy<Value = Validity> {
+    let lives = || dist().prop_filter("a life", |life| !matches!(life, Dist::Constant(span) if *span < Span::MINUTE));
+    let replaced =
+        prop_oneof![Just(Replaced::Never), length().prop_map(Replaced::Before), dist().prop_map(Replaced::After),];
+    (prop::option::of(any::<u32>()), lives(), any::<bool>(), replaced).prop_map(|(end, life, lives, replaced)| {
+        Validity {
+            not_after: end.map(|end| Time(u64::from(end))),
+            lives: (lives || end.is_none()).then_some(life),
+            replaced,
+        }
+    })
 }
 
 fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {

@@ -1,4 +1,4 @@
-//! `[[timeline]]`: peers that come and go; what can never happen is an error.
+//! `[[timeline]]`: peers that come and go, certificates that change; what can never happen is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +48,13 @@ struct There {
 
 /// Lets an entry happen, or complains that it cannot.
 fn happens(entry: &TimelineEntry, item: &Item<'_, '_>, there: &mut There, group: &GroupPlan) {
+    if matches!(entry.change, Change::ReplaceCertificate | Change::CertificateExpires) {
+        if group.certificate.is_none() {
+            let what = format!("can never happen: {} shows no certificate", quoted(&group.name));
+            item.wrong(what, "a group with a certificate");
+        }
+        return;
+    }
     let joins = entry.change == Change::Join;
     let (verb, state) = if joins { ("join", "there already") } else { ("leave", "not there") };
     let at = entry.at;
@@ -83,7 +90,7 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<Timeli
         within(&item, at, horizon);
         Some(at)
     });
-    let change = table.need("do", "`\"join\"` or `\"leave\"`").and_then(|item| item.word::<Change>());
+    let change = table.need("do", "what happens, e.g. `\"join\"`").and_then(|item| item.word::<Change>());
     let position = table.need("group", "the name of a group").and_then(|item| group(&item, known));
     let group = position.and_then(|position| known.groups.get(position));
     let only = table.get("only");

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
 use refresh_sim::policy::Style;
-use refresh_sim::scenario::plan::{Plan, SEMANTICS};
+use refresh_sim::scenario::plan::{Change, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
 use refresh_sim::validate::{Builtin, Validator, ValidatorMaker};
@@ -72,21 +72,24 @@ fn kinds(what: What) -> Vec<u8> {
         What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
         What::Dropped => vec![0, 1, 2, 3],   // accept, flight, validation of a new connection, in place
         What::Handshake => vec![],           // of resumption, which the reference does not know yet
-        // Of a limit, or of a connection made first, which the reference does not know yet.
-        What::Turn | What::OldCut => vec![],
+        // Of a limit, a connection made first, or a certificate that changes, which the reference does not know yet.
+        What::Turn | What::OldCut | What::Certificate => vec![],
         _ => vec![0],
     }
 }
 
 /// Whether a plan has nothing in it that the reference does not know yet: TLS settings (rule 12), a limit on turns
-/// (rule 18), connections that are made first (rule 19).
+/// (rule 18), connections that are made first (rule 19), certificates that change (rule 22).
 fn is_known(plan: &Plan) -> bool {
     *plan == known(plan.clone())
 }
 
 /// The plan without what the reference does not know yet.
 fn known(mut plan: Plan) -> Plan {
-    plan.groups.iter_mut().for_each(|group| group.tls = None);
+    for group in &mut plan.groups {
+        (group.tls, group.validity) = (None, None);
+    }
+    plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
     if let Some(refresh) = &mut plan.refresh {
         (refresh.limit, refresh.style) = (None, Style::BreakFirst);
     }

@@ -173,7 +173,7 @@ impl<'a> World<'a> {
             match of.change {
                 Change::Join if !self.peers[peer].present => self.join(peer),
                 Change::Leave if self.peers[peer].present => self.leave(peer),
-                Change::Join | Change::Leave => {}
+                _ => {}
             }
         }
     }
