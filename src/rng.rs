@@ -47,6 +47,10 @@ pub enum Purpose {
     CertificateLife = 90,
     /// How long after its end a certificate is replaced.
     CertificateReplacement = 91,
+    /// At which share of a certificate's life its peer asks for the next.
+    CertificateAsk = 92,
+    /// How long the issuer takes for a certificate.
+    CertificateCost = 93,
 }
 
 /// The place of a draw in the life of the one who draws.
@@ -378,7 +382,8 @@ mod tests {
         for (number, purpose) in (0..).zip(all) {
             assert_eq!(purpose as u32, number, "{purpose:?}");
         }
-        assert_eq!([CertificateLife, CertificateReplacement].map(|purpose| purpose as u32), [90, 91]);
+        let certificates = [CertificateLife, CertificateReplacement, CertificateAsk, CertificateCost];
+        assert_eq!(certificates.map(|purpose| purpose as u32), [90, 91, 92, 93]);
     }
 
     /// Draws with bit `bit` of the concatenated parts of the identity flipped: 64 seed, 32 replication, 64 who,

@@ -33,7 +33,7 @@ pub enum What {
     /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once, 3 by one
     /// that is made while the old one serves, whose SYN follows likewise. Where all jobs of a tick come as one run, the
     /// tick tells that they are due, and this is left to those that are lost before a worker takes them (detail 1). With
-    /// a limit (rule 18), 4: what it does comes with its [`What::Turn`]. A missed due (rule 20) has none.
+    /// a limit (rule 18) or an issuer (rule 19), 4: what it does comes with its [`What::Turn`]. A missed due (rule 20) has none.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -56,7 +56,8 @@ pub enum What {
     Turn = 100,
     /// The grace of an old connection is over, which a new one has replaced (rule 19).
     OldCut = 101,
-    /// The timeline changes a peer's certificate; detail: 0 it is replaced, 1 it expires.
+    /// A peer's certificate changes; detail: 0 the timeline replaces it, 1 the timeline lets it expire, 2 its issuer has
+    /// made it, 3 the peer asks for it.
     Certificate = 102,
 }
 

@@ -9,7 +9,7 @@ mod recovery;
 mod refresh;
 pub mod tls;
 
-pub use certificate::{Drawn, Held, LIFE_MIN, Replaced, Validity};
+pub use certificate::{Ask, Drawn, Held, Issuer, LIFE_MIN, POLL_MIN, Replaced, Then, Validity};
 pub use limit::{Batch, Limit, Limiter, Rate};
 pub use reconnect::{Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};

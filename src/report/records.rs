@@ -300,6 +300,8 @@ fn in_words(decision: &Decision) -> String {
             _ => "first flight: no session, a full handshake".to_owned(),
         },
         What::Certificate if detail == 1 => "its certificate expires".to_owned(),
+        What::Certificate if detail == 2 => "its issuer has made its new certificate".to_owned(),
+        What::Certificate if detail == 3 => "asks its issuer for a new certificate".to_owned(),
         What::Certificate => "its certificate is replaced".to_owned(),
         What::OldCut => "the old connection is cut after its grace".to_owned(),
         What::Turn if detail == 3 => "its turn: refreshed by a new connection made first".to_owned(),

@@ -32,6 +32,7 @@ impl Plan {
             tie_order: TieOrder::Entity,
             front_ends: vec![FrontEndPlan::new("fe01")],
             refresh: None,
+            issuer: None,
             recovery: Recovery {
                 actions: vec![Action::Restart(Span::MINUTE)],
                 reset_period: Some(Span::DAY),

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{Initiator, Order};
+use crate::policy::{Initiator, Order, Then};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 use super::plan::{Change, Start, TieOrder, WhenFull};
@@ -73,6 +73,8 @@ pub struct File {
     pub refresh: Option<Refresh>,
     /// What the service manager does after a front end's failure.
     pub recovery: Option<Recovery>,
+    /// Who makes the certificates that peers ask for; only with `group.validity.asks_at`.
+    pub issuer: Option<Issuer>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
     /// Groups of like peers.
@@ -199,6 +201,22 @@ pub struct Limit {
     pub spacing: Option<Length>,
 }
 
+/// Who makes the certificates that peers ask for.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Issuer {
+    /// How many it makes at once; default 1.
+    #[schemars(range(min = 1, max = 65535))]
+    pub workers: Option<u64>,
+    /// How long one takes; default 10ms.
+    pub cost: Option<Distribution>,
+    /// How many it begins in a length of time, evenly; default no limit.
+    pub rate: Option<Rate>,
+    /// How many a pause saves up for later; only with `rate`.
+    #[schemars(range(min = 1, max = 4294967295u32), extend("default" = 1))]
+    pub burst: Option<u64>,
+}
+
 /// What the service manager does after a front end's failure.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -293,6 +311,14 @@ pub struct Validity {
     pub renew_before: Option<Length>,
     /// One that has expired is replaced so long after its end, one draw for each; default never.
     pub replaced: Option<Distribution>,
+    /// The peer asks the issuer for the next at a share of its life between these two; not with the two above.
+    #[schemars(length(min = 2, max = 2))]
+    pub asks_at: Option<Vec<Factor>>,
+    /// The peer looks so often whether it should ask, at least 1s, and draws anew each time; only with `asks_at`.
+    pub poll: Option<Length>,
+    /// What becomes of the connection of a peer that has its new certificate; only with `asks_at`.
+    #[schemars(extend("default" = "stay"))]
+    pub then: Option<OneOf<Then>>,
 }
 
 /// What TLS handshakes take, and who resumes a session.
@@ -503,6 +529,7 @@ words! {
     Transport { "tcp" = Transport::Tcp, "tls" = Transport::Tls }
     Order { "topology" = Order::Topology, "accepted" = Order::Accepted, "shuffled" = Order::Shuffled }
     ActionWord { "revalidate" = ActionWord::Revalidate, "reconnect" = ActionWord::Reconnect }
+    Then { "stay" = Then::Stay, "revalidate" = Then::Revalidate, "reconnect" = Then::Reconnect }
     StyleWord { "break-first" = StyleWord::BreakFirst, "make-first" = StyleWord::MakeFirst }
     Initiator { "front-end" = Initiator::FrontEnd, "peer" = Initiator::Peer }
     Builtin {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::dist::Dist;
 pub use crate::frontend::WhenFull;
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Reconnect, Recovery, Refresh, Validity};
+use crate::policy::{Issuer, Reconnect, Recovery, Refresh, Validity};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -37,6 +37,8 @@ pub struct Plan {
     pub front_ends: Vec<FrontEndPlan>,
     /// When and how connections are refreshed; `None`: never.
     pub refresh: Option<Refresh>,
+    /// Who makes the certificates that peers ask for; `None`: nobody asks.
+    pub issuer: Option<Issuer>,
     /// What happens after a front end's failure.
     pub recovery: Recovery,
     /// Who judges peers.

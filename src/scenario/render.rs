@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Limit, Refresh, Replaced, Style, Validity};
+use crate::policy::{Act, Action, Anchor, Issuer, Limit, Rate, Refresh, Replaced, Style, Validity};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
@@ -27,6 +27,9 @@ pub fn render(plan: &Plan) -> String {
     front_end(&mut out, &plan.front_ends);
     if let Some(refresh) = &plan.refresh {
         self::refresh(&mut out, refresh);
+    }
+    if let Some(of) = &plan.issuer {
+        issuer(&mut out, of);
     }
     recovery(&mut out, plan);
     validation(&mut out, plan);
@@ -179,11 +182,24 @@ fn style(out: &mut Writer<'_>, style: Style) {
     }
 }
 
+fn issuer(out: &mut Writer<'_>, issuer: &Issuer) {
+    out.section("[issuer]", "issuer");
+    out.line("workers", issuer.workers);
+    out.line("cost", dist(&issuer.cost));
+    if let Some(of) = issuer.rate {
+        rate(out, of);
+    }
+}
+
+fn rate(out: &mut Writer<'_>, rate: Rate) {
+    out.line("rate", string(&format!("{}/{}", rate.turns, rate.per)));
+    out.line("burst", rate.burst);
+}
+
 fn limit(out: &mut Writer<'_>, limit: Limit) {
     out.section("[refresh.limit]", "refresh.limit");
-    if let Some(rate) = limit.rate {
-        out.line("rate", string(&format!("{}/{}", rate.turns, rate.per)));
-        out.line("burst", rate.burst);
+    if let Some(of) = limit.rate {
+        rate(out, of);
     }
     if let Some(batch) = limit.batch {
         out.line("batch", batch.turns);
@@ -268,6 +284,13 @@ fn validity(out: &mut Writer<'_>, validity: &Validity, path: &str) {
         Replaced::Never => {}
         Replaced::Before(span) => out.line("renew_before", length(*span)),
         Replaced::After(late) => out.line("replaced", dist(late)),
+        Replaced::Asked(ask) => {
+            out.line("asks_at", list([ask.from, ask.to].iter().map(|share| string(&share.to_string()))));
+            if let Some(poll) = ask.poll {
+                out.line("poll", length(poll));
+            }
+            out.line("then", word(ask.then));
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod date;
 mod front_end;
 mod group;
+mod issuer;
 mod limit;
 mod timeline;
 mod tls;
@@ -96,6 +97,10 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let names: Vec<&str> = front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
     let (groups, complete) =
         group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names);
+    let issuer = issuer::section(cx, root.get("issuer").as_ref(), section("issuer").flatten(), &groups);
+    if let Some(item) = root.get("group") {
+        issuer::beside_ticks(&item, refresh.as_ref(), &groups);
+    }
     let timeline = timeline::section(root.get("timeline"), &groups, complete, horizon);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
@@ -123,6 +128,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         tie_order: run.tie_order,
         front_ends,
         refresh,
+        issuer,
         recovery,
         validator: validation?.validator,
         groups,

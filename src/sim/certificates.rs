@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::frontend::{Group, Row};
 use crate::id::Identity;
 use crate::measure::What;
-use crate::policy::{Drawn, Held, Replaced, Validity};
+use crate::policy::{Drawn, Held, Replaced, Then, Validity};
 use crate::rng::{Draws, Purpose, When};
 use crate::scenario::plan::{Change, Plan};
 use crate::time::Time;
@@ -84,6 +84,22 @@ impl Certificates {
         Some(shown.at(now))
     }
 
+    /// The certificate that the peer in row `who` has, and what becomes of its connection when it has the next.
+    pub(super) fn asked_for(&mut self, now: Time, group: &Group, who: u32, draws: &Draws) -> Option<(Held, Then)> {
+        let changing = self.groups[usize::from(group.number)].as_mut()?;
+        let (validity, peer) = changing.up_to(now, group, who, draws);
+        let Replaced::Asked(ask) = &validity.replaced else { return None };
+        Some((peer.held, ask.then))
+    }
+
+    /// The issuer has made the peer's next certificate; with `shows`, its connection shows it at once.
+    pub(super) fn is_issued(&mut self, now: Time, group: &Group, who: u32, shows: bool, draws: &Draws) {
+        self.change(now, group, who, Change::ReplaceCertificate, draws);
+        if shows {
+            self.connection_is_made(now, group, who, draws);
+        }
+    }
+
     /// A connection of the peer in row `who` is valid from `now` on.
     fn connection_is_made(&mut self, now: Time, group: &Group, who: u32, draws: &Draws) {
         if let Some(changing) = &mut self.groups[usize::from(group.number)] {
@@ -149,13 +165,16 @@ fn changing(validity: Option<Validity>, state: CertificateState, group: &Group, 
 }
 
 /// The draws of one peer's certificates, by their numbers.
-fn drawing(draws: &Draws, who: Identity) -> impl Fn(u32, Drawn) -> u64 + '_ {
+pub(super) fn drawing(draws: &Draws, who: Identity) -> impl Fn(u32, Drawn) -> u64 + '_ {
     move |number, what| {
         let purpose = match what {
             Drawn::Life => Purpose::CertificateLife,
             Drawn::Late => Purpose::CertificateReplacement,
+            Drawn::Ask(_) => Purpose::CertificateAsk,
+            Drawn::Cost => Purpose::CertificateCost,
         };
-        draws.draw(who, purpose, When { cycle: number, episode: 0, attempt: 0 }, 0)
+        let attempt = if let Drawn::Ask(look) = what { look } else { 0 };
+        draws.draw(who, purpose, When { cycle: number, episode: 0, attempt }, 0)
     }
 }
 
@@ -199,6 +218,9 @@ impl Run<'_> {
             let Some(certificates) = certificates else { return };
             if certificates.change(now, &self.groups[group], who, change, draws) {
                 self.decide(now, who, What::Certificate, u8::from(change == Change::CertificateExpires));
+                if change == Change::ReplaceCertificate {
+                    self.will_ask(now, who, group);
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
 use super::certificates::Certificates;
+use super::issuer::Issuing;
 use super::limiter::Line;
 use super::making::Making;
 use super::session::Sessions;
@@ -47,6 +48,8 @@ pub(super) struct Run<'a> {
     /// Of each front end; `None`: the policy has no limit.
     pub(super) lines: Option<Vec<Line>>,
     pub(super) making: Making,
+    /// `None`: nobody asks an issuer for certificates.
+    pub(super) issuing: Option<Box<Issuing>>,
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
@@ -117,6 +120,7 @@ impl<'a> Run<'a> {
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
             lines: Line::of(plan),
             making: Making::default(),
+            issuing: Issuing::of(plan),
             cells,
             groups,
             rows,
@@ -148,6 +152,7 @@ impl<'a> Run<'a> {
                 self.join(Time::ZERO, group, None);
             }
         }
+        self.askers_begin();
         self.schedule_timeline();
         let first = Time::ZERO + self.plan.measure.sample;
         self.world.push(first, Class::Sample, self.numbers.sampler, kind::MESSAGE);
@@ -228,6 +233,8 @@ impl<'a> Run<'a> {
                 kind::ATTEMPT_TIMER => self.attempt_timer(now, who),
                 kind::BACK_OFF => self.back_off_over(now, who),
                 kind::GRACE => self.grace_over(now, who),
+                kind::ASKS => self.asks(now, who),
+                kind::ISSUER => self.issuer_goes_on(now, who),
                 _ => self.due(now, who),
             }
         } else if who < self.numbers.front_ends {

@@ -9,6 +9,7 @@ mod connection;
 mod crash;
 mod engine;
 mod finish;
+mod issuer;
 mod jobs;
 mod limiter;
 mod lookup;

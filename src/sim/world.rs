@@ -80,6 +80,10 @@ pub(super) mod kind {
     pub(in crate::sim) const TICK: u8 = 7;
     /// Of a connection.
     pub(in crate::sim) const GRACE: u8 = 7;
+    /// Of a peer: it asks its issuer.
+    pub(in crate::sim) const ASKS: u8 = 6;
+    /// Of a peer: its certificate is made, or the issuer may begin it.
+    pub(in crate::sim) const ISSUER: u8 = 5;
     /// Of a front end: before its tick of the same instant.
     pub(in crate::sim) const TURN: u8 = 5;
 }

@@ -11,9 +11,10 @@ use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
-use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
+use refresh_sim::policy::tls::{Bytes, Ratio, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Replaced, Style, Validity,
+    Act, Action, Anchor, Ask, Batch, Initiator, Issuer, Limit, Order, Rate, Reconnect, Recovery, Refresh, Replaced,
+    Style, Then, Validity,
 };
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
@@ -137,8 +138,9 @@ fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {
         if plan.groups[group].certificate == Some(CertificateState::Valid) && of.yes() {
             let lives = of.yes().then(|| of.dist(Span::MINUTE, horizon.max(Span::HOUR)));
             let not_after = if lives.is_none() || of.yes() { Some(Time(of.span(Span::ZERO, horizon).0)) } else { None };
-            let replaced = match of.below(3) {
+            let replaced = match of.below(5) {
                 0 => Replaced::Never,
+                3 | 4 => Replaced::Asked(ask(of)),
                 1 => Replaced::Before(of.span(Span(1), horizon)),
                 _ => Replaced::After(of.dist(Span::ZERO, Span(horizon.0 / 4 + 1))),
             };
@@ -153,6 +155,18 @@ fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {
         }
     }
     plan.timeline.sort_by_key(|entry| entry.at);
+    let rate = of.yes().then(|| Rate { turns: 1 + of.below(9) as u32, per: of.span(Span(1), horizon), burst: 1 });
+    let (workers, cost) = (1 + of.below(3) as u32, of.dist(Span(1), Span::MINUTE));
+    plan.issuer = Some(Issuer { workers, cost, rate });
+}
+
+/// A rule by which peers ask their issuer.
+fn ask(of: &mut Choices<'_>) -> Ask {
+    let share = |numerator| Ratio { numerator: numerator as u32, denominator: 100 };
+    let from = 1 + of.below(100);
+    let to = from + of.below(101 - from);
+    let poll = if of.yes() { Some(of.span(Span::SECOND, Span::MINUTE)) } else { None };
+    Ask { from: share(from), to: share(to), poll, then: of.one_of(&[Then::Revalidate, Then::Reconnect, Then::Stay]) }
 }
 
 /// A limit on turns, or none: drawn last of all, so that plans that have no part in it stay as they were.
@@ -509,6 +523,9 @@ fn uncontended(mut plan: Plan) -> Plan {
     }
     if let Some(refresh) = &mut plan.refresh {
         refresh.limit = None;
+    }
+    if let Some(issuer) = &mut plan.issuer {
+        (issuer.workers, issuer.rate) = (200, None);
     }
     for resumed in plan.groups.iter_mut().filter_map(|group| group.tls.as_mut()?.resumed.as_mut()) {
         if let Store::Cache { entries } = &mut resumed.resumption.store {

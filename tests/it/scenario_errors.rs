@@ -81,7 +81,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 20] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 24] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -90,6 +90,10 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 20] = [
     ("refresh.limit.rate", &["\"0/s\"", "\"5\"", "\"1.5/s\"", "\"5/0s\"", "\"5/parsec\"", "\"1000000001/s\""]),
     ("refresh.limit.every", &["\"0s\""]),
     ("refresh.limit.spacing", &["\"0s\""]),
+    ("issuer.cost", &["\"0s\""]),
+    ("issuer.rate", &["\"0/s\""]),
+    ("group.validity.asks_at", &["[\"55%\", \"45%\"]", "[\"45%\"]", "[\"45%\", \"101%\"]", "[\"1.5\", \"2\"]"]),
+    ("group.validity.poll", &["\"999ms\""]),
     ("group.validity.lives", &["\"59s\""]),
     ("group.validity.renew_before", &["\"0s\""]),
     ("timeline.at", &["\"99d\""]),
@@ -311,6 +315,10 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("limit in batches without end", without("every = \"10s\"\n")),
         ("limit of no batches", without("batch = 100\n")),
         ("limit that saves up nothing", without("rate = \"50/s\"\n")),
+        ("issuer that nobody asks", without("asks_at = [\"45%\", \"55%\"]\npoll = \"5s\"\nthen = \"stay\"\n")),
+        ("poll of who does not ask", without("asks_at = [\"45%\", \"55%\"]\n")),
+        ("rotation beside ticks", value("group.validity.then", "\"reconnect\"")),
+        ("validity asked for and replaced", value("group.validity.poll", "\"5s\"\nreplaced = \"1h\"")),
         ("validity without end", without("not_after = \"30h\"\nlives = { uniform = [\"80d\", \"90d\"] }\n")),
         ("validity of what is not valid", value("group.certificate", "\"untrusted\"")),
         ("validity renewed and replaced", value("group.validity.replaced", "\"2h\"\nrenew_before = \"1h\"")),

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
-use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
+use refresh_sim::policy::tls::{Bytes, Ratio, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Batch, Initiator, Limit, Order, Rate, Reconnect, Recovery, Refresh, Replaced, Style, Validity,
+    Act, Action, Anchor, Ask, Batch, Initiator, Issuer, Limit, Order, Rate, Reconnect, Recovery, Refresh, Replaced,
+    Style, Then, Validity,
 };
 use refresh_sim::scenario::{
     Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, Setting, Start,
@@ -319,8 +320,15 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
 
 fn validity() -> impl Strategy<Value = Validity> {
     let lives = || dist().prop_filter("a life", |life| !matches!(life, Dist::Constant(span) if *span < Span::MINUTE));
-    let replaced =
-        prop_oneof![Just(Replaced::Never), length().prop_map(Replaced::Before), dist().prop_map(Replaced::After),];
+    let replaced = prop_oneof![
+        Just(Replaced::Never),
+        length().prop_map(Replaced::Before),
+        dist().prop_map(Replaced::After),
+        (1..=1_000u32, prop::option::of(Span::SECOND.0..1 << 60)).prop_map(|(from, poll)| {
+            let (from, to) = (Ratio { numerator: 1, denominator: from }, Ratio::ONE);
+            Replaced::Asked(Ask { from, to, poll: poll.map(Span), then: Then::Stay })
+        }),
+    ];
     (prop::option::of(any::<u32>()), lives(), any::<bool>(), replaced).prop_map(|(end, life, lives, replaced)| {
         Validity {
             not_after: end.map(|end| Time(u64::from(end))),
@@ -440,6 +448,9 @@ fn plan() -> impl Strategy<Value = Plan> {
             group: nth as u16,
             indices: (!all).then(|| vec![groups[nth].index(0)]),
         };
+        let asks = |of: &GroupPlan| matches!(&of.validity, Some(Validity { replaced: Replaced::Asked(_), .. }));
+        let rate = Some(Rate { turns: 7, per: Span::MINUTE, burst: 3 });
+        let issuer = groups.iter().any(asks).then(|| Issuer { workers: 3, cost: Dist::Constant(Span(9)), rate });
         let mut timeline: Vec<TimelineEntry> = changes.into_iter().enumerate().map(change).collect();
         timeline.sort_by_key(|entry| entry.at);
         Plan {
@@ -453,6 +464,7 @@ fn plan() -> impl Strategy<Value = Plan> {
             tie_order: if shuffled { TieOrder::Shuffled } else { TieOrder::Entity },
             front_ends,
             refresh,
+            issuer,
             recovery,
             validator,
             groups,

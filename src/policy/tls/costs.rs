@@ -24,7 +24,7 @@ impl Ratio {
     pub const ONE: Ratio = Ratio { numerator: 1, denominator: 1 };
 
     /// `ns` so many times, rounded down; saturates.
-    fn of(self, ns: u64) -> u64 {
+    pub fn of(self, ns: u64) -> u64 {
         let product = u128::from(ns) * u128::from(self.numerator) / u128::from(self.denominator.max(1));
         u64::try_from(product).unwrap_or(u64::MAX)
     }

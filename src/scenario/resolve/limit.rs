@@ -21,7 +21,7 @@ pub(super) fn read(item: &Item<'_, '_>) -> Option<Limit> {
     Some(Limit { rate, batch, spacing: spacing.unwrap_or(Span::ZERO) })
 }
 
-fn rate(table: &Table<'_, '_>) -> Option<Rate> {
+pub(super) fn rate(table: &Table<'_, '_>) -> Option<Rate> {
     let rate = table.get("rate");
     let burst = table.get("burst").and_then(|item| {
         if rate.is_none() {

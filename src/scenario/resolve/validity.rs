@@ -1,8 +1,9 @@
 //! `[group.validity]`: how long certificates are good.
 
 use crate::dist::Dist;
-use crate::policy::{LIFE_MIN, Replaced, Validity};
-use crate::scenario::decode::Item;
+use crate::policy::tls::Ratio;
+use crate::policy::{Ask, LIFE_MIN, POLL_MIN, Replaced, Then, Validity};
+use crate::scenario::decode::{Item, Table};
 use crate::time::Time;
 use crate::validate::CertificateState;
 
@@ -32,12 +33,16 @@ pub(super) fn read(
         Some(lives)
     });
     let (before, after) = (table.get("renew_before"), table.get("replaced"));
-    if let (Some(_), Some(after)) = (&before, &after) {
-        after.wrong("does nothing here", "`renew_before` or `replaced`, not both");
+    let asks = table.get("asks_at");
+    let given = [&before, &after, &asks].into_iter().flatten();
+    for item in given.skip(1) {
+        item.wrong("does nothing here", "one of `renew_before`, `replaced` and `asks_at`");
     }
+    let ask = ask(&table, asks.as_ref());
     let replaced = match (before, after) {
         (Some(before), _) => above_zero(&before).map(Replaced::Before),
         (None, Some(after)) => after.dist().map(Replaced::After),
+        (None, None) if asks.is_some() => ask.map(Replaced::Asked),
         (None, None) => {
             assume("validity.replaced", "never: nobody notices, and the timeline says what is done");
             Some(Replaced::Never)
@@ -45,4 +50,36 @@ pub(super) fn read(
     };
     table.finish();
     Some(Validity { not_after, lives, replaced: replaced? })
+}
+
+/// `asks_at`, `poll` and `then`.
+fn ask(table: &Table<'_, '_>, asks: Option<&Item<'_, '_>>) -> Option<Ask> {
+    let only = "only with `asks_at`";
+    let poll = table.get("poll").and_then(|item| {
+        if asks.is_none() {
+            item.wrong("does nothing here", only);
+        }
+        let poll = item.length()?;
+        if poll < POLL_MIN {
+            item.wrong(format!("is {poll}"), format!("at least {POLL_MIN}"));
+        }
+        Some(poll)
+    });
+    let then = table.get("then").and_then(|item| {
+        if asks.is_none() {
+            item.wrong("does nothing here", only);
+        }
+        item.word()
+    });
+    let asks = asks?;
+    let accepts = "two shares of a certificate's life, e.g. [\"49%\", \"51%\"]";
+    let shares: Vec<Option<Ratio>> = asks.list(2..=2, accepts)?.iter().map(Item::factor).collect();
+    let (from, to) = (shares[0]?, shares[1]?);
+    let [low, high] =
+        [from, to].map(|share| u64::from(share.numerator) * u64::from(u32::MAX) / u64::from(share.denominator));
+    if high > u64::from(u32::MAX) || low > high {
+        asks.wrong("goes beyond the life or backwards", accepts);
+        return None;
+    }
+    Some(Ask { from, to, poll, then: then.unwrap_or(Then::Stay) })
 }

@@ -89,6 +89,7 @@ fn known(mut plan: Plan) -> Plan {
     for group in &mut plan.groups {
         (group.tls, group.validity) = (None, None);
     }
+    plan.issuer = None;
     plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
     if let Some(refresh) = &mut plan.refresh {
         (refresh.limit, refresh.style) = (None, Style::BreakFirst);

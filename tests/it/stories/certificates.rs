@@ -1,8 +1,9 @@
-//! Rule 22: certificates that expire and are replaced in mid-run.
+//! Rules 19 and 22: certificates that expire, are replaced and rotated in mid-run.
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Counter, What};
-use refresh_sim::policy::{Act, Initiator, Refresh, Replaced, Validity};
+use refresh_sim::policy::tls::Ratio;
+use refresh_sim::policy::{Act, Anchor, Ask, Initiator, Issuer, Rate, Refresh, Replaced, Then, Validity};
 use refresh_sim::scenario::plan::{Change, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
@@ -118,4 +119,72 @@ fn rule_22_expiry_unnoticed_for_h_hours_of_a_day_of_refreshes_takes_h_24ths_of_t
         let out = outcome.disconnected_max.0 as f64;
         assert!((out - share).abs() <= most, "{hours} h: {out} of {share} +- {most}");
     }
+}
+
+/// Certificates of 40 s that are asked for at half of that, from an issuer that takes 3 s for one.
+fn rotating(peers: u32, horizon: Span, then: Then) -> Plan {
+    let half = Ratio { numerator: 1, denominator: 2 };
+    let replaced = Replaced::Asked(Ask { from: half, to: half, poll: None, then });
+    let validity = Validity { not_after: Some(Time(seconds(40).0)), lives: Some(Dist::Constant(Span::HOUR)), replaced };
+    let mut plan = holders(peers, horizon, Some(validity));
+    plan.refresh = None;
+    plan.issuer = Some(Issuer { workers: 1, cost: Dist::Constant(seconds(3)), rate: None });
+    plan
+}
+
+/// When something happened to certificates: 2 made, 3 asked for.
+fn certificates(seen: &[refresh_sim::measure::Decision], detail: u8) -> Vec<u64> {
+    let of = seen.iter().filter(|d| d.what == What::Certificate && d.detail == detail);
+    of.map(|d| d.at.0 / 1_000_000).collect()
+}
+
+#[test]
+fn rule_19_an_issuer_makes_as_many_certificates_at_once_as_it_has_workers_and_begins_no_more_than_its_rate() {
+    let made = |workers, rate| {
+        let mut plan = rotating(3, seconds(39), Then::Stay);
+        plan.issuer = Some(Issuer { workers, cost: Dist::Constant(seconds(3)), rate });
+        let (outcome, seen) = seen(&plan);
+        assert_eq!((certificates(&seen, 3), total(&outcome, Counter::Dues)), (vec![20_000; 3], 0));
+        certificates(&seen, 2)
+    };
+    assert_eq!(made(1, None), [23_000, 26_000, 29_000]);
+    assert_eq!(made(2, None), [23_000, 23_000, 26_000]);
+    let rate = Some(Rate { turns: 1, per: seconds(2), burst: 1 });
+    assert_eq!(made(3, rate), [23_000, 25_000, 27_000]);
+}
+
+#[test]
+fn rule_19_a_rotation_is_due_when_it_is_asked_for_and_waiting_for_the_issuer_is_lateness() {
+    for (then, valid, outcome_is) in [
+        (Then::Revalidate, vec![0, 0], Counter::ValidInPlace),
+        // With the certificate at 23 s and 26 s, by the peer: one and a half round trips and 100 ms later.
+        (Then::Reconnect, vec![0, 0, 24_600, 27_600], Counter::ValidByReconnect),
+    ] {
+        let (outcome, seen) = seen(&rotating(2, seconds(39), then));
+        assert_eq!((at(&seen, What::Due), at(&seen, What::Turn)), (vec![20_000; 2], vec![23_000, 26_000]));
+        assert_eq!((at(&seen, What::Valid), total(&outcome, outcome_is)), (valid, 2));
+        assert_eq!(total(&outcome, Counter::Losses), 0);
+    }
+}
+
+#[test]
+fn rule_19_a_connection_that_was_rotated_in_place_shows_its_new_certificate() {
+    let rejected = |then| {
+        let mut plan = rotating(1, seconds(64), then);
+        // In place, 50 s after it was last valid, the first certificate has expired.
+        plan.refresh = Some(Refresh { anchor: Anchor::OwnAge, ..refresh_in_place(seconds(50)) });
+        plan.horizon = seconds(79);
+        total(&seen(&plan).0, Counter::Rejected)
+    };
+    assert_eq!((rejected(Then::Revalidate), rejected(Then::Stay)), (0, 1));
+}
+
+#[test]
+fn rule_19_who_leaves_while_it_waits_for_the_issuer_has_departed_and_has_its_certificate() {
+    let mut plan = rotating(1, seconds(39), Then::Reconnect);
+    plan.refresh = None;
+    plan.timeline = vec![at_second(21, Change::Leave, &[0]), at_second(22, Change::Join, &[0])];
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((certificates(&seen, 2), at(&seen, What::Turn)), (vec![23_000], vec![]));
+    assert_eq!((total(&outcome, Counter::Dues), total(&outcome, Counter::Departed)), (1, 1));
 }
