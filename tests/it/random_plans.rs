@@ -3,6 +3,8 @@
 //! A plan is read off a list of numbers, so that a failure shrinks to few numbers and small ones: 0 is the plainest
 //! choice everywhere.
 
+mod renewal;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,11 +13,8 @@ use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
 use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
-use refresh_sim::policy::tls::{Bytes, Ratio, Resumption, Store, TicketKey};
-use refresh_sim::policy::{
-    Act, Action, Anchor, Ask, Batch, Initiator, Issuer, Limit, Order, Rate, Reconnect, Recovery, Refresh, Replaced,
-    Style, Then, Validity,
-};
+use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
+use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh, Style};
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
@@ -128,57 +127,6 @@ fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
         ]),
         style: Style::BreakFirst,
         limit: None,
-    })
-}
-
-/// Certificates that expire and are replaced, of themselves and by the timeline, in some of the groups that have any.
-fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {
-    let horizon = plan.horizon;
-    for group in 0..plan.groups.len() {
-        if plan.groups[group].certificate == Some(CertificateState::Valid) && of.yes() {
-            let lives = of.yes().then(|| of.dist(Span::MINUTE, horizon.max(Span::HOUR)));
-            let not_after = if lives.is_none() || of.yes() { Some(Time(of.span(Span::ZERO, horizon).0)) } else { None };
-            let replaced = match of.below(5) {
-                0 => Replaced::Never,
-                3 | 4 => Replaced::Asked(ask(of)),
-                1 => Replaced::Before(of.span(Span(1), horizon)),
-                _ => Replaced::After(of.dist(Span::ZERO, Span(horizon.0 / 4 + 1))),
-            };
-            plan.groups[group].validity = Some(Validity { not_after, lives, replaced });
-        }
-        for _ in 0..of.below(3) {
-            let change = of.one_of(&[Change::ReplaceCertificate, Change::CertificateExpires]);
-            let at = Time(of.span(Span::ZERO, horizon).0);
-            let count = plan.groups[group].count;
-            let indices = if of.yes() { Some((0..count).filter(|_| of.yes()).collect()) } else { None };
-            plan.timeline.push(TimelineEntry { at, change, group: group as u16, indices });
-        }
-    }
-    plan.timeline.sort_by_key(|entry| entry.at);
-    let rate = of.yes().then(|| Rate { turns: 1 + of.below(9) as u32, per: of.span(Span(1), horizon), burst: 1 });
-    let (workers, cost) = (1 + of.below(3) as u32, of.dist(Span(1), Span::MINUTE));
-    plan.issuer = Some(Issuer { workers, cost, rate });
-}
-
-/// A rule by which peers ask their issuer.
-fn ask(of: &mut Choices<'_>) -> Ask {
-    let share = |numerator| Ratio { numerator: numerator as u32, denominator: 100 };
-    let from = 1 + of.below(100);
-    let to = from + of.below(101 - from);
-    let poll = if of.yes() { Some(of.span(Span::SECOND, Span::MINUTE)) } else { None };
-    Ask { from: share(from), to: share(to), poll, then: of.one_of(&[Then::Revalidate, Then::Reconnect, Then::Stay]) }
-}
-
-/// A limit on turns, or none: drawn last of all, so that plans that have no part in it stay as they were.
-fn limit(of: &mut Choices<'_>, horizon: Span) -> Option<Limit> {
-    if !of.yes() {
-        return None;
-    }
-    let (longest, some) = (Span(horizon.0 / 20 + 1), |of: &mut Choices<'_>| 1 + of.below(4) as u32);
-    Some(Limit {
-        rate: of.yes().then(|| Rate { turns: some(of), per: of.span(Span(1), longest), burst: some(of) }),
-        batch: of.yes().then(|| Batch { turns: some(of), every: of.span(Span(1), longest) }),
-        spacing: of.span(Span::ZERO, longest),
     })
 }
 
@@ -315,7 +263,7 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     plan.measure.sample = Span(horizon.0 / 10 + 1);
     plan.measure.from = if of.below(3) == 2 { Time(of.span(Span::ZERO, horizon).0) } else { Time::ZERO };
     plan.timeline = timeline(of, &plan);
-    if let Some(limit) = limit(of, horizon)
+    if let Some(limit) = renewal::limit(of, horizon)
         && let Some(refresh) = &mut plan.refresh
     {
         refresh.limit = Some(limit);
@@ -327,7 +275,7 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
         refresh.style = Style::MakeFirst { grace };
     }
     if of.yes() {
-        certificates(of, &mut plan);
+        renewal::certificates(of, &mut plan);
     }
     plan
 }

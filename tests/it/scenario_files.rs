@@ -450,7 +450,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         };
         let asks = |of: &GroupPlan| matches!(&of.validity, Some(Validity { replaced: Replaced::Asked(_), .. }));
         let rate = Some(Rate { turns: 7, per: Span::MINUTE, burst: 3 });
-        let issuer = groups.iter().any(asks).then(|| Issuer { workers: 3, cost: Dist::Constant(Span(9)), rate });
+        let issuer = groups.iter().any(asks).then_some(Issuer { workers: 3, cost: Dist::Constant(Span(9)), rate });
         let mut timeline: Vec<TimelineEntry> = changes.into_iter().enumerate().map(change).collect();
         timeline.sort_by_key(|entry| entry.at);
         Plan {
