@@ -33,7 +33,8 @@ pub fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The number of an entity in one run: connections first, then workers, then front ends; at most 2^25 in all.
+/// The number of an entity in one run: connections first, then workers, then front ends, then waits without a worker; at
+/// most 2^25 in all.
 pub type Entity = u32;
 
 /// One more than the largest number that an entity can have: the 25 bits that a queued entry gives it.

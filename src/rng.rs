@@ -43,6 +43,30 @@ pub enum Purpose {
     TieOrder = 12,
     /// Which of many a sample takes.
     Sample = 13,
+    /// The jitter of a wait before a peer connects again.
+    BackoffJitter = 20,
+    /// The base that a peer's waits grow from.
+    BackoffBase = 21,
+    /// What an exchange takes beyond the round trip.
+    PathVariation = 30,
+    /// Whether a message gets lost, or how often.
+    PathLoss = 31,
+    /// When a peer sends its first keep-alive probe after a cut.
+    KeepAlive = 32,
+    /// How long a look-up takes.
+    LookupLatency = 60,
+    /// Whether a look-up ends without an answer.
+    LookupFailure = 61,
+    /// Whether the answer to a look-up says no.
+    LookupNegative = 62,
+    /// The time from one request of a peer to its next.
+    RequestGap = 70,
+    /// The processor time of a request.
+    RequestCpu = 71,
+    /// Where in its list of front ends a peer begins.
+    ListStart = 80,
+    /// Which front end a middlebox hands a new connection to.
+    MiddleboxChoice = 81,
     /// How long a certificate lives.
     CertificateLife = 90,
     /// How long after its end a certificate is replaced.
@@ -382,6 +406,7 @@ mod tests {
         for (number, purpose) in (0..).zip(all) {
             assert_eq!(purpose as u32, number, "{purpose:?}");
         }
+        assert_eq!([RequestGap as u32, RequestCpu as u32], [70, 71]);
         let certificates = [CertificateLife, CertificateReplacement, CertificateAsk, CertificateCost];
         assert_eq!(certificates.map(|purpose| purpose as u32), [90, 91, 92, 93]);
     }

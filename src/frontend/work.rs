@@ -1,23 +1,12 @@
-//! Connections come, jobs queue, workers serve them (model rules 2, 3, 7, 12, 13, 21).
+//! Connections come, jobs queue, workers serve them (model rules 2, 3, 12, 13, 21).
 
-use super::queue::{Head, Job, JobKind};
+use super::queue::{Head, Job, JobKind, Refused};
 use super::row::{Row, Step};
-use super::{Doing, FrontEnd, Group, Life, Port, Wake};
+use super::{Doing, FrontEnd, Group, Port, Suspended, Wake};
 use crate::measure::{Bundle, Decision, Metric, What};
 use crate::rng::Purpose;
 use crate::time::{Span, Time};
 use crate::validate::{Answer, FaultCode, Phase};
-
-/// What a SYN meets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Arrival {
-    /// It is answered; the connection is this front end's.
-    Taken,
-    /// A reset goes back.
-    Reset,
-    /// Nothing comes back.
-    Silence,
-}
 
 /// What came of a worker's turning to a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,30 +29,6 @@ pub struct Ended {
 }
 
 impl FrontEnd {
-    /// A SYN comes (rule 7).
-    #[inline]
-    pub fn admit(&mut self, row: u32) -> Arrival {
-        match self.life {
-            Life::Up => {
-                self.members.add(row);
-                Arrival::Taken
-            }
-            Life::Starting | Life::Down => Arrival::Reset,
-            Life::HostDown => Arrival::Silence,
-            Life::Dumping if self.half_open < self.setup.backlog => {
-                self.half_open += 1;
-                self.members.add(row);
-                Arrival::Taken
-            }
-            Life::Dumping => Arrival::Silence,
-        }
-    }
-
-    /// The dump is over and its sockets are reset: the kernel has no half-open ones left.
-    pub fn forget_half_open(&mut self) {
-        self.half_open = 0;
-    }
-
     /// The job that the message of a new connection makes.
     #[inline]
     pub fn job_of<P: Port>(&self, now: Time, at_row: u32, row: &Row, group: &Group, kind: JobKind, port: &P) -> Job {
@@ -72,6 +37,8 @@ impl FrontEnd {
             JobKind::Flight => (group.flights.get(row.flight()), Purpose::FlightCpu, row.flight() as u16),
             JobKind::ValidateAccept => (Some(&group.validate_accept), Purpose::ValidateCpu, 0),
             JobKind::ValidateRefresh => (Some(&group.validate_refresh), Purpose::ValidateCpu, 1),
+            // Made where the request's number is known, on which its CPU hangs.
+            JobKind::Request => (None, Purpose::RequestCpu, 0),
         };
         let demand = dist.map_or(Span(1), |d| group.sample(d, port.draws(), at_row, purpose, row.when(), index));
         let demand = Span(demand.0.max(1));
@@ -90,8 +57,20 @@ impl FrontEnd {
     pub fn enqueue(&mut self, now: Time, job: Job) -> Option<Job> {
         self.account.arrive(now, 1);
         let refused = self.queue.push(job)?;
-        self.account.drop_waiting(now, refused.arrived);
-        Some(refused)
+        Some(self.turn_away(now, refused))
+    }
+
+    /// Books a job that finds no place in the queue.
+    pub(super) fn turn_away(&mut self, now: Time, refused: Refused) -> Job {
+        let job = match refused {
+            Refused::New(job) => job,
+            Refused::Rejoined(job) => self.book_turned_away(&job),
+        };
+        self.account.drop_waiting(now, job.arrived);
+        if job.kind == JobKind::Accept {
+            self.listener.accepted();
+        }
+        job
     }
 
     /// Whether a worker could take a job.
@@ -124,11 +103,11 @@ impl FrontEnd {
         self.compute(now, number, row, group, port)
     }
 
-    /// The row of the worker that has waited longest for a core, if one is free now.
+    /// The job of the worker that has waited longest for a core, if one is free now.
     #[inline]
-    pub fn next_for_core(&self) -> Option<u32> {
+    pub fn next_for_core(&self) -> Option<&Job> {
         let number = *self.for_core.front()?;
-        (self.cores_free > 0).then(|| self.workers[number as usize].job.row)
+        (self.cores_free > 0).then(|| &self.workers[number as usize].job)
     }
 
     /// The worker that has waited longest gets the free core; `row` is its job's.
@@ -145,11 +124,19 @@ impl FrontEnd {
         let worker = &mut self.workers[number as usize];
         worker.doing = Doing::Computing;
         worker.since = now;
+        if worker.stops.begun {
+            self.compute_on(now, number, group, port);
+            return Started::Fine;
+        }
         (worker.cpu, worker.wait) = (worker.job.demand, Span::ZERO);
         let phase = match worker.job.kind {
             JobKind::ValidateAccept => Some(Phase::Accept),
             JobKind::ValidateRefresh => Some(Phase::Refresh),
-            JobKind::Accept | JobKind::Flight => None,
+            JobKind::Accept => {
+                self.listener.accepted();
+                None
+            }
+            JobKind::Flight | JobKind::Request => None,
         };
         if let Some(phase) = phase {
             let left_behind;
@@ -167,22 +154,27 @@ impl FrontEnd {
             }
             worker.wait = verdict.wait;
             worker.cpu = Span(verdict.cost.unwrap_or(worker.job.demand).0.max(1));
+            if self.looks_up() || verdict.wait > Span::ZERO {
+                self.compute_on(now, number, group, port);
+                return Started::Fine;
+            }
         }
+        let worker = &mut self.workers[number as usize];
         worker.until = now + worker.cpu;
         port.wake(worker.until, self.setup.first_worker + number, Wake::Computed);
         Started::Fine
     }
 
-    /// The row of the job in service at worker `number` (counted from this front end's first), if what ends at `now` is
+    /// The job in service at worker `number` (counted from this front end's first), if what ends at `now` is
     /// its own doing; `None`: a crash was faster.
     #[inline]
-    pub fn ends_now(&self, number: u32, now: Time, what: Wake) -> Option<u32> {
+    pub fn ends_now(&self, number: u32, now: Time, what: Wake) -> Option<&Job> {
         let worker = &self.workers[number as usize];
         let doing = if what == Wake::Computed { Doing::Computing } else { Doing::Blocked };
-        (worker.doing == doing && worker.until == now).then_some(worker.job.row)
+        (worker.doing == doing && worker.until == now).then_some(&worker.job)
     }
 
-    /// Worker `number` has computed: its core is free. The job ends, unless the verdict waits for others.
+    /// Worker `number` has computed: its core is free. The job ends, unless it stops for others.
     #[inline]
     pub fn computed<P: Port>(
         &mut self,
@@ -193,50 +185,49 @@ impl FrontEnd {
         port: &mut P,
     ) -> Option<Ended> {
         self.cores_free += 1;
-        let worker = &mut self.workers[number as usize];
-        if worker.wait == Span::ZERO {
+        if !self.workers[number as usize].stops.begun {
             return Some(self.end(now, number, row, group, port));
         }
-        worker.doing = Doing::Blocked;
-        worker.since = now;
-        worker.until = now + worker.wait;
-        port.wake(worker.until, self.setup.first_worker + number, Wake::Waited);
-        None
-    }
-
-    /// Worker `number`'s wait is over: the job ends.
-    pub fn waited<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
-        let blocked = self.workers[number as usize].wait;
-        self.account.blocked += u128::from(blocked.0);
-        self.end(now, number, row, group, port)
+        self.at_stop(now, number, row, group, port)
     }
 
     #[inline]
-    fn end<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
+    pub(super) fn end<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
         let worker = &mut self.workers[number as usize];
         worker.doing = Doing::Nothing;
         let Job { kind, cause, arrived, generation, .. } = worker.job;
-        let useful = generation == row.generation && matches!(row.step(), Step::InJob | Step::Valid);
+        let mut useful = generation == row.generation && matches!(row.step(), Step::InJob | Step::Valid);
+        if kind == JobKind::Request {
+            useful &= port.awaits(worker.job.row);
+        }
         self.account.serve(now, arrived, worker.cpu, useful);
         let service = now.since(worker.taken);
         match kind {
             JobKind::ValidateAccept | JobKind::ValidateRefresh => {
                 port.measure_bundle(now, Bundle::Validation, group.cell, cause, service);
             }
-            JobKind::Accept | JobKind::Flight => port.measure(now, Metric::Service, group.cell, cause, service),
+            JobKind::Accept | JobKind::Flight | JobKind::Request => {
+                port.measure(now, Metric::Service, group.cell, cause, service);
+            }
         }
         self.idle.push(number);
         Ended { job: worker.job, useful, answer: worker.answer }
     }
 
-    /// The peers whose questions are in service and had another answer than a fault: what a fault overtakes.
+    /// The peers whose questions are in service, or wait for a worker to go on, and had another answer than a fault: what a
+    /// fault overtakes.
     pub fn questions_overtaken(&self) -> Vec<u32> {
         let asks = |w: &&super::Worker| {
-            matches!(w.doing, Doing::Computing | Doing::Blocked)
-                && matches!(w.job.kind, JobKind::ValidateAccept | JobKind::ValidateRefresh)
-                && !matches!(w.answer, Answer::Fault(_))
+            let was_put = match w.doing {
+                Doing::Nothing => false,
+                Doing::WaitingForCore => w.stops.begun,
+                Doing::Computing | Doing::Blocked => true,
+            };
+            let judges = matches!(w.job.kind, JobKind::ValidateAccept | JobKind::ValidateRefresh);
+            was_put && judges && !matches!(w.answer, Answer::Fault(_))
         };
-        self.workers.iter().filter(asks).map(|worker| worker.job.row).collect()
+        let held = self.workers.iter().filter(asks).map(|worker| worker.job.row);
+        held.chain(self.queue.rejoined().map(Suspended::row)).collect()
     }
 }
 

@@ -12,6 +12,8 @@ use crate::time::{Span, Time};
 pub struct Account {
     in_system: u64,
     held: u64,
+    /// Jobs that wait for others without a worker.
+    away: u64,
     /// Instants of departures less instants of arrivals, in job·ns: with what is there at the end, the time integral of
     /// jobs in system.
     in_system_integral: i128,
@@ -21,6 +23,12 @@ pub struct Account {
     carried: i128,
     /// Instants at which workers are released less instants at which they are taken, in worker·ns.
     held_integral: i128,
+    /// Instants at which waits without a worker end less instants at which they begin, in job·ns.
+    away_integral: i128,
+    /// Sum of those waits that are over, in ns.
+    away_sum: u128,
+    /// CPU time of jobs that have left their worker and are not done, in ns: not known yet for whom it was spent.
+    set_aside: u128,
     /// Jobs that came.
     pub arrivals: u64,
     /// Jobs that ended on a worker.
@@ -70,7 +78,12 @@ impl Account {
         self.arrivals += n;
         self.in_system_integral -= i128::from(n) * i128::from(now.0);
         self.carried += i128::from(n) * i128::from(now.0);
-        let waiting = self.in_system - self.held;
+        self.look_at_queue(now);
+    }
+
+    #[inline]
+    fn look_at_queue(&mut self, now: Time) {
+        let waiting = self.waiting_jobs();
         if waiting > self.queue_max {
             (self.queue_max, self.queue_max_at) = (waiting, now);
         }
@@ -106,6 +119,55 @@ impl Account {
         *(if useful { &mut self.useful } else { &mut self.wasted }) += u128::from(cpu.0);
     }
 
+    /// A worker's job goes away to wait for others, with `cpu` computed that is not booked yet.
+    pub fn leave(&mut self, now: Time, cpu: Span) {
+        self.release(now);
+        self.away += 1;
+        self.away_integral -= i128::from(now.0);
+        self.set_aside += u128::from(cpu.0);
+    }
+
+    fn end_wait(&mut self, now: Time, since: Time) {
+        self.away -= 1;
+        self.away_integral += i128::from(now.0);
+        self.away_sum += u128::from(now.0 - since.0);
+    }
+
+    /// A job that has been away since then rejoins the queue.
+    pub fn rejoin(&mut self, now: Time, since: Time) {
+        self.end_wait(now, since);
+        self.look_at_queue(now);
+    }
+
+    /// `cpu` that was set aside belongs to a job that ends on a worker now: it is booked with the rest.
+    pub fn take_back(&mut self, cpu: Span) {
+        self.set_aside -= u128::from(cpu.0);
+    }
+
+    /// `cpu` that was set aside is for nobody: its job found no place in the queue.
+    pub fn waste(&mut self, cpu: Span) {
+        self.take_back(cpu);
+        self.wasted += u128::from(cpu.0);
+    }
+
+    /// `cpu` that was set aside is for nobody: a crash took its job.
+    pub fn cut_set_aside(&mut self, cpu: Span) {
+        self.take_back(cpu);
+        self.cut_off += u128::from(cpu.0);
+    }
+
+    /// A job that has been away since then vanishes in a crash, with `cpu` set aside.
+    pub fn lose_away(&mut self, now: Time, arrived: Time, since: Time, cpu: Span) {
+        self.end_wait(now, since);
+        self.cut_set_aside(cpu);
+        self.lose_waiting(now, arrived);
+    }
+
+    /// A job has been away since then when the run ends. It stays where it is.
+    pub fn still_away(&mut self, end: Time, since: Time) {
+        self.away_sum += u128::from(end.0 - since.0);
+    }
+
     /// A waiting job goes unserved.
     #[inline]
     pub fn drop_waiting(&mut self, now: Time, arrived: Time) {
@@ -130,7 +192,17 @@ impl Account {
     /// Jobs that wait for a worker.
     #[inline]
     pub fn waiting_jobs(&self) -> u64 {
-        self.in_system - self.held
+        self.in_system - self.held - self.away
+    }
+
+    /// Jobs that wait for others without a worker.
+    pub fn away_jobs(&self) -> u64 {
+        self.away
+    }
+
+    /// Time that jobs waited for others without a worker, in job·ns; only after [`Account::close`].
+    pub fn away_time(&self) -> u128 {
+        u128::try_from(self.away_integral).unwrap_or(0)
     }
 
     /// Time workers were held, in worker·ns; only after [`Account::close`].
@@ -143,8 +215,8 @@ impl Account {
         self.useful + self.wasted + self.cut_off
     }
 
-    /// Closes the books at the end of the run and checks them. The times of jobs still in service must have been added
-    /// before.
+    /// Closes the books at the end of the run and checks them. The times of jobs still in service, and of those still
+    /// away, must have been added before.
     ///
     /// # Errors
     /// An [`Imbalance`] names the equation that does not hold.
@@ -152,6 +224,8 @@ impl Account {
         let present = i128::from(self.in_system) * i128::from(end.0);
         self.in_system_integral += present;
         self.held_integral += i128::from(self.held) * i128::from(end.0);
+        self.away_integral += i128::from(self.away) * i128::from(end.0);
+        self.cut_off += std::mem::take(&mut self.set_aside);
         let times = self.in_system_sum.cast_signed() + (present - self.carried);
         balance("time integral of jobs in system = sum of their times in it", self.in_system_integral, times)?;
         let parts = self.useful + self.wasted + self.cut_off + self.blocked + self.waiting;
@@ -161,6 +235,8 @@ impl Account {
             self.held_integral,
             parts,
         )?;
+        let away = self.away_sum.cast_signed();
+        balance("time integral of jobs away = sum of their waits", self.away_integral, away)?;
         let gone = i128::from(self.served) + i128::from(self.dropped) + i128::from(self.lost_in_crash);
         let there = gone + i128::from(self.in_system);
         balance("arrivals = served + dropped + lost in crash + present", i128::from(self.arrivals), there)
@@ -187,6 +263,31 @@ mod tests {
         assert_eq!(a.queue_max, 4);
         assert_eq!(a.waiting_jobs(), 1);
         assert_eq!(a.close(Time(100)), Ok(()));
+    }
+
+    #[test]
+    fn rule_30_books_balance_with_jobs_that_wait_without_a_worker() {
+        let mut a = Account::default();
+        a.arrive(Time(0), 5);
+        for n in 0..4 {
+            a.take(Time(n));
+            a.leave(Time(n + 1), Span(1));
+        }
+        assert_eq!((a.waiting_jobs(), a.away_jobs()), (1, 4));
+        // One ends, one is turned away, one is lost, one is there at the end.
+        a.rejoin(Time(9), Time(1));
+        assert_eq!((a.waiting_jobs(), a.queue_max), (2, 5));
+        a.take(Time(9));
+        a.take_back(Span(1));
+        a.serve(Time(12), Time(0), Span(4), true);
+        a.rejoin(Time(12), Time(2));
+        a.waste(Span(1));
+        a.drop_waiting(Time(12), Time(0));
+        a.lose_away(Time(13), Time(0), Time(3), Span(1));
+        a.still_away(Time(20), Time(4));
+        assert_eq!(a.close(Time(20)), Ok(()));
+        assert_eq!((a.away_time(), a.held_time()), (8 + 10 + 10 + 16, 4 + 3));
+        assert_eq!((a.useful, a.wasted, a.cut_off), (4, 1, 2));
     }
 
     #[test]

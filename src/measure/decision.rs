@@ -10,7 +10,8 @@ pub enum What {
     ProcessStart = 1,
     /// A front end serves; extra: incarnation.
     ServiceStart = 2,
-    /// A front end fails; extra: which failure it is in the service manager's count.
+    /// A front end fails; detail: 0 by a verdict, 1 from outside; extra: which failure it is in the service manager's
+    /// count.
     Crash = 3,
     /// A crashed process is gone from memory.
     DumpEnd = 4,
@@ -18,22 +19,33 @@ pub enum What {
     StaysDown = 5,
     /// A refresh tick of a front end; extra: incarnation.
     Tick = 6,
+    /// A front end could serve and waits for its pool; extra: incarnation.
+    Ready = 7,
+    /// A front end stops; detail: 0 by an entry of the timeline, 1 for a patch, 2 with its pool; extra: incarnation.
+    Stop = 8,
+    /// A pool has too few front ends (the front end: whose end was too much); detail: how many serve of those that
+    /// count, at most 255.
+    PoolFalls = 9,
     /// A peer is there.
     Join = 16,
     /// A peer is gone.
     Leave = 17,
     /// A peer sends a SYN of its own accord; detail: cause. (That of a planned reconnect is part of its due.)
     Attempt = 18,
-    /// A SYN found nobody listening.
+    /// A try meets a reset; detail: 0 nobody listens, 1 the accept queue is full as its SYN comes, 2 as its final ACK
+    /// comes, 3 nobody serves that the middlebox knows of.
     Refused = 19,
-    /// A SYN or a flight gets no answer.
+    /// A SYN or a flight gets no answer; detail: 0 the host is silent, 1 the accept queue is full, 2 the SYN queue is
+    /// full, 3 the path is cut, 4 it is lost on the path, 5 the kernel has given the handshake up.
     Silence = 20,
-    /// A peer gives its try up; detail: 1 if the news that it is valid was on its way.
+    /// A peer gives its try up; detail: 0 the attempt took too long, 1 the same while the acceptance was on its way,
+    /// 2 the answer to its SYN did, 3 the answer to a flight, 4 the verdict, 5 its TCP has sent its last SYN in vain.
     GaveUp = 21,
-    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once, 3 by one
-    /// that is made while the old one serves, whose SYN follows likewise. Where all jobs of a tick come as one run, the
-    /// tick tells that they are due, and this is left to those that are lost before a worker takes them (detail 1). With
-    /// a limit (rule 18) or an issuer (rule 19), 4: what it does comes with its [`What::Turn`]. A missed due (rule 20) has none.
+    /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once unless
+    /// the peer's attempts are rationed or its front end has limits of its own, 3 by one that is made while the old one
+    /// serves, whose SYN follows likewise. Where all jobs of a tick come as one run, the tick tells that they are due, and
+    /// this is left to those that are lost before a worker takes them (detail 1). With a limit (rule 18) or an issuer
+    /// (rule 19), 4: what it does comes with its [`What::Turn`]. A missed due (rule 20) has none.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -42,15 +54,47 @@ pub enum What {
     NoEffect = 24,
     /// A connection is valid; detail: cause + 16 × outcome of the refresh that it closes.
     Valid = 25,
-    /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up.
+    /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up, 4 its
+    /// keep-alive got no answer, 10 stop, 11 process ended from outside.
     Lost = 26,
     /// A refresh closes otherwise than by a connection that becomes valid; detail: outcome, as counters are numbered
     /// (1 valid in place, 2 by reconnect, 3 rejected, 4 recovered, 5 departed, 6 dropped).
     Closed = 27,
     /// A full queue turned a job away; detail: 0 accept, 1 flight, 2 validation of a new connection, 3 in place.
     Dropped = 28,
+    /// A peer stops trying for good.
+    Stops = 40,
+    /// A retry is not made, for the budget is used up.
+    Withheld = 41,
+    /// An attempt waits for others; detail: 0 for its turn in the pace, 1 for one of those in flight to end.
+    Held = 42,
+    /// A worker skips a job whose peer has closed its connection; detail: kind of job.
+    Skipped = 43,
+    /// A front end's own limit ends a connection; detail: 0 handshake, 1 no valid message, 2 too many connections.
+    Limit = 44,
+    /// A final ACK found the accept queue full and is ignored; detail: how many SYN-ACKs were repeated before.
+    AckIgnored = 50,
+    /// No try, for the peer's address has no free port.
+    NoPort = 51,
     /// A first flight of a group that resumes sessions; detail: 0 no session, 1 resumed, 2 its session is not good.
     Handshake = 60,
+    /// A validation comes to a look-up; detail: 0 it is fetched, 1 the answer is kept, 2 a fetch is joined, 3 no time is
+    /// left, + 4 × the look-up's position.
+    LookUp = 70,
+    /// A wait for a look-up is over; detail: what was found, + 4 × the look-up's position.
+    LookedUp = 71,
+    /// A job that waited without a worker rejoins the queue.
+    Rejoined = 72,
+    /// A request falls due; detail: 0 sent at once, 1 waits at the peer; extra: 0, as in all of requests but the next.
+    RequestDue = 80,
+    /// A worker takes the job of a request; extra: the front end.
+    RequestTaken = 81,
+    /// The answer to a request is there, at the peer.
+    RequestAnswered = 82,
+    /// A request fails; detail: 0 its time-out is over, 1 its connection is gone.
+    RequestFailed = 83,
+    /// A peer leaves its front end for the first of its list.
+    MovesBack = 90,
     /// A refresh that is due has its turn (rule 18); detail: 0 in place, 2 by a new connection, 3 by one made first, as for
     /// [`What::Due`].
     Turn = 100,
@@ -63,13 +107,16 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 23] = [
+    pub const ALL: [What; 41] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
         What::DumpEnd,
         What::StaysDown,
         What::Tick,
+        What::Ready,
+        What::Stop,
+        What::PoolFalls,
         What::Join,
         What::Leave,
         What::Attempt,
@@ -83,7 +130,22 @@ impl What {
         What::Lost,
         What::Closed,
         What::Dropped,
+        What::Stops,
+        What::Withheld,
+        What::Held,
+        What::Skipped,
+        What::Limit,
+        What::AckIgnored,
+        What::NoPort,
         What::Handshake,
+        What::LookUp,
+        What::LookedUp,
+        What::Rejoined,
+        What::RequestDue,
+        What::RequestTaken,
+        What::RequestAnswered,
+        What::RequestFailed,
+        What::MovesBack,
         What::Turn,
         What::OldCut,
         What::Certificate,
@@ -103,6 +165,9 @@ impl What {
             What::DumpEnd => "dump end",
             What::StaysDown => "stays down",
             What::Tick => "tick",
+            What::Ready => "ready",
+            What::Stop => "stop",
+            What::PoolFalls => "pool falls",
             What::Join => "join",
             What::Leave => "leave",
             What::Attempt => "attempt",
@@ -116,7 +181,22 @@ impl What {
             What::Lost => "lost",
             What::Closed => "closed",
             What::Dropped => "dropped",
+            What::Stops => "stops trying",
+            What::Withheld => "withheld",
+            What::Held => "held",
+            What::Skipped => "skipped",
+            What::Limit => "limit reached",
+            What::AckIgnored => "ACK ignored",
+            What::NoPort => "no port",
             What::Handshake => "handshake",
+            What::LookUp => "look-up",
+            What::LookedUp => "looked up",
+            What::Rejoined => "rejoined",
+            What::RequestDue => "request due",
+            What::RequestTaken => "request taken",
+            What::RequestAnswered => "request answered",
+            What::RequestFailed => "request failed",
+            What::MovesBack => "moves back",
             What::Turn => "turn",
             What::OldCut => "old connection cut",
             What::Certificate => "certificate",

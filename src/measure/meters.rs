@@ -30,10 +30,19 @@ pub enum Counter {
     TimeOuts,
     Valids,
     UnfinishedConnects,
+    Stopped,
+    Withheld,
+    Held,
+    Skipped,
+    Limited,
 }
 
 /// How many counters a group has.
-const COUNTERS: usize = 15;
+const COUNTERS: usize = 20;
+
+/// Counters that close every digest; the later ones only where they count something, so that a run that has no use for
+/// them keeps its digest.
+const COUNTERS_ALWAYS: usize = 15;
 
 /// What one cell stands for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -239,8 +248,13 @@ impl Meters {
                 numbers.extend([bucket.value_iterated_to(), bucket.count_since_last_iteration()]);
             }
         }
-        numbers.extend(self.counters.iter().flatten());
+        numbers.extend(self.counters.iter().flat_map(|cell| &cell[..COUNTERS_ALWAYS]));
         numbers.push(self.excluded);
+        for (cell, counters) in self.counters.iter().enumerate() {
+            for (number, n) in counters.iter().enumerate().skip(COUNTERS_ALWAYS).filter(|(_, n)| **n > 0) {
+                numbers.extend([number as u64, cell as u64, *n]);
+            }
+        }
         numbers
     }
 }

@@ -64,6 +64,10 @@ latencies! {
     Outage = "outage", "from learning of a loss (or joining) to established, at the peer";
     /// One a tick.
     Sweep = "sweep", "from a tick to the last of its connections valid, one sample a tick";
+    /// Waits for others.
+    Lookup = "lookup", "from the instant a validation asks for a look-up to its end, answers kept from before left out, at the front end";
+    /// A request.
+    Request = "request", "from the instant a request was due to its answer, at the peer";
 }
 
 /// How many latency metrics there are.
@@ -106,6 +110,8 @@ figures! {
     CrashAge = "crash_age", Shape::Length, "from service start to the crash of the same incarnation, the first crash (tag: front_end)";
     /// Front ends that serve at the end.
     Up = "up", Shape::Count, "front ends that serve at the end of the run";
+    /// Too few front ends of a pool.
+    PoolFalls = "pool.falls", Shape::Count, "how often too few front ends of the pool served, so that all stopped";
     /// Refreshes due.
     Dues = "refresh.due", Shape::Count, "refreshes that fell due (tags: group, transport)";
     /// Outcome.
@@ -132,6 +138,22 @@ figures! {
     Attempts = "attempts", Shape::Count, "attempts to connect (tags: group, transport)";
     /// Tries given up.
     TimeOuts = "timeouts", Shape::Count, "attempts that the peer gave up (tags: group, transport)";
+    /// SYNs in vain.
+    Unanswered = "syn.unanswered", Shape::Count, "SYNs that got no answer: dropped, lost, or sent where all is silent (tags: group, transport)";
+    /// ACKs in vain.
+    Ignored = "ack.ignored", Shape::Count, "final ACKs of a handshake that a full accept queue ignored (tags: group, transport)";
+    /// Tries without a port.
+    NoPort = "no_port", Shape::Count, "attempts that failed at once, for their address had no free port (tags: group, transport)";
+    /// Peers that gave up for good.
+    Stopped = "stopped", Shape::Count, "peers that stopped trying for good (tags: group, transport)";
+    /// Retries that the budget did not grant.
+    Withheld = "withheld", Shape::Count, "retries that a retry budget did not grant (tags: group, transport)";
+    /// Attempts that waited for others.
+    Held = "held", Shape::Count, "times that an attempt waited for a connect limit (tags: group, transport)";
+    /// Jobs skipped.
+    Skipped = "skipped", Shape::Count, "jobs that a front end skipped, for it noticed that their peer had given up (tags: group, transport)";
+    /// Closed by the front end's limits.
+    Limited = "limited", Shape::Count, "connections that a front end's own limits ended or refused (tags: group, transport)";
     /// Sessions made.
     FullHandshakes = "handshakes.full", Shape::Count, "full TLS handshakes completed by groups with `[group.tls]` (tags: group, transport)";
     /// Sessions taken up again.
@@ -142,6 +164,20 @@ figures! {
     BytesToFrontEnds = "handshakes.bytes_to_front_ends", Shape::Count, "bytes of completed TLS handshakes from peers to front ends (tags: group, transport)";
     /// Handshake bytes the other way.
     BytesToPeers = "handshakes.bytes_to_peers", Shape::Count, "bytes of completed TLS handshakes from front ends to peers (tags: group, transport)";
+    /// Requests.
+    RequestsDue = "requests.due", Shape::Count, "requests that fell due (tags: group, transport)";
+    /// Requests answered.
+    RequestsInTime = "requests.in_time", Shape::Count, "requests answered before their time-out was over (tags: group, transport)";
+    /// Requests that failed.
+    RequestsTimedOut = "requests.timed_out", Shape::Count, "requests without an answer when their time-out was over (tags: group, transport)";
+    /// Requests that failed.
+    RequestsLost = "requests.connection_lost", Shape::Count, "requests whose connection was gone before the answer (tags: group, transport)";
+    /// Requests of those that left.
+    RequestsDeparted = "requests.departed", Shape::Count, "requests whose peer left before the answer (tags: group, transport)";
+    /// Requests still open.
+    RequestsUnfinished = "requests.unfinished", Shape::Count, "requests open at the end of the run (tags: group, transport)";
+    /// Share answered.
+    Goodput = "requests.goodput", Shape::Share, "share of the requests due that were answered in time, departed ones left out (tags: group, transport)";
     /// Established share of peer time.
     Availability = "availability", Shape::Share, "share of the peers' time with an established connection (tags: group, transport)";
     /// Peer time without.
@@ -150,10 +186,24 @@ figures! {
     DisconnectedMax = "disconnected.max", Shape::Count, "most peers at once that had a valid connection and have none";
     /// Most jobs waiting.
     QueueMax = "queue.max", Shape::Count, "most jobs waiting at once at one front end (tag: front_end)";
+    /// Most to be accepted.
+    AcceptQueueMax = "accept_queue.max", Shape::Count, "most connections waiting at once to be accepted, at one front end (tag: front_end)";
     /// Worker use.
     WorkerUtilisation = "utilisation.workers", Shape::Share, "share of the workers' time held, while serving (tag: front_end)";
     /// Core use.
     CoreUtilisation = "utilisation.cores", Shape::Share, "share of the cores' time used, while serving (tag: front_end)";
+    /// Blocked share.
+    Blocked = "blocked", Shape::Share, "share of the workers' time held by jobs that wait for others, while serving (tag: front_end)";
+    /// Fetches.
+    Lookups = "lookups.made", Shape::Count, "look-ups that were fetched (tags: front_end, lookup)";
+    /// Answers kept.
+    LookupsCached = "lookups.cached", Shape::Count, "look-ups answered by what an earlier one found (tags: front_end, lookup)";
+    /// Single flight.
+    LookupsJoined = "lookups.joined", Shape::Count, "look-ups that joined one under way (tags: front_end, lookup)";
+    /// No answer.
+    LookupsFailed = "lookups.failed", Shape::Count, "look-ups fetched that ended without an answer, by a time-out or before (tags: front_end, lookup)";
+    /// No answer in time.
+    LookupsTimedOut = "lookups.timed_out", Shape::Count, "look-ups fetched that ended by a time-out (tags: front_end, lookup)";
     /// Wasted share.
     WastedWork = "wasted", Shape::Share, "share of CPU spent on jobs whose peer had given up, or that a crash or the end cut off";
     /// After the last crash.
@@ -183,6 +233,8 @@ pub struct Tags {
     pub transport: Option<crate::validate::Transport>,
     /// A front end's name.
     pub front_end: Option<String>,
+    /// A look-up's name.
+    pub lookup: Option<String>,
     /// Why the connection or the refresh happened; latencies only.
     pub cause: Option<Cause>,
 }

@@ -7,10 +7,12 @@ mod decision;
 mod drain;
 mod handshakes;
 mod herd;
+mod looked;
 mod meters;
 mod metric;
 mod outcome;
 mod record;
+mod requests;
 mod tally;
 
 pub use accounts::{Account, Imbalance};
@@ -18,10 +20,12 @@ pub use decision::{Decision, Digest, What};
 pub use drain::{Drains, Episode, Standing, Work};
 pub use handshakes::Handshakes;
 pub use herd::Herd;
+pub use looked::Looked;
 pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};
-pub use outcome::{CrashReport, FrontEndFigures, GroupFigures, Outcome, Verdict};
-pub use record::{Record, RecordKind, Sample};
+pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, Verdict};
+pub use record::{Record, RecordKind, Sample, StopReason};
+pub use requests::RequestCounts;
 
 /// Why a connection was made, or what a sample belongs to (model rule 15).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,11 +37,13 @@ pub enum Cause {
     Refresh = 1,
     /// After a loss.
     Recovery = 2,
+    /// None of these: a request, on a connection that there is.
+    Request = 3,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Cause; 3] = [Cause::Initial, Cause::Refresh, Cause::Recovery];
+    pub const ALL: [Cause; 4] = [Cause::Initial, Cause::Refresh, Cause::Recovery, Cause::Request];
 
     /// Its name in `[expect]` and in results.
     pub fn name(self) -> &'static str {
@@ -45,6 +51,7 @@ impl Cause {
             Cause::Initial => "initial",
             Cause::Refresh => "refresh",
             Cause::Recovery => "recovery",
+            Cause::Request => "request",
         }
     }
 }

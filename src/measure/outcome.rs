@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd};
+use super::{Account, Drains, Handshakes, Herd, Looked, RequestCounts};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -29,8 +29,14 @@ pub struct Outcome {
     pub groups: Vec<GroupFigures>,
     /// Each cell's TLS handshakes, if it has TLS settings; empty if none has.
     pub handshakes: Vec<Option<Handshakes>>,
+    /// Each cell's requests, if a group of it sends any; empty if none does.
+    pub requests: Vec<Option<RequestCounts>>,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
+    /// How often too few front ends of the pool served, so that all stopped.
+    pub pool_falls: u64,
+    /// When that last happened, if no front end has served since.
+    pub pool_fell: Option<Time>,
     /// Most peers without a valid connection at once after the first service start, and when.
     pub disconnected_max: (u64, Time),
     /// Synchrony of dues.
@@ -66,8 +72,12 @@ pub struct FrontEndFigures {
     pub cores: u32,
     /// Its books.
     pub account: Account,
+    /// What came of each kind of look-up, in the plan's order.
+    pub looked: Vec<Looked>,
     /// Connections valid at the end.
     pub valid: u64,
+    /// Most connections that waited to be accepted at once.
+    pub accept_queue_max: u64,
 }
 
 /// One cell's figures that are not counters.
@@ -79,6 +89,23 @@ pub struct GroupFigures {
     pub lost: u128,
     /// Peers at the end.
     pub peers: u64,
+    /// SYNs without an answer.
+    pub unanswered: u64,
+    /// Final ACKs that a full accept queue ignored.
+    pub ignored: u64,
+    /// Tries that there were not, for want of a port.
+    pub no_port: u64,
+}
+
+/// A verdict that brought a process down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Faulting {
+    /// Position of the peer that was being asked about.
+    pub peer: u32,
+    /// What was being asked.
+    pub phase: Phase,
+    /// The exception code.
+    pub code: FaultCode,
 }
 
 /// One crash.
@@ -92,14 +119,12 @@ pub struct CrashReport {
     pub incarnation: u32,
     /// When that incarnation's process started.
     pub process_start: Time,
-    /// When its service started.
+    /// When its service started; [`Time::NEVER`]: it had not.
     pub service_start: Time,
-    /// Position of the peer that was being asked about.
-    pub peer: u32,
-    /// What was being asked.
-    pub phase: Phase,
-    /// The exception code.
-    pub code: FaultCode,
+    /// The verdict that did it; `None`: the process was ended from outside.
+    pub fault: Option<Faulting>,
+    /// How long the dead process stayed to be dumped, and peers heard nothing.
+    pub dump: Span,
     /// Peers whose valid connection it took.
     pub lost: u64,
     /// How many of them are valid again.

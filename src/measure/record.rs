@@ -72,6 +72,49 @@ pub enum RecordKind {
         /// Failures counted, this one included.
         failures: u32,
     },
+    /// The process was ended from outside.
+    Killed {
+        /// 1 = the first incarnation.
+        incarnation: u32,
+        /// Connections that it took.
+        connections: u64,
+        /// Jobs that it took.
+        jobs: u64,
+    },
+    /// The service stops.
+    Stop {
+        /// 1 = the first incarnation.
+        incarnation: u32,
+        /// Why.
+        why: StopReason,
+        /// Connections that it took.
+        connections: u64,
+        /// Jobs that it took.
+        jobs: u64,
+        /// When its process is to start again; `None`: nothing is planned.
+        until: Option<Time>,
+    },
+    /// It could serve and waits for its pool.
+    Ready {
+        /// 1 = the first incarnation.
+        incarnation: u32,
+        /// How many are ready, this one included.
+        ready: u64,
+        /// How many must be.
+        needed: u64,
+    },
+    /// Too few front ends of the pool serve: those that do stop.
+    PoolFalls {
+        /// How many serve of those that count.
+        serve: u64,
+        /// How many must.
+        needed: u64,
+    },
+    /// An entry of the timeline found nothing to do.
+    NoEffect {
+        /// What it was to do.
+        what: &'static str,
+    },
     /// The dump is written; the process is gone.
     DumpEnd,
     /// A peer was refused.
@@ -90,8 +133,38 @@ pub enum RecordKind {
         /// Position of the group.
         group: u16,
     },
+    /// The path of a group is cut, or heals: to the front end of the record, or to all.
+    Path {
+        /// Position of the group.
+        group: u16,
+        /// Whether it is cut.
+        cut: bool,
+    },
     /// A decision about a sampled peer, or any with a full trace.
     Step(Decision),
+}
+
+/// Why a service stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum StopReason {
+    /// An entry of the timeline says so.
+    Timeline = 0,
+    /// It is patched.
+    Patch = 1,
+    /// Its pool has too few front ends.
+    Pool = 2,
+}
+
+impl StopReason {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            StopReason::Timeline => "timeline",
+            StopReason::Patch => "patch",
+            StopReason::Pool => "pool",
+        }
+    }
 }
 
 /// One row of the series: one front end at one instant.

@@ -1,6 +1,6 @@
 //! How long certificates are good, and when they are replaced (model rule 22).
 
-use super::Rate;
+use super::TurnRate;
 use super::tls::Ratio;
 use crate::dist::Dist;
 use crate::time::{Span, Time};
@@ -66,7 +66,7 @@ pub struct Issuer {
     /// How long one takes.
     pub cost: Dist,
     /// How many it begins; `None`: as many as it has workers for.
-    pub rate: Option<Rate>,
+    pub rate: Option<TurnRate>,
 }
 
 /// The shortest poll.

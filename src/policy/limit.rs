@@ -4,7 +4,7 @@ use crate::time::{Span, Time};
 
 /// So many turns in so long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Rate {
+pub struct TurnRate {
     /// How many; at least 1.
     pub turns: u32,
     /// In how long; more than zero.
@@ -13,7 +13,7 @@ pub struct Rate {
     pub burst: u32,
 }
 
-impl Rate {
+impl TurnRate {
     /// From one turn to the next at this rate, rounded up to whole nanoseconds: never faster than it says.
     pub fn interval(self) -> Span {
         Span(self.per.0.div_ceil(u64::from(self.turns.max(1))))
@@ -33,7 +33,7 @@ pub struct Batch {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
     /// A token bucket.
-    pub rate: Option<Rate>,
+    pub rate: Option<TurnRate>,
     /// Batches.
     pub batch: Option<Batch>,
     /// From one turn to the next, at least; zero: no limit.
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn rule_18_a_rate_gives_turns_one_interval_apart_and_a_burst_of_what_a_pause_has_saved() {
-        let rate = Rate { turns: 3, per: Span(10), burst: 1 };
+        let rate = TurnRate { turns: 3, per: Span(10), burst: 1 };
         assert_eq!(turns(&mut Limiter::new(Limit { rate: Some(rate), ..NONE }), 100, 4), [100, 104, 108, 112]);
-        let mut bursts = Limiter::new(Limit { rate: Some(Rate { burst: 3, ..rate }), ..NONE });
+        let mut bursts = Limiter::new(Limit { rate: Some(TurnRate { burst: 3, ..rate }), ..NONE });
         assert_eq!(turns(&mut bursts, 100, 5), [100, 100, 100, 104, 108]);
         assert_eq!(turns(&mut bursts, 116, 3), [116, 116, 120], "two intervals have passed: one more is saved up");
     }

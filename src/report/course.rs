@@ -14,7 +14,7 @@ pub struct Course {
     pub because: String,
 }
 
-/// How the run went: the worst that holds of `down` (the service manager left a front end down), `crash loop` (a front
+/// How the run went: the worst that holds of `down` (the service manager left a front end down, or no front end of a pool serves any more), `crash loop` (a front
 /// end crashed again, and no more time has passed since than between its crashes), `metastable` (no recovery from a tick
 /// or crash in ten times the longest of it, its ideal drain and a peer's back-off, with no more peers than before),
 /// `overloaded` (the same with more peers, or the last tick of a front end came before the refreshes of the one before it
@@ -31,6 +31,10 @@ pub fn course(plan: &Plan, outcome: &Outcome) -> Course {
 }
 
 fn down(plan: &Plan, outcome: &Outcome) -> Option<(&'static str, String)> {
+    if let Some(since) = outcome.pool_fell {
+        let why = format!("too few front ends of the pool served at {}, and none has since", words::instant(since));
+        return Some(("down", why));
+    }
     let left = |place: usize| {
         let last = outcome.crashes.iter().rev().find(|crash| usize::from(crash.front_end) == place)?;
         (last.restart.is_none() && !outcome.front_ends[place].up).then_some((place, last.at))

@@ -1,12 +1,13 @@
 //! Every figure of the registry, computed from an outcome.
 
 use super::course::course;
-use super::latency::{cells, counted};
+use super::latency::{cells, counted, requests};
 use crate::measure::{
-    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Outcome, Tags,
+    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Looked, Outcome,
+    RequestCounts, Tags,
 };
 use crate::scenario::plan::Plan;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// The value of a figure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,12 +58,22 @@ fn of_front_ends(plan: &Plan, outcome: &Outcome, figure: Figure, tags: &Tags) ->
     Some(match figure {
         Figure::Crashes => (!those.is_empty()).then(|| Value::Count(crashes().count() as u64)),
         Figure::FirstCrash => first().map(|crash| Value::Length(crash.at.0.into())),
-        Figure::CrashAge => first().map(|crash| Value::Length(crash.at.since(crash.service_start).0.into())),
+        Figure::CrashAge => crashes()
+            .find(|crash| crash.service_start != Time::NEVER)
+            .map(|crash| Value::Length(crash.at.since(crash.service_start).0.into())),
+        Figure::PoolFalls => plan.pool.map(|_| Value::Count(outcome.pool_falls)),
         Figure::Up => Some(Value::Count(those.iter().filter(|f| f.up).count() as u64)),
         Figure::DisconnectedMax => served(outcome).then_some(Value::Count(outcome.disconnected_max.0)),
         Figure::QueueMax => those.iter().map(|f| f.account.queue_max).max().map(Value::Count),
+        Figure::AcceptQueueMax => those.iter().map(|f| f.accept_queue_max).max().map(Value::Count),
         Figure::WorkerUtilisation => use_of(&those, |f| (f.account.held_time(), f.workers)),
         Figure::CoreUtilisation => use_of(&those, |f| (f.account.cpu(), f.cores)),
+        Figure::Blocked => use_of(&those, |f| (f.account.blocked, f.workers)),
+        Figure::Lookups => of_lookups(plan, &those, tags, |l| l.made),
+        Figure::LookupsCached => of_lookups(plan, &those, tags, |l| l.cached),
+        Figure::LookupsJoined => of_lookups(plan, &those, tags, |l| l.joined),
+        Figure::LookupsFailed => of_lookups(plan, &those, tags, |l| l.failed + l.timed_out),
+        Figure::LookupsTimedOut => of_lookups(plan, &those, tags, |l| l.timed_out),
         Figure::WastedWork => {
             let sum = |of: fn(&Account) -> u128| those.iter().map(|f| of(&f.account)).sum();
             share(sum(|account| account.wasted + account.cut_off), sum(Account::cpu))
@@ -102,6 +113,8 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
     let of_tls = |count: fn(&Handshakes) -> u64| tls().map(|tls| Value::Count(count(&tls)));
     let bytes =
         |count: fn(&Handshakes) -> u64| tls().filter(|tls| tls.unweighed == 0).map(|tls| Value::Count(count(&tls)));
+    let of_requests =
+        |count: fn(&RequestCounts) -> u64| requests(outcome, &those).map(|counts| Value::Count(count(&counts)));
     Some(match figure {
         Figure::Dues => of(Counter::Dues),
         Figure::ValidInPlace => of_due(Counter::ValidInPlace),
@@ -116,15 +129,35 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::Losses => of(Counter::Losses),
         Figure::Attempts => of(Counter::Attempts),
         Figure::TimeOuts => of(Counter::TimeOuts),
+        Figure::Unanswered => Some(Value::Count(figures().map(|f| f.unanswered).sum())),
+        Figure::Ignored => Some(Value::Count(figures().map(|f| f.ignored).sum())),
+        Figure::NoPort => Some(Value::Count(figures().map(|f| f.no_port).sum())),
+        Figure::Stopped => of(Counter::Stopped),
+        Figure::Withheld => of(Counter::Withheld),
+        Figure::Held => of(Counter::Held),
+        Figure::Skipped => of(Counter::Skipped),
+        Figure::Limited => of(Counter::Limited),
         Figure::FullHandshakes => of_tls(|tls| tls.full),
         Figure::ResumedHandshakes => of_tls(|tls| tls.resumed),
         Figure::DeclinedSessions => of_tls(|tls| tls.declined),
         Figure::BytesToFrontEnds => bytes(|tls| tls.to_front_end),
         Figure::BytesToPeers => bytes(|tls| tls.to_peer),
+        Figure::RequestsDue => of_requests(|counts| counts.due),
+        Figure::RequestsInTime => of_requests(|counts| counts.in_time),
+        Figure::RequestsTimedOut => of_requests(|counts| counts.timed_out),
+        Figure::RequestsLost => of_requests(|counts| counts.connection_lost),
+        Figure::RequestsDeparted => of_requests(|counts| counts.departed),
+        Figure::RequestsUnfinished => of_requests(|counts| counts.unfinished),
+        Figure::Goodput => requests(outcome, &those).and_then(|counts| goodput(&counts)),
         Figure::Availability => share(present.saturating_sub(lost), present),
         Figure::PeerTimeLost => (present > 0).then_some(Value::Length(lost)),
         _ => None,
     })
+}
+
+/// The share of requests answered in time; `None`: none fell due whose peer stayed.
+pub(super) fn goodput(counts: &RequestCounts) -> Option<Value> {
+    share(counts.in_time.into(), (counts.due - counts.departed).into())
 }
 
 /// A length of the drains; one that has none is without end.
@@ -143,6 +176,20 @@ fn drain(outcome: &Outcome, of: impl Fn(&Drains) -> Option<Span>) -> Option<Valu
 pub(super) fn handshakes(outcome: &Outcome, cells: &[u16]) -> Option<Handshakes> {
     let of = |cell: &u16| outcome.handshakes.get(usize::from(*cell)).copied().flatten();
     cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
+}
+
+/// Look-ups of some front ends that `tags` ask for; `None`: there are none.
+pub(super) fn looked(plan: &Plan, those: &[&FrontEndFigures], tags: &Tags) -> Option<Looked> {
+    let wanted = |name: &String| tags.lookup.as_ref().is_none_or(|wanted| wanted == name);
+    let of = |f: &&FrontEndFigures| {
+        let named = plan.lookups.each.iter().zip(f.looked.clone());
+        named.filter(|(lookup, _)| wanted(&lookup.name)).map(|(_, looked)| looked).reduce(|sum, next| sum.and(&next))
+    };
+    those.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
+}
+
+fn of_lookups(plan: &Plan, those: &[&FrontEndFigures], tags: &Tags, of: fn(Looked) -> u64) -> Option<Value> {
+    looked(plan, those, tags).map(|looked| Value::Count(of(looked)))
 }
 
 /// The front ends that `tags` ask for.

@@ -8,12 +8,13 @@ use serde_json::{Map, Value as Json, json};
 use super::course::{course, disconnected};
 use super::figures::{Value, figure, handshakes};
 use super::judge::{Judged, overall};
-use super::latency::{Edges, Samples};
+use super::latency::{Edges, Samples, cells, requests};
 use super::words;
 use crate::measure::{
-    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Metric, Outcome,
-    Tags, Verdict,
+    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Looked, Metric,
+    Outcome, RequestCounts, Tags, Verdict,
 };
+use crate::policy::lookup::Lookup;
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -52,8 +53,13 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "samples_excluded": outcome.meters.excluded,
         "groups": groups(plan, outcome),
         "groups_folded": outcome.cells.folded,
-        "front_ends": outcome.front_ends.iter().map(of_front_end).collect::<Json>(),
+        "front_ends": outcome.front_ends.iter().map(|f| of_front_end(plan, f)).collect::<Json>(),
         "refreshes": outcomes_of_refreshes(outcome, None),
+        "requests": requests(outcome, &cells(outcome, &Tags::default())).map(of_requests),
+        "pool": plan.pool.map(|_| json!({
+            "falls": outcome.pool_falls,
+            "down_since": outcome.pool_fell.map(|at| instant(plan, at)),
+        })),
         "disconnected": {
             "max": outcome.disconnected_max.0,
             "max_at_ns": outcome.disconnected_max.1.0,
@@ -112,18 +118,20 @@ fn expectations(judged: &[Judged]) -> Json {
 fn of_crash(plan: &Plan, outcome: &Outcome, crash: &CrashReport) -> Json {
     let names = Names::new(plan);
     let [half, most, all] = crash.reconnected.map(ns_of);
-    let group = names.locate(crash.peer).and_then(|(group, _)| plan.groups.get(group));
+    let served = crash.service_start != Time::NEVER;
+    let fault = crash.fault.as_ref();
+    let group = fault.and_then(|fault| names.locate(fault.peer)).and_then(|(group, _)| plan.groups.get(group));
     json!({
         "at": instant(plan, crash.at),
         "front_end": names.front_end(crash.front_end),
         "incarnation": crash.incarnation,
         "process_start": instant(plan, crash.process_start),
-        "service_start": instant(plan, crash.service_start),
+        "service_start": served.then(|| instant(plan, crash.service_start)),
         "after_process_start_ns": crash.at.since(crash.process_start).0,
-        "after_service_start_ns": crash.at.since(crash.service_start).0,
-        "code": crash.code.to_string(),
-        "phase": crash.phase.name(),
-        "peer": names.peer(crash.peer),
+        "after_service_start_ns": served.then(|| crash.at.since(crash.service_start).0),
+        "code": fault.map(|fault| fault.code.to_string()),
+        "phase": fault.map(|fault| fault.phase.name()),
+        "peer": fault.map(|fault| names.peer(fault.peer)),
         "peer_shows": group.map(words::shows),
         "peers_lost": crash.lost,
         "peers_back": crash.back,
@@ -277,6 +285,7 @@ fn groups(plan: &Plan, outcome: &Outcome) -> Json {
             "valid": count(Counter::Valids),
             "connects_unfinished": count(Counter::UnfinishedConnects),
             "handshakes": handshakes(outcome, &[cell]).map(of_handshakes),
+            "requests": requests(outcome, &[cell]).map(of_requests),
         })
     };
     outcome.cells.plans.iter().enumerate().map(one).collect()
@@ -294,7 +303,40 @@ fn of_handshakes(tls: Handshakes) -> Json {
     })
 }
 
-fn of_front_end(f: &FrontEndFigures) -> Json {
+/// What became of requests. The five outcomes add up to `due`.
+fn of_requests(counts: RequestCounts) -> Json {
+    json!({
+        "due": counts.due,
+        "in_time": counts.in_time,
+        "timed_out": counts.timed_out,
+        "connection_lost": counts.connection_lost,
+        "departed": counts.departed,
+        "unfinished": counts.unfinished,
+        "failed_before_measuring": counts.unmeasured,
+        "oldest_failed_ns": counts.oldest_failed.0,
+        "oldest_open_ns": ns_of(counts.oldest_open),
+    })
+}
+
+/// Each kind of look-up at a front end.
+fn of_lookups(plan: &Plan, f: &FrontEndFigures) -> Json {
+    let one = |(lookup, of): (&Lookup, &Looked)| {
+        json!({
+            "name": lookup.name,
+            "made": of.made,
+            "cached": of.cached,
+            "joined": of.joined,
+            "skipped": of.skipped,
+            "positive": of.positive,
+            "negative": of.negative,
+            "failed": of.failed,
+            "timed_out": of.timed_out,
+        })
+    };
+    plan.lookups.each.iter().zip(&f.looked).map(one).collect()
+}
+
+fn of_front_end(plan: &Plan, f: &FrontEndFigures) -> Json {
     let a = &f.account;
     json!({
         "name": f.name,
@@ -318,6 +360,8 @@ fn of_front_end(f: &FrontEndFigures) -> Json {
             "blocked": wide(a.blocked),
             "waiting_for_core": wide(a.waiting),
         },
+        "waited_without_worker_ns": wide(a.away_time()),
+        "lookups": of_lookups(plan, f),
         "queue_max": a.queue_max,
         "queue_max_at_ns": a.queue_max_at.0,
     })

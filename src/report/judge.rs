@@ -5,9 +5,9 @@
 //! fails if all of the range does; else the run does not say (design rules 5 and 6).
 
 use super::figures::{Value, dues, figure};
-use super::latency::{Edges, Samples, cells};
+use super::latency::{Edges, Samples, cells, requests};
 use super::words;
-use crate::measure::{COURSES, Figure, Metric, Outcome, Shape, Verdict};
+use crate::measure::{COURSES, Figure, Metric, Outcome, Shape, Tags, Verdict};
 use crate::scenario::expect::{Aggregate, Expectation, InPhase, Op, Subject};
 use crate::scenario::plan::Plan;
 use crate::time::Span;
@@ -151,6 +151,9 @@ fn no_such_group(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> O
 
 fn nothing_measured(plan: &Plan, outcome: &Outcome, metric: Metric, phase: Option<InPhase>) -> String {
     let of_refreshes = matches!(metric, Metric::Refresh | Metric::Lateness | Metric::Sweep);
+    if metric == Metric::Request && plan.senders() == 0 {
+        return "no group sends requests".to_owned();
+    }
     if of_refreshes && plan.refresh.is_none() {
         "the plan has no refresh".to_owned()
     } else if of_refreshes && dues(outcome) == 0 {
@@ -304,6 +307,7 @@ fn bounds(value: Value, limit: u64) -> (u128, Option<u128>) {
 fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
     match which {
         Figure::FirstCrash | Figure::CrashAge => "there was no crash".to_owned(),
+        Figure::PoolFalls => "there is no [pool]".to_owned(),
         Figure::Reconnected50 | Figure::Reconnected99 | Figure::Reconnected100 => {
             "no crash took a valid connection".to_owned()
         }
@@ -315,6 +319,16 @@ fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
         Figure::WorkerUtilisation | Figure::CoreUtilisation | Figure::DisconnectedMax => {
             "no front end ever served".to_owned()
         }
+        Figure::Goodput if requests(outcome, &cells(outcome, &Tags::default())).is_some() => {
+            "no request fell due whose peer stayed".to_owned()
+        }
+        Figure::RequestsDue
+        | Figure::RequestsInTime
+        | Figure::RequestsTimedOut
+        | Figure::RequestsLost
+        | Figure::RequestsDeparted
+        | Figure::RequestsUnfinished
+        | Figure::Goodput => "no group of these sends requests".to_owned(),
         Figure::FullHandshakes | Figure::ResumedHandshakes | Figure::DeclinedSessions => {
             "no group of these has a `[group.tls]`".to_owned()
         }
@@ -322,7 +336,9 @@ fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
             "no group of these has a `[group.tls]`, or one of them does not say its bytes".to_owned()
         }
         Figure::WastedWork => "no CPU was used".to_owned(),
-        Figure::Crashes | Figure::QueueMax | Figure::Up => "no front end has these tags".to_owned(),
+        Figure::Crashes | Figure::QueueMax | Figure::AcceptQueueMax | Figure::Up => {
+            "no front end has these tags".to_owned()
+        }
         _ if plan.refresh.is_none() => "the plan has no refresh".to_owned(),
         _ if dues(outcome) == 0 => format!("no refresh fell due within {}", words::about(plan.horizon)),
         _ => "no refresh of these groups fell due".to_owned(),

@@ -1,6 +1,6 @@
 //! Histograms of one metric put together, and what ranks beyond their samples as infinitely late (model rule 20).
 
-use crate::measure::{Cause, Counter, Histo, Metric, Outcome, Tags};
+use crate::measure::{Cause, Counter, Histo, Metric, Outcome, RequestCounts, Tags};
 use crate::scenario::expect::InPhase;
 use crate::time::Span;
 
@@ -50,6 +50,12 @@ pub(super) fn counted(outcome: &Outcome, cells: &[u16], counter: Counter) -> u64
     cells.iter().map(|cell| outcome.meters.counted(*cell, counter)).sum()
 }
 
+/// Requests of some cells; `None`: no group in them sends any.
+pub(super) fn requests(outcome: &Outcome, cells: &[u16]) -> Option<RequestCounts> {
+    let of = |cell: &u16| outcome.requests.get(usize::from(*cell)).copied().flatten();
+    cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
+}
+
 impl Samples {
     /// All samples of `metric` that carry `tags` and belong to `phase`.
     pub(super) fn of(outcome: &Outcome, metric: Metric, tags: &Tags, phase: Option<InPhase>) -> Samples {
@@ -71,7 +77,12 @@ impl Samples {
             }
         };
         let mut samples = Samples { histogram, never_min: 0, never_max: 0 };
-        if cause.is_none_or(|cause| cause == Cause::Refresh) {
+        if metric == Metric::Request {
+            let of_requests =
+                requests(outcome, &cells(outcome, tags)).filter(|_| cause.is_none_or(|c| c == Cause::Request));
+            samples.never_min = of_requests.map_or(0, |counts| counts.never());
+            samples.never_max = samples.never_min;
+        } else if cause.is_none_or(|cause| cause == Cause::Refresh) {
             let never = never(outcome, metric, tags, samples.finite(), cycle.is_some());
             samples.never_max = never;
             samples.never_min = if cycle.is_some() { 0 } else { never };

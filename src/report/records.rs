@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::words;
 use crate::measure::{Cause, Counter, Decision, Outcome, Record, RecordKind, What};
+use crate::policy::lookup::Found;
 use crate::scenario::plan::{Plan, ProcessPlan};
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -51,9 +52,36 @@ enum More<'a> {
         event: Event<'a>,
     },
     Nothing {},
+    Killed {
+        incarnation: u32,
+        connections_lost: u64,
+        jobs_lost: u64,
+    },
+    Stop {
+        why: &'static str,
+        incarnation: u32,
+        connections_lost: u64,
+        jobs_lost: u64,
+        starts_again_ns: Option<u64>,
+    },
+    Ready {
+        incarnation: u32,
+        ready: u64,
+        needed: u64,
+    },
+    PoolFalls {
+        serve: u64,
+        needed: u64,
+    },
+    NoEffect {
+        of: &'static str,
+    },
     Rejected {
         phase: &'static str,
         reason: String,
+    },
+    Path {
+        group: &'a str,
     },
     Timeline {
         group: &'a str,
@@ -150,7 +178,7 @@ pub fn step_line(plan: &Plan, decision: &Decision) -> String {
         front_end: place.map(|place| names.front_end(place)),
         peer: (!of_front_end).then(|| names.peer(decision.who)),
         kind: decision.what.name(),
-        more: More::Step { words: in_words(decision), detail: decision.detail, extra: decision.extra },
+        more: More::Step { words: in_words(plan, decision), detail: decision.detail, extra: decision.extra },
     })
 }
 
@@ -193,6 +221,25 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
             ("stays down", more)
         }
         RecordKind::DumpEnd => ("dump end", More::Nothing {}),
+        RecordKind::Killed { incarnation, connections, jobs } => {
+            let (incarnation, connections_lost, jobs_lost) = (*incarnation, *connections, *jobs);
+            ("killed", More::Killed { incarnation, connections_lost, jobs_lost })
+        }
+        RecordKind::Stop { incarnation, why, connections, jobs, until } => {
+            let more = More::Stop {
+                why: why.name(),
+                incarnation: *incarnation,
+                connections_lost: *connections,
+                jobs_lost: *jobs,
+                starts_again_ns: until.map(|at| at.0),
+            };
+            ("stop", more)
+        }
+        RecordKind::Ready { incarnation, ready, needed } => {
+            ("ready", More::Ready { incarnation: *incarnation, ready: *ready, needed: *needed })
+        }
+        RecordKind::PoolFalls { serve, needed } => ("pool falls", More::PoolFalls { serve: *serve, needed: *needed }),
+        RecordKind::NoEffect { what } => ("no effect", More::NoEffect { of: what }),
         RecordKind::Rejected { phase, reason } => {
             ("rejected", More::Rejected { phase: phase.name(), reason: reason.to_string() })
         }
@@ -200,10 +247,14 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
             let kind = if *joined { "peers join" } else { "peers leave" };
             (kind, More::Timeline { group: Names::new(plan).group(*group), peers: *peers })
         }
+        RecordKind::Path { group, cut } => {
+            let kind = if *cut { "path is cut" } else { "path heals" };
+            (kind, More::Path { group: Names::new(plan).group(*group) })
+        }
         // Handled before: a decision has a line of its own.
         RecordKind::Step(decision) => {
             let (detail, extra) = (decision.detail, decision.extra);
-            (decision.what.name(), More::Step { words: in_words(decision), detail, extra })
+            (decision.what.name(), More::Step { words: in_words(plan, decision), detail, extra })
         }
     }
 }
@@ -263,22 +314,42 @@ fn terminated(plan: &Plan, failures: u32, delay: Span, reboot: bool) -> Event<'_
 }
 
 /// What a decision was, for people.
-fn in_words(decision: &Decision) -> String {
+fn in_words(plan: &Plan, decision: &Decision) -> String {
     let Decision { detail, extra, .. } = *decision;
     match decision.what {
         What::ProcessStart => format!("process starts, incarnation {extra}"),
         What::ServiceStart => format!("serves, incarnation {extra}"),
+        What::Crash if detail == 1 => format!("ended from outside, failure {extra} in the service manager's count"),
         What::Crash => format!("crashes, failure {extra} in the service manager's count"),
         What::DumpEnd => "the dump is written, the process is gone".to_owned(),
         What::StaysDown => format!("left down by the service manager after failure {extra}"),
         What::Tick => format!("refresh tick, incarnation {extra}"),
+        What::Ready => format!("ready, waits for its pool, incarnation {extra}"),
+        What::Stop => match detail {
+            1 => format!("stops to be patched, incarnation {extra}"),
+            2 => format!("stops with its pool, incarnation {extra}"),
+            _ => format!("is stopped, incarnation {extra}"),
+        },
+        What::PoolFalls => format!("leaves too few front ends in its pool: {detail} of those that count"),
+        What::MovesBack => "leaves for the first front end of its list".to_owned(),
         What::Join => "joins".to_owned(),
         What::Leave => "leaves".to_owned(),
         What::Attempt => format!("sends a SYN ({})", cause(detail)),
-        What::Refused => "SYN refused: nobody listens".to_owned(),
-        What::Silence => "no answer".to_owned(),
+        What::Refused => match detail {
+            1 => "SYN refused: the accept queue is full".to_owned(),
+            2 => "reset at its final ACK: the accept queue is full".to_owned(),
+            3 => "SYN refused: the middlebox knows of nobody that serves".to_owned(),
+            _ => "SYN refused: nobody listens".to_owned(),
+        },
+        What::Silence => format!("no answer: {}", silence(detail)),
         What::GaveUp if detail == 1 => "gives the try up while the acceptance is on its way".to_owned(),
-        What::GaveUp => "gives the try up".to_owned(),
+        What::GaveUp => match detail {
+            2 => "gives the try up: no answer to its SYN".to_owned(),
+            3 => "gives the try up: no answer to its flight".to_owned(),
+            4 => "gives the try up: no verdict".to_owned(),
+            5 => "gives the try up: no SYN of it had an answer".to_owned(),
+            _ => "gives the try up".to_owned(),
+        },
         What::Due => match detail {
             1 => "refresh due, connection lost before it was asked about".to_owned(),
             2 => "refresh due, by a new connection".to_owned(),
@@ -308,7 +379,41 @@ fn in_words(decision: &Decision) -> String {
         What::Turn if detail == 2 => "its turn: refreshed by a new connection".to_owned(),
         What::Turn => "its turn: refreshed in place".to_owned(),
         What::Dropped => format!("queue full: {} turned away", job(detail)),
+        What::Stops => "stops trying for good".to_owned(),
+        What::Withheld => "retry withheld: the budget is used up".to_owned(),
+        What::Held if detail == 0 => "waits for its turn to connect".to_owned(),
+        What::Held => "waits for another attempt to end".to_owned(),
+        What::Skipped => format!("{} skipped: the peer has closed", job(detail)),
+        What::Limit => match detail {
+            0 => "closed by the front end: the handshake takes too long".to_owned(),
+            1 => "closed by the front end: no valid message in time".to_owned(),
+            _ => "refused by the front end: too many connections".to_owned(),
+        },
+        What::AckIgnored => format!("final ACK ignored: the accept queue is full ({detail} SYN-ACKs repeated before)"),
+        What::NoPort => "no try: its address has no free port".to_owned(),
+        What::LookUp => format!("look-up {}: {}", name_of_lookup(plan, detail), how(detail)),
+        What::LookedUp => format!("look-up {}: {}", name_of_lookup(plan, detail), found(detail)),
+        What::Rejoined => "the validation waits no more and rejoins the queue".to_owned(),
+        What::RequestDue if detail == 1 => "request due, waits for a connection".to_owned(),
+        What::RequestDue => "request due".to_owned(),
+        What::RequestTaken => "a worker takes the request".to_owned(),
+        What::RequestAnswered => "request answered".to_owned(),
+        What::RequestFailed if detail == 1 => "request fails: its connection is gone".to_owned(),
+        What::RequestFailed => "request fails: its time-out is over".to_owned(),
     }
+}
+
+/// A look-up by the position in the upper bits of a decision's detail.
+fn name_of_lookup(plan: &Plan, detail: u8) -> &str {
+    plan.lookups.each.get(usize::from(detail / 4)).map_or("?", |lookup| lookup.name.as_str())
+}
+
+fn how(detail: u8) -> &'static str {
+    ["fetched", "answered by an earlier one", "joins one under way", "no time left"][usize::from(detail % 4)]
+}
+
+fn found(detail: u8) -> &'static str {
+    Found::ALL[usize::from(detail % 4)].name()
 }
 
 fn cause(number: u8) -> &'static str {
@@ -351,6 +456,21 @@ fn loss(detail: u8) -> &'static str {
         1 => "rejected at refresh",
         2 => "the queue was full",
         3 => "the peer had given up",
+        4 => "its keep-alive got no answer",
+        10 => "the front end stopped",
+        11 => "the process was ended from outside",
+        _ => "unknown cause",
+    }
+}
+
+fn silence(detail: u8) -> &'static str {
+    match detail {
+        0 => "nobody is there",
+        1 => "the accept queue is full",
+        2 => "the SYN queue is full",
+        3 => "the path is cut",
+        4 => "lost on the path",
+        5 => "the kernel has given the handshake up",
         _ => "unknown cause",
     }
 }
@@ -361,6 +481,7 @@ fn job(detail: u8) -> &'static str {
         1 => "a flight",
         2 => "the validation of a new connection",
         3 => "the validation of a refresh",
+        4 => "a request",
         _ => "a job",
     }
 }

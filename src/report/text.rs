@@ -1,9 +1,9 @@
 //! The summary as text: what an engineer at three in the morning must know within ten seconds, at most 100 columns wide.
 
 use super::course::{course, disconnected};
-use super::figures::{Value, dues, figure, handshakes, total};
+use super::figures::{Value, dues, figure, goodput, handshakes, looked, total};
 use super::judge::Judged;
-use super::latency::{Printed, Samples};
+use super::latency::{Printed, Samples, cells};
 use super::words;
 use crate::measure::{Cause, Counter, CrashReport, Figure, Metric, Outcome, Tags, Verdict};
 use crate::scenario::plan::Plan;
@@ -39,12 +39,15 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(verdict(plan, outcome));
     add(expectations(judged));
     add(crashes(plan, outcome));
+    add(pool(plan, outcome));
     add(refreshes(outcome));
+    add(requests(outcome));
     add(drains(plan, outcome));
     add(peers(plan, outcome));
     add(front_ends(plan, outcome));
     add(load(plan, outcome));
     add(tls(outcome));
+    add(lookups(plan, outcome));
     add(latencies(outcome));
     add(footer(plan, outcome));
     out
@@ -71,12 +74,11 @@ fn headline(plan: &Plan, outcome: &Outcome) -> String {
 
 fn crashed(plan: &Plan, crash: &CrashReport) -> String {
     let name = words::cut(Names::new(plan).front_end(crash.front_end), 32);
-    format!(
-        "{name} crashed at {}, {} after its service start: {}",
-        when(plan, crash.at),
-        words::about(crash.at.since(crash.service_start)),
-        words::cause_of(plan, crash),
-    )
+    let age = match crash.service_start {
+        Time::NEVER => "before its service started".to_owned(),
+        service_start => format!("{} after its service start", words::about(crash.at.since(service_start))),
+    };
+    format!("{name} crashed at {}, {age}: {}", when(plan, crash.at), words::cause_of(plan, crash))
 }
 
 /// A point of run time, with its date if there is one.
@@ -141,7 +143,7 @@ fn crashes(plan: &Plan, outcome: &Outcome) -> String {
         let mut row = vec![
             words::instant(crash.at),
             words::cut(names.front_end(crash.front_end), 16),
-            words::cut(&names.peer(crash.peer), 20),
+            crash.fault.map_or_else(|| "-".to_owned(), |fault| words::cut(&names.peer(fault.peer), 20)),
             words::count(crash.lost),
         ];
         row.extend(crash.reconnected.map(|took| back(crash, took)));
@@ -184,6 +186,25 @@ fn spacing(outcome: &Outcome) -> String {
     }
 }
 
+// ---- the pool
+
+fn pool(plan: &Plan, outcome: &Outcome) -> String {
+    let Some(pool) = &plan.pool else { return String::new() };
+    let minimum = &pool.minimum;
+    let mut line = format!(
+        "Pool: {} front ends, {} needed to start, {} of the first {} to go on; too few {}",
+        words::count(plan.front_ends.len() as u64),
+        minimum.start,
+        minimum.functional,
+        minimum.among,
+        words::plural(outcome.pool_falls, "time", "times"),
+    );
+    if let Some(since) = outcome.pool_fell {
+        line += &format!(", none serves since {}", words::instant(since));
+    }
+    words::wrap(&line, WIDTH, 2)
+}
+
 // ---- refreshes and latencies
 
 fn refreshes(outcome: &Outcome) -> String {
@@ -210,6 +231,36 @@ fn refreshes(outcome: &Outcome) -> String {
         .collect();
     let mut line = format!("Refreshes: {} due = {}", words::count(due), told.join(" + "));
     if let Some(age) = outcome.oldest_open_refresh {
+        line += &format!("; the oldest open one is {} old", words::about(age));
+    }
+    words::wrap(&line, WIDTH, 2)
+}
+
+/// What became of requests, if anybody sends any.
+fn requests(outcome: &Outcome) -> String {
+    let Some(counts) = super::latency::requests(outcome, &cells(outcome, &Tags::default())) else {
+        return String::new();
+    };
+    let outcomes = [
+        (counts.in_time, "in time"),
+        (counts.timed_out, "timed out"),
+        (counts.connection_lost, "lost with their connection"),
+        (counts.departed, "departed"),
+        (counts.unfinished, "unfinished"),
+    ];
+    let some = outcomes.iter().filter(|(n, _)| *n > 0);
+    let told: Vec<String> = some.map(|(n, name)| format!("{} {name}", words::count(*n))).collect();
+    let mut line = format!("Requests: {} due", words::count(counts.due));
+    if !told.is_empty() {
+        line += &format!(" = {}", told.join(" + "));
+    }
+    if let Some(Value::Share { part, whole }) = goodput(&counts) {
+        line += &format!("; goodput {}", words::percent(part, whole));
+    }
+    if counts.timed_out + counts.connection_lost > 0 {
+        line += &format!("; failed at up to {}", words::about(counts.oldest_failed));
+    }
+    if let Some(age) = counts.oldest_open {
         line += &format!("; the oldest open one is {} old", words::about(age));
     }
     words::wrap(&line, WIDTH, 2)
@@ -409,7 +460,7 @@ fn load(plan: &Plan, outcome: &Outcome) -> String {
 
 /// TLS handshakes, if any group says what they take.
 fn tls(outcome: &Outcome) -> String {
-    let Some(tls) = handshakes(outcome, &super::latency::cells(outcome, &Tags::default())) else {
+    let Some(tls) = handshakes(outcome, &cells(outcome, &Tags::default())) else {
         return String::new();
     };
     let mut line = format!("TLS handshakes: {} full, {} resumed", words::count(tls.full), words::count(tls.resumed));
@@ -421,6 +472,32 @@ fn tls(outcome: &Outcome) -> String {
         line += &format!("; {there} bytes to front ends, {back} to peers");
     }
     words::wrap(&line, WIDTH, 2)
+}
+
+/// Look-ups, if there are any, and what waiting for others cost.
+fn lookups(plan: &Plan, outcome: &Outcome) -> String {
+    let those: Vec<_> = outcome.front_ends.iter().collect();
+    let mut told = Vec::new();
+    if let Some(all) = looked(plan, &those, &Tags::default()) {
+        told.push(format!("Look-ups: {} made", words::count(all.made)));
+        let (failed, cached, joined) = (all.failed + all.timed_out, all.cached, all.joined);
+        let more = [
+            (failed, "without an answer"),
+            (all.timed_out, "of them timed out"),
+            (all.negative, "answered no"),
+            (cached, "answered by earlier ones"),
+            (joined, "joined one under way"),
+            (all.skipped, "skipped for lack of time"),
+        ];
+        told.extend(more.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(n))));
+    }
+    if let Some(Value::Share { part, whole }) = figure(plan, outcome, Figure::Blocked, &Tags::default())
+        && part > 0
+    {
+        let subject = if told.is_empty() { "Workers" } else { "workers" };
+        told.push(format!("{subject} blocked for {} of their time", words::percent(part, whole)));
+    }
+    words::wrap(&told.join("; "), WIDTH, 2)
 }
 
 fn footer(plan: &Plan, outcome: &Outcome) -> String {

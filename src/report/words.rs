@@ -162,13 +162,14 @@ pub(super) fn shows(group: &GroupPlan) -> String {
 
 /// What a crash was about: `0xc0000005 while refreshing rcc-gateway/0 (TCP, no certificate)`.
 pub(super) fn cause_of(plan: &Plan, crash: &CrashReport) -> String {
+    let Some(fault) = &crash.fault else { return "ended from outside".to_owned() };
     let names = Names::new(plan);
-    let act = match crash.phase {
+    let act = match fault.phase {
         Phase::Accept => "accepting",
         Phase::Refresh => "refreshing",
     };
-    let shown = names.locate(crash.peer).and_then(|(group, _)| plan.groups.get(group)).map_or_else(String::new, shows);
-    format!("{} while {act} {} ({shown})", crash.code, names.peer(crash.peer))
+    let shown = names.locate(fault.peer).and_then(|(group, _)| plan.groups.get(group)).map_or_else(String::new, shows);
+    format!("{} while {act} {} ({shown})", fault.code, names.peer(fault.peer))
 }
 
 /// A text from outside on one line, without anything that a terminal would act on. Names within a scenario need none of

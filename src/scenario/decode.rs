@@ -5,7 +5,7 @@
 
 pub(super) mod dist;
 pub(super) mod factor;
-pub(super) mod rate;
+pub(super) mod number;
 pub(super) mod setting;
 pub(super) mod size;
 pub(super) mod span;
@@ -18,6 +18,7 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::policy::lookup::Share;
 use crate::policy::tls::Ratio;
 use crate::time::Span;
 
@@ -203,6 +204,11 @@ impl<'c, 'i> Table<'c, 'i> {
         }
         let (key, value) = self.table.get_key_value(key)?;
         Some(Item { cx: self.cx, key_span: key.span(), path: self.path_of(key.get_ref()), value })
+    }
+
+    /// The value of a key that is no more: asked for only to say where it has gone, so that it is no known key.
+    pub(super) fn get_moved(&self, key: &'static str) -> Option<Item<'c, 'i>> {
+        self.table.get(key).and_then(|_| self.get(key))
     }
 
     /// The value of a key that must be there.
@@ -396,6 +402,10 @@ impl<'c, 'i> Item<'c, 'i> {
         number
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     /// The text of a date that stands without quotes, which TOML has too.
     pub(super) fn datetime(&self) -> Option<String> {
         self.value.get_ref().as_datetime().map(ToString::to_string)
@@ -425,10 +435,10 @@ impl<'c, 'i> Item<'c, 'i> {
         factor::parse(&text).map_err(|what| self.wrong(what, factor::ACCEPTS)).ok()
     }
 
-    /// So many in so long.
-    pub(super) fn rate(&self) -> Option<(u32, Span)> {
-        let text = self.string(rate::ACCEPTS)?;
-        rate::parse(&text).map_err(|what| self.wrong(what, rate::ACCEPTS)).ok()
+    /// An exact share.
+    pub(super) fn part(&self) -> Option<Share> {
+        let text = self.string(factor::SHARES)?;
+        factor::share(&text).map_err(|what| self.wrong(what, factor::SHARES)).ok()
     }
 
     /// A length of time, or `never`.

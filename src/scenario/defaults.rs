@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::plan::*;
 use crate::dist::Dist;
-use crate::policy::{Act, Action, Anchor, Order, Reconnect, Recovery, Refresh, Style};
+use crate::policy::lookup::Lookups;
+use crate::policy::tcp::{Path, PeerTcp};
+use crate::policy::{Act, Action, Anchor, Failover, Limits, Order, Reconnect, Recovery, Refresh, Style, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -13,7 +15,12 @@ pub(super) const START_UP: Span = Span(125 * Span::SECOND.0);
 /// Threads that take jobs, where the scenario does not say.
 pub(super) const WORKERS: u32 = 8;
 /// Pending connections of a listening socket, where the scenario does not say.
-pub(super) const BACKLOG: u32 = 200;
+const BACKLOG: u32 = 200;
+/// The most that a host allows them to be, where the scenario does not say: Linux's since 5.4.
+const SOMAXCONN: u32 = 4096;
+/// The listening socket, where the scenario does not say.
+pub(super) const LISTEN: Listen =
+    Listen { backlog: BACKLOG, somaxconn: SOMAXCONN, syn_backlog: None, overflow: Overflow::Drop };
 /// CPU of the front end in a full mutual TLS 1.3 handshake with P-256 keys, measured with OpenSSL 3.0.19 on a 2-vCPU EPYC.
 pub(super) const SERVER_TLS13_NS: u64 = 1_044_000;
 /// The same of the peer.
@@ -38,9 +45,13 @@ impl Plan {
                 reset_period: Some(Span::DAY),
                 dump: Span::ZERO,
             },
+            pool: None,
+            middlebox: None,
             validator,
+            lookups: Lookups::default(),
             groups: Vec::new(),
             timeline: Vec::new(),
+            operations: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
             process: ProcessPlan::default(),
             expect: Vec::new(),
@@ -70,7 +81,10 @@ impl FrontEndPlan {
             queue_limit: None,
             when_full: WhenFull::BackPressure,
             accept: None,
-            backlog: BACKLOG,
+            listen: LISTEN,
+            notices: false,
+            limits: Limits::default(),
+            upgrade_domain: None,
         }
     }
 }
@@ -91,14 +105,19 @@ impl GroupPlan {
             port: if tls { 5061 } else { 5060 },
             known: true,
             rtt: micros(1_000),
+            path: Path::default(),
+            tcp: PeerTcp::default(),
             flights: if tls { vec![Dist::Constant(Span(SERVER_TLS13_NS))] } else { Vec::new() },
             client_cpu: if tls { vec![Dist::Constant(Span(CLIENT_TLS13_NS))] } else { Vec::new() },
             tls: None,
             validate_accept: micros(1_000),
             validate_refresh: micros(1_000),
             attempt_timeout: Some(Span::SECOND.times(30)),
-            reconnect: Reconnect { first: Dist::Constant(Span::ZERO), delay: Dist::Constant(Span::SECOND.times(5)) },
+            timeouts: Timeouts::default(),
+            reconnect: Reconnect::plain(Dist::Constant(Span::ZERO), Dist::Constant(Span::SECOND.times(5))),
             front_ends: Vec::new(),
+            requests: None,
+            failover: Failover::PLAIN,
             present: true,
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Names<'a> {
     pub groups: &'a BTreeSet<&'a str>,
     /// Front ends.
     pub front_ends: &'a BTreeSet<&'a str>,
+    /// Look-ups; `None`: one is missing, so that any name may be one.
+    pub lookups: Option<&'a BTreeSet<&'a str>>,
     /// Whether these are all groups; if not, any name may be one.
     pub complete: bool,
 }
@@ -132,6 +134,12 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
             "group" if !names.complete => tags.group = Some(value),
             "group" => tags.group = Some(one_of(&value, &at, "group", names.groups)?),
             "front_end" => tags.front_end = Some(one_of(&value, &at, "front end", names.front_ends)?),
+            "lookup" => {
+                tags.lookup = Some(match names.lookups {
+                    Some(known) => one_of(&value, &at, "look-up", known)?,
+                    None => value,
+                });
+            }
             "transport" => {
                 let words: BTreeSet<&str> = Transport::WORDS.iter().map(|(word, _)| *word).collect();
                 let word = one_of(&value, &at, "transport", &words)?;
@@ -288,7 +296,7 @@ fn min_clause(rest: &str) -> Option<usize> {
 }
 
 /// A share in parts per million.
-fn share(text: &str) -> Result<u64, &'static str> {
+pub(super) fn share(text: &str) -> Result<u64, &'static str> {
     let ppm = if let Some(number) = text.strip_suffix('%') {
         decimal(number.trim(), 4).ok_or("has a share that is no number of at most 4 decimals")?
     } else if let Some((part, whole)) = text.split_once('/') {

@@ -3,19 +3,27 @@
 //! Nothing is ever read into these structs. The decoder asks for keys one by one, so that it can report all errors
 //! with their places; `tests/scenario_errors.rs` walks the schema and holds the decoder to each key, word and range.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::marker::PhantomData;
+mod words;
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use crate::policy::lookup::{OnFailure, Sharing, Waiting};
+use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{Initiator, Order, Then};
-use crate::validate::{Builtin, CertificateState, Transport};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, Scope, Then};
+use crate::validate::{Builtin, Transport};
 
-use super::plan::{Change, Start, TieOrder, WhenFull};
+use super::plan::{Overflow, Start, TieOrder, WhenFull};
+
+pub use words::{
+    ActionWord, Address, AnchorWord, CertificateWord, Distribution, Factor, GrowthWord, Handshake, JitterWord, Length,
+    LengthOrNever, LookupChange, Moment, OneOf, OneOrMore, PoolMinimum, PortRange, Ports, PresetWord, RateText,
+    ResumptionWord, Share, StyleWord, TimelineWord, Word,
+};
 
 /// Returns the JSON Schema (draft 2020-12) of scenario files, for editors.
 pub fn schema() -> Value {
@@ -75,8 +83,15 @@ pub struct File {
     pub recovery: Option<Recovery>,
     /// Who makes the certificates that peers ask for; only with `group.validity.asks_at`.
     pub issuer: Option<Issuer>,
+    /// What the front ends need of each other; without it each serves for itself.
+    pub pool: Option<Pool>,
+    /// What hands new connections to front ends, for groups with `failover.order = "middlebox"`.
+    pub middlebox: Option<Middlebox>,
     /// Who judges peers, and what that takes.
     pub validation: Validation,
+    /// What validations look up elsewhere.
+    #[schemars(length(max = 16))]
+    pub lookup: Option<Vec<Lookup>>,
     /// Groups of like peers.
     #[schemars(length(min = 1, max = 65535))]
     pub group: Vec<Group>,
@@ -133,9 +148,44 @@ pub struct FrontEnd {
     pub when_full: Option<OneOf<WhenFull>>,
     /// CPU of taking one connection as a job; without it a dedicated acceptor does it in no time.
     pub accept: Option<Distribution>,
-    /// Connections that the kernel completes while the process is being dumped.
+    /// The listening socket.
+    pub listen: Option<Listen>,
+    /// Whether a worker skips a job whose peer has closed its connection.
+    #[schemars(extend("default" = false))]
+    pub notices: Option<bool>,
+    /// The front ends' own limits on connections.
+    pub limits: Option<Limits>,
+}
+
+/// The listening socket of a front end.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Listen {
+    /// Connections that the process lets wait to be accepted; one more gets in.
     #[schemars(range(min = 0, max = 1000000), extend("default" = 200))]
     pub backlog: Option<u64>,
+    /// The most that the host allows `backlog` to be.
+    #[schemars(range(min = 0, max = 1000000), extend("default" = 4096))]
+    pub somaxconn: Option<u64>,
+    /// Most connections that lack their final ACK; default no bound, as with SYN cookies.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub syn_backlog: Option<u64>,
+    /// What a full accept queue does: ignore SYN and final ACK, ignore the SYN and reset at the ACK, or reset at either.
+    #[schemars(extend("default" = "drop"))]
+    pub overflow: Option<OneOf<Overflow>>,
+}
+
+/// The front ends' own limits on connections.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Limits {
+    /// A TLS handshake that takes longer, counted from the arrival of the SYN, ends in a reset; or `never`, the default.
+    pub handshake: Option<LengthOrNever>,
+    /// A connection that is not valid so long after the arrival of its SYN is reset; or `never`, the default.
+    pub first_message: Option<LengthOrNever>,
+    /// Most connections at once; a SYN beyond it is refused; default no bound.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub max_connections: Option<u64>,
 }
 
 /// One front end.
@@ -147,6 +197,9 @@ pub struct Node {
     pub name: String,
     /// When its process is first started, in run time; the first node's must be 0s, which is the default.
     pub starts: Option<Length>,
+    /// The part of the pool that is patched together with this one; default it alone.
+    #[schemars(range(min = 1, max = 1024))]
+    pub upgrade_domain: Option<u64>,
 }
 
 /// When and how connections are refreshed.
@@ -188,7 +241,7 @@ pub struct Refresh {
 #[schemars(deny_unknown_fields)]
 pub struct Limit {
     /// Turns in a length of time, evenly.
-    pub rate: Option<Rate>,
+    pub rate: Option<RateText>,
     /// Turns that a pause saves up for later; only with `rate`.
     #[schemars(range(min = 1, max = 4294967295u32), extend("default" = 1))]
     pub burst: Option<u64>,
@@ -211,7 +264,7 @@ pub struct Issuer {
     /// How long one takes; default 10ms.
     pub cost: Option<Distribution>,
     /// How many it begins in a length of time, evenly; default no limit.
-    pub rate: Option<Rate>,
+    pub rate: Option<RateText>,
     /// How many a pause saves up for later; only with `rate`.
     #[schemars(range(min = 1, max = 4294967295u32), extend("default" = 1))]
     pub burst: Option<u64>,
@@ -233,6 +286,31 @@ pub struct Recovery {
     pub dump: Option<Length>,
 }
 
+/// What the front ends need of each other.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Pool {
+    /// How many must be ready at a cold start, and how many must serve to go on.
+    pub minimum: PoolMinimum,
+    /// Whether half of all, rounded up, must serve as well.
+    #[schemars(extend("default" = false))]
+    pub quorum: Option<bool>,
+    /// What starts survivors again that stopped for being too few: `manual` (nothing) or `after D`; default manual.
+    #[schemars(regex(pattern = r"^\s*(manual|after\s+.+)\s*$"))]
+    pub restart: Option<String>,
+}
+
+/// What hands each new connection to one of the front ends that its group lists.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Middlebox {
+    /// Time between two looks at who serves, from run time 0 on; at least 100ms.
+    pub probe: Length,
+    /// Whether a peer is handed to the front end that it had before, as long as that is believed to serve.
+    #[schemars(extend("default" = true))]
+    pub persistence: Option<bool>,
+}
+
 /// Who judges peers, and what that takes.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -243,6 +321,65 @@ pub struct Validation {
     pub accept: Option<Distribution>,
     /// CPU of validating a connection again; default as `accept`.
     pub refresh: Option<Distribution>,
+    /// Most time that one validation spends on look-ups; or `never`; default 20s where there are look-ups.
+    pub lookup_total: Option<LengthOrNever>,
+    /// What a worker does while a wait that a verdict asks for lasts.
+    #[schemars(extend("default" = "blocking"))]
+    pub verdict_wait: Option<OneOf<Waiting>>,
+}
+
+/// What validations look up elsewhere, such as a revocation list or DNS.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Lookup {
+    /// Its name; unique, 1 to 255 characters.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// What it is, in words, e.g. `crl`; nothing depends on it.
+    #[schemars(length(min = 1, max = 255))]
+    pub kind: Option<String>,
+    /// From a question to its answer.
+    pub latency: Distribution,
+    /// Share of fetches that end without an answer; default 0%.
+    pub failure: Option<Share>,
+    /// Share of answers that say no, and so reject the peer; default 0%.
+    pub negative: Option<Share>,
+    /// A fetch that takes longer ends without an answer; or `never`; default 15s.
+    pub timeout: Option<LengthOrNever>,
+    /// What the worker does meanwhile.
+    #[schemars(extend("default" = "blocking"))]
+    pub mode: Option<OneOf<Waiting>>,
+    /// Whether a question joins a fetch of the same key that is under way.
+    #[schemars(extend("default" = false))]
+    pub single_flight: Option<bool>,
+    /// How long answers are kept, by their kind.
+    pub cache: Option<LookupCache>,
+    /// Who shares an answer at one front end.
+    #[schemars(extend("default" = "group"))]
+    pub key: Option<OneOf<Sharing>>,
+    /// Which validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub on: Option<Vec<OneOf<Moment>>>,
+    /// Whose validations make it; default both.
+    #[schemars(length(min = 1, max = 2))]
+    pub transports: Option<Vec<OneOf<Transport>>>,
+    /// Share of the validation's CPU that comes before it; default 0%.
+    pub cpu_before: Option<Share>,
+    /// What it means that no answer came.
+    #[schemars(extend("default" = "soft-fail"))]
+    pub on_failure: Option<OneOf<OnFailure>>,
+}
+
+/// How long answers are kept; 0s: not at all.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LookupCache {
+    /// Good answers; default 0s.
+    pub positive: Option<Length>,
+    /// Answers that say no; default 0s.
+    pub negative: Option<Length>,
+    /// That no answer came, with `on_failure = "soft-fail"`; default 0s.
+    pub soft_fail: Option<Length>,
 }
 
 /// A group of like peers.
@@ -277,6 +414,10 @@ pub struct Group {
     pub known: Option<bool>,
     /// Round-trip time, one draw for each peer; default 1ms.
     pub rtt: Option<Distribution>,
+    /// What else the path does to messages.
+    pub path: Option<Path>,
+    /// The kernel of the peers.
+    pub tcp: Option<Tcp>,
     /// Handshake with measured CPU times; tls only, not with `flights`; default tls1.3.
     pub handshake: Option<OneOf<Handshake>>,
     /// CPU of the front end for each TLS flight; tls only, not with `handshake`.
@@ -289,14 +430,84 @@ pub struct Group {
     pub tls: Option<Tls>,
     /// A try that takes longer is given up; or `never`; default 30s.
     pub attempt_timeout: Option<LengthOrNever>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Option<Timeouts>,
     /// How they come back after a loss.
     pub reconnect: Option<Reconnect>,
     /// Names of the front ends that they try, in order; default all in the order of `front_end.nodes`.
     #[schemars(length(min = 1, max = 1024))]
     pub front_ends: Option<Vec<String>>,
+    /// How they go from one front end to the next.
+    pub failover: Option<Failover>,
+    /// What each of them asks beside connecting, whatever the front end is doing; without it nothing.
+    pub requests: Option<Requests>,
     /// Whether they are there from the beginning; a timeline entry may bring them later.
     #[schemars(extend("default" = true))]
     pub present: Option<bool>,
+}
+
+/// What the path between a group and its front ends does to messages.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Path {
+    /// Comes on top of the round trip, drawn for each exchange; default nothing.
+    pub variation: Option<Distribution>,
+    /// How much of all messages is lost; below 100%; default 0%.
+    pub loss: Option<Share>,
+}
+
+/// The kernel of a group's peers.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Tcp {
+    /// When a SYN without an answer goes out again, and when that is given up.
+    #[schemars(extend("default" = "linux"))]
+    pub stack: Option<OneOf<Stack>>,
+    /// When it goes out again, since the first SYN; rising; only with `stack = "custom"`.
+    #[schemars(length(max = 32))]
+    pub resends: Option<Vec<Length>>,
+    /// When it is given up, since the first SYN; after the last of `resends`; only with `stack = "custom"`.
+    pub give_up: Option<Length>,
+    /// Ports for each address: a number, or a system's range (`linux` 28232, `windows` 16384); default no bound.
+    pub ports: Option<Ports>,
+    /// How long a port rests after a connection that its peer closed; default that of `ports` or `stack`, Linux 60s,
+    /// Windows 120s.
+    pub time_wait: Option<Length>,
+    /// Addresses that the peers share, at most `count`; default each has one of its own.
+    #[schemars(range(min = 1, max = 33000000))]
+    pub addresses: Option<u64>,
+    /// How a peer finds out that nobody is there any more; default not at all.
+    pub keep_alive: Option<KeepAlive>,
+}
+
+/// How a peer finds out that nobody is there any more.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct KeepAlive {
+    /// From one probe to the next; more than zero.
+    pub interval: Length,
+    /// So many in a row without an answer end the connection.
+    #[schemars(range(min = 1, max = 255))]
+    pub count: u64,
+}
+
+/// How long peers wait for each step of a try, beside the time-out of all of it.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Timeouts {
+    /// From the SYN to its answer; or `never`, the default.
+    pub connect: Option<LengthOrNever>,
+    /// How many times longer that is after each failed round; needs `connect`; default it is always the same.
+    #[schemars(range(min = 1.01, max = 1000.0))]
+    pub connect_factor: Option<f64>,
+    /// The longest that it grows to; only with `connect_factor`; or `never`, the default.
+    pub connect_cap: Option<LengthOrNever>,
+    /// How much shorter or longer chance makes it, before the cap; only with `connect_factor`; at most 100%; default 0%.
+    pub connect_jitter: Option<Share>,
+    /// From each TLS flight of the peer to its answer; or `never`, the default.
+    pub flight: Option<LengthOrNever>,
+    /// From the message that the peer is judged by to the verdict; or `never`, the default.
+    pub answer: Option<LengthOrNever>,
 }
 
 /// How long certificates are good, and when they are replaced.
@@ -364,14 +575,108 @@ pub struct Tls {
     pub resumed_bytes: Option<Vec<u64>>,
 }
 
+/// What each peer asks beside connecting, whatever the front end is doing.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Requests {
+    /// From one request of a peer to its next, drawn anew for each; a constant begins with a phase of the peer's own.
+    pub every: Distribution,
+    /// CPU of the front end for each.
+    pub cpu: Distribution,
+    /// A request without an answer for this long after its due has failed; or `never`; default 30s.
+    pub timeout: Option<LengthOrNever>,
+    /// How many each peer sends in all; default without end.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub stop_after: Option<u64>,
+}
+
 /// How peers come back after a loss.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Reconnect {
     /// Wait before the first attempt after a loss; default 0s.
     pub first: Option<Distribution>,
-    /// Wait after an attempt at every front end of the list has failed; default 5s.
+    /// Wait after an attempt at every front end of the list has failed; default 5s. Not with a back-off.
     pub delay: Option<Distribution>,
+    /// A policy of the field; other keys change single settings of it.
+    pub preset: Option<OneOf<PresetWord>>,
+    /// How waits grow from failure to failure.
+    #[schemars(extend("default" = "fixed"))]
+    pub growth: Option<OneOf<GrowthWord>>,
+    /// The first wait of a back-off, one draw for each peer.
+    pub base: Option<Distribution>,
+    /// How much longer each wait is; only with `growth = "linear"`.
+    pub step: Option<Length>,
+    /// How many times longer each wait is; only with `growth = "exponential"`.
+    #[schemars(range(min = 1.01, max = 1000.0), extend("default" = 2))]
+    pub factor: Option<f64>,
+    /// Waits one after the other, the last one repeats; not with `growth` or `base`.
+    #[schemars(length(min = 1, max = 1000))]
+    pub waits: Option<Vec<Length>>,
+    /// The longest wait; or `never`, the default.
+    pub cap: Option<LengthOrNever>,
+    /// What chance does to each wait of a back-off.
+    #[schemars(extend("default" = "none"))]
+    pub jitter: Option<OneOf<JitterWord>>,
+    /// How much of the wait; only with `jitter = "two-sided"`, `"later"` or `"earlier"`, which need it; at most 100%.
+    pub jitter_share: Option<Share>,
+    /// Whether jitter comes before the cap, which then clips it, or after it.
+    #[schemars(extend("default" = "after-cap"))]
+    pub jitter_at: Option<OneOf<JitterAt>>,
+    /// Whether the first wait has jitter too.
+    #[schemars(extend("default" = true))]
+    pub jitter_first: Option<bool>,
+    /// Only so many waits have jitter, counted from the first; default all.
+    #[schemars(range(min = 1, max = 65535))]
+    pub jitter_tries: Option<u64>,
+    /// What waits are counted from.
+    #[schemars(extend("default" = "failure"))]
+    pub counted_from: Option<OneOf<CountedFrom>>,
+    /// A connection lost before it was valid for this long counts as one more failure; default 0s.
+    pub reset_after: Option<Length>,
+    /// So many attempts after a loss, then no more; default for ever.
+    #[schemars(range(min = 1, max = 65535))]
+    pub give_up_attempts: Option<u64>,
+    /// No attempt later than this after a loss; or `never`, the default.
+    pub give_up_after: Option<LengthOrNever>,
+    /// Whether an attempt may take at least as long as the wait after it would.
+    #[schemars(extend("default" = false))]
+    pub stretch_attempt: Option<bool>,
+    /// Most attempts of the group at one front end in a stretch of time, evenly spaced; default no bound.
+    pub connect_rate: Option<RateText>,
+    /// Most attempts of the group at one front end that are under way at once; default no bound.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub connects_in_flight: Option<u64>,
+    /// A bound on retries that the group shares.
+    pub budget: Option<Budget>,
+}
+
+/// A retry budget: within any window, retries are at most a share of the first attempts, plus a floor.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Budget {
+    /// Retries for each first attempt after a loss; at most 1000%; default 20%.
+    pub share: Option<Share>,
+    /// Retries that are always granted; default 10/s.
+    pub floor: Option<RateText>,
+    /// How long attempts count, 1s to 1d; default 10s.
+    pub window: Option<Length>,
+    /// Who shares it.
+    #[schemars(extend("default" = "group"))]
+    pub per: Option<OneOf<Scope>>,
+}
+
+/// How peers go from one front end to the next.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Failover {
+    /// Whether all begin at the head of the list, or each where it draws, or a middlebox hands them on.
+    #[schemars(extend("default" = "listed"))]
+    pub order: Option<OneOf<ListOrder>>,
+    /// A front end that failed is skipped for so long; default 0s, not at all; not with `middlebox`.
+    pub black_list: Option<Length>,
+    /// After so long on another front end they move to their first; default never; not with `middlebox`.
+    pub fail_back: Option<LengthOrNever>,
 }
 
 /// One change during the run.
@@ -381,13 +686,32 @@ pub struct Timeline {
     /// When, in run time; at most `run.horizon`.
     pub at: Length,
     /// What happens.
-    pub r#do: OneOf<Change>,
-    /// The name of the group that it happens to.
+    pub r#do: OneOf<TimelineWord>,
+    /// The name of the group that it happens to; needed for what happens to peers.
     #[schemars(length(min = 1, max = 255))]
-    pub group: String,
-    /// Which of the group's indices; default all.
+    pub group: Option<String>,
+    /// Which of the group's indices; default all. Not with `cut-off` and `heal`.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
+    /// The front end to which the path is cut, or heals, default all; or the front end, or front ends, that are stopped,
+    /// started, ended or patched.
+    pub front_end: Option<OneOrMore>,
+    /// All front ends of this upgrade domain; not with `front_end`.
+    #[schemars(range(min = 1, max = 1024))]
+    pub upgrade_domain: Option<u64>,
+    /// From the stop to the start of the process; required with `patch` and `rolling-patch`, and only with them.
+    pub away: Option<Length>,
+    /// Who judges peers from then on; only with `patch` and `rolling-patch`; default who did before.
+    pub validator: Option<OneOf<Builtin>>,
+    /// From the service start of one upgrade domain to the stop of the next; only with `rolling-patch`; default 0s.
+    pub gap: Option<Length>,
+    /// The name of the look-up that it happens to; needed for look-ups.
+    #[schemars(length(min = 1, max = 255))]
+    pub lookup: Option<String>,
+    /// Its latency as a multiple of the usual one; only with `lookup-slow`, not with `latency`.
+    pub factor: Option<Factor>,
+    /// Its latency with `lookup-slow`; with `lookup-fails` how long until that is noticed, default by its time-out alone.
+    pub latency: Option<Distribution>,
 }
 
 /// What is measured.
@@ -442,228 +766,4 @@ pub struct Process {
     /// Path of the module.
     #[schemars(length(min = 1, max = 1024))]
     pub module_path: Option<String>,
-}
-
-/// A value that a scenario names by a word.
-pub trait Word: Copy + PartialEq + 'static {
-    /// Every word and what it stands for.
-    const WORDS: &'static [(&'static str, Self)];
-
-    /// The word for `self`.
-    fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
-    }
-}
-
-/// `refresh.anchor`: [`crate::policy::Anchor`] without its offset.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AnchorWord {
-    /// Counted from the service start.
-    ServiceStart,
-    /// Counted from when each connection was last valid.
-    OwnAge,
-    /// Fixed instants of the run.
-    WallClock,
-}
-
-/// `refresh.action`: [`crate::policy::Act`] without its initiator.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ActionWord {
-    /// In place.
-    Revalidate,
-    /// By a new connection.
-    Reconnect,
-}
-
-/// `refresh.style`: [`crate::policy::Style`] without its grace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StyleWord {
-    /// The old connection ends first.
-    BreakFirst,
-    /// The new connection is made first.
-    MakeFirst,
-}
-
-/// `group.certificate`: a state, or none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CertificateWord(pub Option<CertificateState>);
-
-/// `group.handshake`: measured CPU times.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Handshake {
-    /// One flight to answer.
-    Tls13,
-    /// Two flights to answer.
-    Tls12,
-}
-
-/// `group.tls.resumption`: [`crate::policy::tls::Store`] without its settings, or none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ResumptionWord {
-    /// Every handshake is a full one.
-    None,
-    /// In the memory of the front end's process.
-    Cache,
-    /// In tickets that peers keep.
-    Tickets,
-}
-
-/// Connects a type to its words.
-macro_rules! words {
-    ($($type:ty { $($word:literal = $value:expr),* $(,)? })*) => {
-        $(impl Word for $type {
-            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $value)),*];
-        })*
-    };
-}
-
-words! {
-    Start { "connecting" = Start::Connecting, "established" = Start::Established }
-    TieOrder { "entity" = TieOrder::Entity, "shuffled" = TieOrder::Shuffled }
-    WhenFull {
-        "back-pressure" = WhenFull::BackPressure, "close" = WhenFull::Close, "drop-oldest" = WhenFull::DropOldest,
-    }
-    AnchorWord {
-        "service-start" = AnchorWord::ServiceStart, "own-age" = AnchorWord::OwnAge, "wall-clock" = AnchorWord::WallClock,
-    }
-    Transport { "tcp" = Transport::Tcp, "tls" = Transport::Tls }
-    Order { "topology" = Order::Topology, "accepted" = Order::Accepted, "shuffled" = Order::Shuffled }
-    ActionWord { "revalidate" = ActionWord::Revalidate, "reconnect" = ActionWord::Reconnect }
-    Then { "stay" = Then::Stay, "revalidate" = Then::Revalidate, "reconnect" = Then::Reconnect }
-    StyleWord { "break-first" = StyleWord::BreakFirst, "make-first" = StyleWord::MakeFirst }
-    Initiator { "front-end" = Initiator::FrontEnd, "peer" = Initiator::Peer }
-    Builtin {
-        "sfb2015-rtm" = Builtin::Sfb2015Rtm, "sfb2015-cu2" = Builtin::Sfb2015Cu2, "tls-only" = Builtin::TlsOnly,
-    }
-    CertificateWord {
-        "valid" = CertificateWord(Some(CertificateState::Valid)),
-        "none" = CertificateWord(None),
-        "expired" = CertificateWord(Some(CertificateState::Expired)),
-        "wrong-name" = CertificateWord(Some(CertificateState::WrongName)),
-        "untrusted" = CertificateWord(Some(CertificateState::Untrusted)),
-    }
-    Handshake { "tls1.3" = Handshake::Tls13, "tls1.2" = Handshake::Tls12 }
-    Version { "tls1.3" = Version::Tls13, "tls1.2" = Version::Tls12 }
-    KeyType {
-        "rsa-2048" = KeyType::Rsa2048, "rsa-3072" = KeyType::Rsa3072, "rsa-4096" = KeyType::Rsa4096,
-        "p-256" = KeyType::P256, "ed25519" = KeyType::Ed25519,
-    }
-    ResumptionWord {
-        "none" = ResumptionWord::None, "cache" = ResumptionWord::Cache, "tickets" = ResumptionWord::Tickets,
-    }
-    TicketKey { "process" = TicketKey::Process, "host" = TicketKey::Host, "pool" = TicketKey::Pool }
-    Change {
-        "join" = Change::Join, "leave" = Change::Leave, "replace-certificate" = Change::ReplaceCertificate,
-        "certificate-expires" = Change::CertificateExpires,
-    }
-}
-
-/// One of a type's words.
-pub struct OneOf<T>(PhantomData<T>);
-
-impl<T: Word> JsonSchema for OneOf<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed(std::any::type_name::<T>())
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words: Vec<&str> = T::WORDS.iter().map(|(word, _)| *word).collect();
-        json_schema!({ "type": "string", "enum": words })
-    }
-}
-
-/// The regular expression of a length of time: numbers with units.
-const LENGTH: &str = r"(\s*[0-9]+(\.[0-9]+)?\s*(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w)\s*)+";
-
-/// The regular expression of a multiple.
-const FACTOR: &str = r"^\s*([0-9]+\s*/\s*[0-9]+|[0-9]+(\.[0-9]{1,4})?\s*%)\s*$";
-
-/// Makes a newtype of `&'static str` with a schema of its own.
-macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident: $description:literal, $generator:ident => $schema:expr;)*) => {
-        $($(#[$doc])* pub struct $name;
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
-                let mut schema: Schema = $schema;
-                schema.insert("description".to_owned(), $description.into());
-                schema
-            }
-        })*
-    };
-}
-
-texts! {
-    /// A length of time.
-    Length: "A length of time with its unit: ns us ms s m h d w, e.g. `250ms` or `1h 30m`.",
-        _generator => json_schema!({ "type": "string", "pattern": format!("^{LENGTH}$") });
-    /// A length of time, or `never`.
-    LengthOrNever: "A length of time with its unit, or `never`.",
-        _generator => json_schema!({ "type": "string", "pattern": format!("^(never|{LENGTH})$") });
-    /// An IP address.
-    Address: "An IPv4 or IPv6 address.",
-        _generator => json_schema!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] });
-    /// An exact multiple.
-    Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
-        _generator => json_schema!({ "type": "string", "pattern": FACTOR });
-    /// So many in so long.
-    Rate: "A whole number in a length of time, e.g. `50/s` or `3/10s`.",
-        _generator => json_schema!({ "type": "string", "pattern": r"^\s*[0-9]+\s*/.+$" });
-    /// A distribution of lengths of time.
-    Distribution: "A length of time, always the same, or a distribution.",
-        generator => distribution(generator);
-}
-
-/// The forms of a distribution.
-fn distribution(generator: &mut SchemaGenerator) -> Schema {
-    let length = generator.subschema_for::<Length>();
-    let form = |name: &str, description: &str, schema: Value| {
-        let mut form = json_schema!({ "type": "object", "required": [name], "additionalProperties": false });
-        form.insert("description".to_owned(), description.into());
-        form.insert("properties".to_owned(), serde_json::json!({ name: schema }));
-        form
-    };
-    let pair = |first: &str, second: &str, schemas: [&Schema; 2]| {
-        serde_json::json!({
-            "type": "object", "required": [first, second], "additionalProperties": false,
-            "properties": { first: schemas[0], second: schemas[1] },
-        })
-    };
-    let positive = json_schema!({ "type": "number", "exclusiveMinimum": 0 });
-    let quantile = serde_json::json!({
-        "type": "object", "required": ["median"], "additionalProperties": false, "minProperties": 2, "maxProperties": 2,
-        "properties": { "median": length },
-        "patternProperties": {
-            r"^p[0-9]{1,2}\.[0-9]+$": length,
-            // A bare `p99.9` is a table within the table.
-            r"^p[0-9]{1,2}$": { "anyOf": [length, {
-                "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
-                "patternProperties": { "^[0-9]+$": length },
-            }] },
-        },
-    });
-    let point = serde_json::json!({
-        "type": "array", "minItems": 2, "maxItems": 2,
-        "prefixItems": [{ "type": "string", "pattern": r"^p[0-9]{1,3}(\.[0-9]+)?$" }, length],
-    });
-    json_schema!({ "oneOf": [
-        length,
-        form("uniform", "Evenly between two lengths.",
-            serde_json::json!({ "type": "array", "minItems": 2, "maxItems": 2, "items": length })),
-        form("exponential", "Exponential with this mean.", serde_json::json!(length)),
-        form("lognormal", "Log-normal, by its median and one percentile above it, or by its mean and standard deviation.",
-            serde_json::json!({ "oneOf": [quantile, pair("mean", "sd", [&length, &length])] })),
-        form("pareto", "Pareto by its minimum and shape.", pair("minimum", "shape", [&length, &positive])),
-        form("weibull", "Weibull by its scale and shape.", pair("scale", "shape", [&length, &positive])),
-        form("percentiles", "Straight lines between percentiles, from p0 to p100.",
-            serde_json::json!({ "type": "array", "minItems": 2, "maxItems": 1000, "items": point })),
-    ] })
 }

@@ -20,8 +20,8 @@ pub use defaults::refresh_in_place;
 pub use expect::{Aggregate, Expectation, InPhase, Op, Subject};
 pub use file::schema;
 pub use plan::{
-    Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Plan, ProcessPlan, ResumedPlan, SEMANTICS, Start,
-    TieOrder, TimelineEntry, TlsPlan, WhenFull,
+    Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, Requests,
+    ResumedPlan, SEMANTICS, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 pub use render::render;
 pub use resolve::{Setting, load};

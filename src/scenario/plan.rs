@@ -5,9 +5,11 @@
 use std::net::IpAddr;
 
 use crate::dist::Dist;
-pub use crate::frontend::WhenFull;
+pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
+use crate::policy::lookup::Lookups;
+use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Issuer, Reconnect, Recovery, Refresh, Validity};
+use crate::policy::{Failover, Issuer, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts, Validity};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -41,12 +43,21 @@ pub struct Plan {
     pub issuer: Option<Issuer>,
     /// What happens after a front end's failure.
     pub recovery: Recovery,
+    /// What the front ends need of each other; `None`: each serves for itself.
+    pub pool: Option<Pool>,
+    /// What hands on the peers of groups whose order is [`crate::policy::ListOrder::Middlebox`]; `None`: nothing, and they
+    /// go by their lists.
+    pub middlebox: Option<Middlebox>,
     /// Who judges peers.
     pub validator: Builtin,
+    /// What validations look up, and who waits for it.
+    pub lookups: Lookups,
     /// Peers, group by group, in the scenario's order.
     pub groups: Vec<GroupPlan>,
     /// What changes during the run, in order of time.
     pub timeline: Vec<TimelineEntry>,
+    /// What is done to front ends during the run, in order of time.
+    pub operations: Vec<Operation>,
     /// What is measured.
     pub measure: MeasurePlan,
     /// The faulting process as the event log will describe it.
@@ -98,8 +109,14 @@ pub struct FrontEndPlan {
     pub when_full: WhenFull,
     /// CPU of taking one connection as a job; `None`: a dedicated acceptor does it in no time.
     pub accept: Option<Dist>,
-    /// Connections that the kernel completes while the process is being dumped; more SYNs go unanswered.
-    pub backlog: u32,
+    /// Its listening socket.
+    pub listen: Listen,
+    /// Whether a worker skips a job whose peer has closed its connection.
+    pub notices: bool,
+    /// Its own limits on connections.
+    pub limits: Limits,
+    /// The part of the pool that is patched together with this one; `None`: it alone.
+    pub upgrade_domain: Option<u16>,
 }
 
 /// A group of like peers.
@@ -125,6 +142,10 @@ pub struct GroupPlan {
     pub known: bool,
     /// Round-trip time, one draw a peer.
     pub rtt: Dist,
+    /// What else happens to messages.
+    pub path: Path,
+    /// Their kernel.
+    pub tcp: PeerTcp,
     /// CPU of the front end for each TLS flight; empty for TCP.
     pub flights: Vec<Dist>,
     /// CPU of the peer before each of its flights after the SYN; as long as `flights`, or empty.
@@ -137,10 +158,16 @@ pub struct GroupPlan {
     pub validate_refresh: Dist,
     /// A try that takes longer is given up; counted from its SYN.
     pub attempt_timeout: Option<Span>,
+    /// How long they wait for each step of a try.
+    pub timeouts: Timeouts,
     /// How they come back.
     pub reconnect: Reconnect,
     /// Positions in `front_ends`, in the order in which they are tried; not empty, no position twice.
     pub front_ends: Vec<u16>,
+    /// What each of them asks beside connecting; `None`: nothing.
+    pub requests: Option<Requests>,
+    /// How they go from one to the next.
+    pub failover: Failover,
     /// Whether they are there from the beginning (a timeline entry may bring them later).
     pub present: bool,
 }
@@ -193,6 +220,8 @@ pub struct TimelineEntry {
     pub group: u16,
     /// To which of its indices, sorted; `None`: all.
     pub indices: Option<Vec<u32>>,
+    /// On the path to which front end (position in [`Plan::front_ends`]); `None`: all. Only for paths.
+    pub front_end: Option<u16>,
 }
 
 /// What a timeline entry does.
@@ -206,6 +235,42 @@ pub enum Change {
     ReplaceCertificate,
     /// The certificate that peers have comes to its end.
     CertificateExpires,
+    /// Nothing gets through between the group and a front end, or all.
+    CutOff,
+    /// It does again.
+    Heal,
+}
+
+/// Something that is done to front ends from outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operation {
+    /// When, in run time.
+    pub at: Time,
+    /// What.
+    pub what: Operate,
+    /// To which front ends (positions in [`Plan::front_ends`]), stage by stage; a rolling patch has several stages, and
+    /// everything else has one.
+    pub stages: Vec<Vec<u16>>,
+}
+
+/// What an operation does to its front ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operate {
+    /// The service is stopped, until it is started.
+    Stop,
+    /// The service is started.
+    Start,
+    /// The process is ended from outside, which the service manager takes for a failure.
+    Crash,
+    /// The service is stopped, and started again later, perhaps with other logic.
+    Patch {
+        /// From the stop to the start of the process.
+        away: Span,
+        /// Who judges peers from then on; `None`: as before.
+        validator: Option<Builtin>,
+        /// From the service start of one stage to the stop of the next; `None`: there is one stage.
+        gap: Option<Span>,
+    },
 }
 
 /// What is measured, and how finely.
@@ -258,6 +323,11 @@ pub struct Assumption {
 }
 
 impl Plan {
+    /// How many peers there are in all groups that send requests.
+    pub fn senders(&self) -> u64 {
+        self.groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum()
+    }
+
     /// How many peers there are in all groups.
     pub fn peers(&self) -> u64 {
         self.groups.iter().map(|group| u64::from(group.peers())).sum()

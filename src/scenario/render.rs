@@ -2,18 +2,26 @@
 //!
 //! Loading the text gives the same plan, but for its name, replication and assumptions.
 
+mod reconnect;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use crate::dist::Dist;
+use crate::policy::lookup::{Condition, Lives, Lookup, OnFailure, Share, Waiting};
+use crate::policy::tcp::Stack;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Issuer, Limit, Rate, Refresh, Replaced, Style, Validity};
+use crate::policy::{
+    Act, Action, Anchor, Failover, Issuer, Limit, ListOrder, Refresh, Replaced, Style, TurnRate, Validity,
+};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
-use super::file::{ActionWord, AnchorWord, CertificateWord, ResumptionWord, StyleWord, Word};
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Plan, ProcessPlan, SEMANTICS, TlsPlan};
-use super::resolve::written_date;
+use super::file::{
+    ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, StyleWord, TimelineWord, Word,
+};
+use super::plan::{Assumption, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
+use super::resolve::{written_date, written_restart};
 
 /// Writes a plan as a scenario file.
 ///
@@ -32,11 +40,22 @@ pub fn render(plan: &Plan) -> String {
         issuer(&mut out, of);
     }
     recovery(&mut out, plan);
+    pool(&mut out, plan);
+    if let Some(middlebox) = &plan.middlebox {
+        out.section("[middlebox]", "middlebox");
+        out.line("probe", length(middlebox.probe));
+        out.line("persistence", middlebox.persistence);
+    }
     validation(&mut out, plan);
+    for lookup in &plan.lookups.each {
+        self::lookup(&mut out, lookup);
+    }
     for peers in &plan.groups {
         group(&mut out, peers, &plan.front_ends);
     }
     timeline(&mut out, plan);
+    lookup_changes(&mut out, plan);
+    operations(&mut out, plan);
     measure(&mut out, plan);
     process(&mut out, &plan.process);
     if !plan.expect.is_empty() {
@@ -124,7 +143,11 @@ fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
     out.section("[front_end]", "front_end");
     out.text.push_str("nodes = [\n");
     for node in nodes {
-        let _ = writeln!(out.text, "  {{ name = {}, starts = {} }},", string(&node.name), length(Span(node.starts.0)));
+        let _ = write!(out.text, "  {{ name = {}, starts = {}", string(&node.name), length(Span(node.starts.0)));
+        if let Some(domain) = node.upgrade_domain {
+            let _ = write!(out.text, ", upgrade_domain = {domain}");
+        }
+        out.text.push_str(" },\n");
     }
     out.text.push_str("]\n");
     let Some(shared) = nodes.first() else {
@@ -140,7 +163,19 @@ fn front_end(out: &mut Writer<'_>, nodes: &[FrontEndPlan]) {
     if let Some(accept) = &shared.accept {
         out.line("accept", dist(accept));
     }
-    out.line("backlog", shared.backlog);
+    if shared.notices {
+        out.line("notices", true);
+    }
+    if !shared.limits.is_none() {
+        out.line("limits", reconnect::limits(&shared.limits));
+    }
+    out.section("[front_end.listen]", "front_end.listen");
+    out.line("backlog", shared.listen.backlog);
+    out.line("somaxconn", shared.listen.somaxconn);
+    if let Some(syn_backlog) = shared.listen.syn_backlog {
+        out.line("syn_backlog", syn_backlog);
+    }
+    out.line("overflow", word(shared.listen.overflow));
 }
 
 fn refresh(out: &mut Writer<'_>, refresh: &Refresh) {
@@ -191,7 +226,7 @@ fn issuer(out: &mut Writer<'_>, issuer: &Issuer) {
     }
 }
 
-fn rate(out: &mut Writer<'_>, rate: Rate) {
+fn rate(out: &mut Writer<'_>, rate: TurnRate) {
     out.line("rate", string(&format!("{}/{}", rate.turns, rate.per)));
     out.line("burst", rate.burst);
 }
@@ -224,12 +259,78 @@ fn recovery(out: &mut Writer<'_>, plan: &Plan) {
     out.line("dump", length(plan.recovery.dump));
 }
 
+fn pool(out: &mut Writer<'_>, plan: &Plan) {
+    let Some(pool) = &plan.pool else { return };
+    out.section("[pool]", "pool");
+    let minimum = &pool.minimum;
+    let (start, functional, among) = (minimum.start, minimum.functional, minimum.among);
+    out.line("minimum", format!("{{ start = {start}, functional = {functional}, among = {among} }}"));
+    out.line("quorum", pool.quorum);
+    out.line("restart", string(&written_restart(pool.restart)));
+}
+
 fn validation(out: &mut Writer<'_>, plan: &Plan) {
     out.section("[validation]", "validation");
     out.line("validator", word(plan.validator));
     if let Some(group) = plan.groups.first() {
         out.line("accept", dist(&group.validate_accept));
         out.line("refresh", dist(&group.validate_refresh));
+    }
+    if !plan.lookups.each.is_empty() || plan.lookups.total.is_some() {
+        out.line("lookup_total", length_or_never(plan.lookups.total));
+    }
+    if plan.lookups.of_verdict != Waiting::default() {
+        out.line("verdict_wait", word(plan.lookups.of_verdict));
+    }
+}
+
+fn lookup(out: &mut Writer<'_>, lookup: &Lookup) {
+    let path = joined("lookup", &lookup.name);
+    out.section("[[lookup]]", &path);
+    out.line("name", string(&lookup.name));
+    if let Some(kind) = &lookup.kind {
+        out.line("kind", string(kind));
+    }
+    let share = |share: Share| string(&share.to_string());
+    out.line("latency", dist(&lookup.latency));
+    out.line("failure", share(lookup.failure));
+    out.line("negative", share(lookup.negative));
+    out.line("timeout", length_or_never(lookup.timeout));
+    out.line("mode", word(lookup.mode));
+    out.line("single_flight", lookup.single_flight);
+    out.line("key", word(lookup.key));
+    let named = |all: [(&str, bool); 2]| list(all.into_iter().filter(|(_, on)| *on).map(|(name, _)| string(name)));
+    out.line("on", named([("accept", lookup.accept), ("refresh", lookup.refresh)]));
+    out.line("transports", named([("tcp", lookup.tcp), ("tls", lookup.tls)]));
+    out.line("cpu_before", share(lookup.cpu_before));
+    out.line("on_failure", word(lookup.on_failure));
+    let Lives { positive, negative, soft_fail } = lookup.lives;
+    let mut lives = format!("positive = {}, negative = {}", length(positive), length(negative));
+    if lookup.on_failure == OnFailure::SoftFail {
+        lives += &format!(", soft_fail = {}", length(soft_fail));
+    }
+    out.line("cache", format!("{{ {lives} }}"));
+}
+
+/// What the timeline does to look-ups.
+fn lookup_changes(out: &mut Writer<'_>, plan: &Plan) {
+    for lookup in &plan.lookups.each {
+        for (at, condition) in &lookup.changes {
+            out.section("[[timeline]]", "timeline.lookup");
+            out.line("at", length(Span(at.0)));
+            let (change, more) = match condition {
+                Condition::Well => (LookupChange::Heals, None),
+                Condition::Slower(ratio) => (LookupChange::Slow, Some(("factor", string(&ratio.to_string())))),
+                Condition::Slow(latency) => (LookupChange::Slow, Some(("latency", dist(latency)))),
+                Condition::Failing(None) => (LookupChange::Fails, None),
+                Condition::Failing(Some(noticed)) => (LookupChange::Fails, Some(("latency", dist(noticed)))),
+            };
+            out.line("do", word(TimelineWord::Lookup(change)));
+            out.line("lookup", string(&lookup.name));
+            if let Some((key, value)) = more {
+                out.line(key, value);
+            }
+        }
     }
 }
 
@@ -257,18 +358,73 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
         out.line("client_cpu", list(group.client_cpu.iter().map(dist)));
     }
     out.line("attempt_timeout", length_or_never(group.attempt_timeout));
-    let (first, delay) = (dist(&group.reconnect.first), dist(&group.reconnect.delay));
-    out.line("reconnect", format!("{{ first = {first}, delay = {delay} }}"));
+    if !group.timeouts.is_none() {
+        out.line("timeouts", reconnect::timeouts(&group.timeouts));
+    }
+    out.line("reconnect", reconnect::reconnect(&group.reconnect));
     let names = group.front_ends.iter().filter_map(|position| nodes.get(usize::from(*position)));
     out.line("front_ends", list(names.map(|node| string(&node.name))));
+    let failover = &group.failover;
+    if failover.order == ListOrder::Middlebox {
+        out.line("failover", format!("{{ order = {} }}", word(failover.order)));
+    } else if *failover != Failover::PLAIN {
+        let (order, black_list) = (word(failover.order), length(failover.black_list));
+        let fail_back = length_or_never(failover.fail_back);
+        out.line("failover", format!("{{ order = {order}, black_list = {black_list}, fail_back = {fail_back} }}"));
+    }
     out.line("present", group.present);
     let path = out.path.clone();
     if let Some(of) = &group.validity {
         validity(out, of, &path);
     }
     if let Some(settings) = &group.tls {
-        out.path = path;
-        tls(out, settings);
+        tls(out, &path, settings);
+    }
+    if let Some(settings) = &group.requests {
+        requests(out, &path, settings);
+    }
+    self::path(out, group);
+    tcp(out, group);
+}
+
+fn requests(out: &mut Writer<'_>, group: &str, requests: &Requests) {
+    out.section("[group.requests]", &format!("{group}.requests"));
+    out.line("every", dist(&requests.every));
+    out.line("cpu", dist(&requests.cpu));
+    out.line("timeout", length_or_never(requests.timeout));
+    if let Some(most) = requests.stop_after {
+        out.line("stop_after", most);
+    }
+}
+
+fn path(out: &mut Writer<'_>, group: &GroupPlan) {
+    out.section("[group.path]", &format!("{}.path", joined("group", &group.name)));
+    if let Some(variation) = &group.path.variation {
+        out.line("variation", dist(variation));
+    }
+    let ppm = group.path.loss.ppm();
+    let percent = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    out.line("loss", string(&format!("{}%", percent.trim_end_matches('0').trim_end_matches('.'))));
+}
+
+fn tcp(out: &mut Writer<'_>, group: &GroupPlan) {
+    out.section("[group.tcp]", &format!("{}.tcp", joined("group", &group.name)));
+    let tcp = &group.tcp;
+    out.line("stack", word(tcp.stack));
+    if tcp.stack == Stack::Custom {
+        out.line("resends", list(tcp.syn.resends().iter().map(|at| length(*at))));
+        out.line("give_up", length(tcp.syn.give_up()));
+    }
+    if let Some(ports) = tcp.ports {
+        out.line("ports", ports);
+    }
+    out.line("time_wait", length(tcp.time_wait));
+    if let Some(addresses) = tcp.addresses {
+        out.line("addresses", addresses);
+    }
+    if let Some(keep_alive) = tcp.keep_alive {
+        let interval = length(keep_alive.interval);
+        out.line("keep_alive", format!("{{ interval = {interval}, count = {} }}", keep_alive.count));
     }
 }
 
@@ -295,8 +451,8 @@ fn validity(out: &mut Writer<'_>, validity: &Validity, path: &str) {
 }
 
 /// The plan knows costs and not what they are measured of: an assumption says that.
-fn tls(out: &mut Writer<'_>, tls: &TlsPlan) {
-    let path = format!("{}.tls", out.path);
+fn tls(out: &mut Writer<'_>, group: &str, tls: &TlsPlan) {
+    let path = format!("{group}.tls");
     out.section("[group.tls]", &path);
     if let Some(finish) = &tls.finish {
         out.line("finish", dist(finish));
@@ -343,11 +499,42 @@ fn timeline(out: &mut Writer<'_>, plan: &Plan) {
     for (nth, entry) in plan.timeline.iter().enumerate() {
         out.section("[[timeline]]", &format!("timeline.{nth}"));
         out.line("at", length(Span(entry.at.0)));
-        out.line("do", word(entry.change));
+        out.line("do", word(TimelineWord::Peers(entry.change)));
         let group = plan.groups.get(usize::from(entry.group)).map_or("", |group| &group.name);
         out.line("group", string(group));
         if let Some(indices) = &entry.indices {
             out.line("only", list(indices.iter()));
+        }
+        if let Some(node) = entry.front_end.and_then(|place| plan.front_ends.get(usize::from(place))) {
+            out.line("front_end", string(&node.name));
+        }
+    }
+}
+
+fn operations(out: &mut Writer<'_>, plan: &Plan) {
+    for (nth, operation) in plan.operations.iter().enumerate() {
+        out.section("[[timeline]]", &format!("timeline.{}", plan.timeline.len() + nth));
+        out.line("at", length(Span(operation.at.0)));
+        let (verb, patch) = match operation.what {
+            Operate::Stop => (TimelineWord::Stop, None),
+            Operate::Start => (TimelineWord::Start, None),
+            Operate::Crash => (TimelineWord::Crash, None),
+            Operate::Patch { away, validator, gap: None } => (TimelineWord::Patch, Some((away, validator))),
+            Operate::Patch { away, validator, gap: Some(_) } => (TimelineWord::RollingPatch, Some((away, validator))),
+        };
+        out.line("do", word(verb));
+        if let Operate::Patch { gap: Some(gap), .. } = operation.what {
+            out.line("gap", length(gap));
+        } else {
+            let places = operation.stages.iter().flatten();
+            let names = places.filter_map(|place| plan.front_ends.get(usize::from(*place)));
+            out.line("front_end", list(names.map(|front_end| string(&front_end.name))));
+        }
+        if let Some((away, validator)) = patch {
+            out.line("away", length(away));
+            if let Some(validator) = validator {
+                out.line("validator", word(validator));
+            }
         }
     }
 }

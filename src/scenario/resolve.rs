@@ -8,6 +8,13 @@ mod front_end;
 mod group;
 mod issuer;
 mod limit;
+mod lookup;
+mod making;
+mod network;
+mod operations;
+mod pool;
+mod reconnect;
+mod requests;
 mod timeline;
 mod tls;
 mod validity;
@@ -16,6 +23,7 @@ use toml::de::DeTable;
 
 use crate::frontend::CYCLES_MAX;
 use crate::id::ENTITIES_MAX;
+use crate::policy::lookup::{CRYPTOAPI_TOTAL, Lookups, Waiting};
 use crate::policy::{Act, Action, Anchor, Initiator, Order, Recovery, Refresh, Style};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, Transport};
@@ -28,6 +36,7 @@ use super::file::{ActionWord, AnchorWord, StyleWord};
 use super::plan::{Epoch, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder};
 
 pub(super) use date::written as written_date;
+pub(super) use pool::written as written_restart;
 
 /// The longest run: 100 years of 365.25 days.
 const HORIZON_MAX: Span = Span(36_525 * Span::DAY.0);
@@ -91,22 +100,47 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let front_ends = front_end::section(cx, section("front_end").flatten(), horizon);
     let refresh = refresh_section(cx, section("refresh"), run.as_ref().map(|run| run.horizon));
     let recovery = recovery_section(cx, section("recovery"));
+    let pool = section("pool");
+    let has_pool = pool.is_some();
+    let pool = pool::section(cx, pool.flatten(), front_ends.len());
     let needs = "a table `[validation]` with `validator`";
     let validation = root.need("validation", needs).and_then(|item| item.table("a table `[validation]`"));
     let validation = validation.and_then(|table| validation_section(cx, table));
     let names: Vec<&str> = front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
+    let middlebox = section("middlebox");
+    let has_middlebox = middlebox.is_some();
+    let middlebox = pool::middlebox(middlebox.flatten());
     let (groups, complete) =
-        group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names);
+        group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names, has_middlebox);
     let issuer = issuer::section(cx, root.get("issuer").as_ref(), section("issuer").flatten(), &groups);
     if let Some(item) = root.get("group") {
         issuer::beside_ticks(&item, refresh.as_ref(), &groups);
     }
-    let timeline = timeline::section(root.get("timeline"), &groups, complete, horizon);
+    let (mut lookups, lookups_complete) = lookup::section(cx, root.get("lookup"));
+    let entries = root.get("timeline");
+    let entries = entries.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`"));
+    let (of_lookups, others) = entries.unwrap_or_default().into_iter().partition::<Vec<_>, _>(lookup::is_change);
+    lookup::changes(&of_lookups, &mut lookups, lookups_complete, horizon);
+    let faults = validation.as_ref().is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm);
+    let positions = names.iter().copied().zip(0..).collect();
+    let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail: has_pool || faults };
+    let (timeline, operations) = timeline::section(others, &groups, complete, &names, horizon, given);
+    let beside = making::Beside {
+        front_ends: &front_ends,
+        groups: &groups,
+        recovery: &recovery,
+        pool: pool.as_ref(),
+        timeline: &timeline,
+        operations: &operations,
+    };
+    making::beside_make_first(refresh.as_ref(), root.get("refresh").as_ref(), &beside);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
+    let lookup_names = lookups.iter().map(|lookup| lookup.name.as_str()).collect();
     let known = Names {
         groups: &groups.iter().map(|group| group.name.as_str()).collect(),
         front_ends: &names.iter().copied().collect(),
+        lookups: lookups_complete.then_some(&lookup_names),
         complete,
     };
     let expect = expect_section(section("expect").flatten(), &known);
@@ -117,7 +151,16 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         entities(&item, &groups, &front_ends);
     }
     root.finish();
-    let run = run?;
+    let (run, validation) = (run?, validation?);
+    if !lookups.is_empty() && validation.lookup_total.is_none() {
+        cx.assume("validation.lookup_total", "20s: what Windows CryptoAPI allows all retrievals for one chain");
+    }
+    let total = validation.lookup_total.unwrap_or(Some(CRYPTOAPI_TOTAL));
+    let lookups = Lookups {
+        total: total.filter(|_| !lookups.is_empty() || validation.lookup_total.is_some()),
+        of_verdict: validation.verdict_wait,
+        each: lookups,
+    };
     Some(Plan {
         name: name.to_owned(),
         seed: run.seed,
@@ -130,9 +173,13 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         refresh,
         issuer,
         recovery,
-        validator: validation?.validator,
+        pool,
+        middlebox,
+        validator: validation.validator,
+        lookups,
         groups,
         timeline,
+        operations,
         measure,
         process,
         expect,
@@ -145,8 +192,11 @@ fn entities(item: &Item<'_, '_>, groups: &[super::GroupPlan], front_ends: &[supe
     let peers: u64 = groups.iter().map(|group| u64::from(group.peers())).sum();
     let others: u64 = front_ends.iter().map(|front_end| u64::from(front_end.workers) + 1).sum();
     let most = u64::from(ENTITIES_MAX) - ENTITIES_SPARE;
-    if peers + others > most {
-        let what = format!("has {peers} peers in all, which with {others} workers and front ends is too many");
+    let senders: u64 =
+        groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum();
+    if peers + senders + others > most {
+        let twice = if senders > 0 { format!(" ({senders} of them twice, for their requests)") } else { String::new() };
+        let what = format!("has {peers} peers in all{twice}, which with {others} workers and front ends is too many");
         item.wrong(what, format!("at most {most} peers, workers and front ends in all"));
     }
 }
@@ -375,6 +425,8 @@ struct Validation {
     validator: Builtin,
     accept: crate::dist::Dist,
     refresh: crate::dist::Dist,
+    lookup_total: Option<Option<Span>>, // `None`: not said
+    verdict_wait: Waiting,
 }
 
 fn validation_section(cx: &Context<'_>, table: Table<'_, '_>) -> Option<Validation> {
@@ -396,8 +448,10 @@ fn validation_section(cx: &Context<'_>, table: Table<'_, '_>) -> Option<Validati
         }
     };
     let refresh = refresh.unwrap_or_else(|| accept.clone());
+    let lookup_total = table.get("lookup_total").and_then(|item| item.length_or_never());
+    let verdict_wait = table.get("verdict_wait").and_then(|item| item.word()).unwrap_or_default();
     table.finish();
-    Some(Validation { validator: validator?, accept, refresh })
+    Some(Validation { validator: validator?, accept, refresh, lookup_total, verdict_wait })
 }
 
 fn measure_section(section: Option<Table<'_, '_>>, horizon: Span) -> MeasurePlan {

@@ -195,10 +195,12 @@ impl World<'_> {
         let shown = certificates.shown(now, group, who, phase, &self.draws)?;
         let mut question = group.question(who, row, now, phase);
         question.certificate = Some(shown);
-        if let Judges::Builtin(_) = self.judges {
-            return Some(certificates.builtin.answer(&question).into());
-        }
-        Some(self.ask_own(place, &question))
+        let builtin = match &self.judges {
+            Judges::Builtin(_) => certificates.builtin,
+            Judges::Changing { of, .. } => Builtin::ALL[of[usize::from(place)]],
+            Judges::Own { .. } => return Some(self.ask_own(place, &question)),
+        };
+        Some(builtin.answer(&question).into())
     }
 
     /// A connection is valid: it was made with the certificate that its peer has.

@@ -1,15 +1,12 @@
-//! A peer's connection from its SYN to valid, and what the peer does when it fails (model rules 7, 9 to 15).
+//! A peer's connection from its SYN to valid, and what the peer does when it fails (model rules 12 to 15).
 
 use crate::frontend::Port;
-use crate::frontend::{Arrival, Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Wake};
+use crate::frontend::{Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Unanswered, Wake};
 use crate::measure::{Cause, Counter, Decision, RecordKind, What};
-use crate::policy::Next;
-use crate::rng::Purpose;
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Rejection};
 
 use super::engine::Run;
-use super::visit::leave_sweep;
 
 /// Why a connection ended unplanned: the detail of [`What::Lost`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +16,9 @@ pub(super) enum Why {
     Rejection = 1,
     QueueFull = 2,
     GaveUp = 3,
+    KeepAlive = 4,
+    Stop = 10,
+    Killed = 11,
 }
 
 impl Run<'_> {
@@ -45,7 +45,18 @@ impl Run<'_> {
     /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
     #[inline]
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
-        let cause = self.visit(sent, who, group).send_syn(sent);
+        if self.groups[group].reconnect.is_rationed() && !self.may_try(sent, who, group) {
+            return;
+        }
+        if self.plan.middlebox.is_some() && !self.is_handed_on(sent, who, group) {
+            return self.refused_by_middlebox(sent, who, group);
+        }
+        if !self.takes_port(sent, who, group) {
+            return self.no_port(sent, who, group);
+        }
+        let direct = self.visit(sent, who, group).send_syn(sent);
+        let cause = direct.unwrap_or_else(|| self.syn_by_steps(sent, who, group));
+        self.aside_of_syn(sent, who, group);
         self.decide(sent, who, What::Attempt, cause as u8);
     }
 
@@ -59,6 +70,7 @@ impl Run<'_> {
         match row.step() {
             Step::SynSent => self.syn_arrives(now, who),
             Step::FlightSent => self.flight_arrives(now, who),
+            Step::AckIgnored => self.final_ack(now, who, usize::from(row.place())),
             Step::RefusalSent => {
                 let group = self.group_of(who);
                 self.attempt_failed(now, who, group);
@@ -68,41 +80,27 @@ impl Run<'_> {
         }
     }
 
-    #[inline]
-    fn syn_arrives(&mut self, now: Time, who: u32) {
-        let group = self.group_of(who);
-        let rtt = self.rtt(who, group);
-        let row = &mut self.rows[who as usize];
-        match self.front_ends[usize::from(row.place())].admit(who) {
-            Arrival::Taken => {
-                row.set_step(Step::FlightSent);
-                row.next = now + rtt;
-                self.world.wake(row.next, who, Wake::Message);
-            }
-            Arrival::Reset => {
-                row.set_step(Step::RefusalSent);
-                row.next = now + rtt.half();
-                self.world.wake(row.next, who, Wake::Message);
-                self.decide(now, who, What::Refused, 0);
-            }
-            Arrival::Silence => self.fall_silent(now, who),
-        }
-    }
-
-    fn fall_silent(&mut self, now: Time, who: u32) {
+    pub(super) fn fall_silent(&mut self, now: Time, who: u32, why: Unanswered) {
         let row = &mut self.rows[who as usize];
         row.set_step(Step::Silent);
         row.next = Time::NEVER;
-        self.decide(now, who, What::Silence, 0);
+        self.decide(now, who, What::Silence, why as u8);
     }
 
     #[inline]
     fn flight_arrives(&mut self, now: Time, who: u32) {
         let row = &self.rows[who as usize];
         let place = usize::from(row.place());
-        if self.front_ends[place].life != Life::Up {
-            return self.fall_silent(now, who);
+        let front_end = &self.front_ends[place];
+        if row.flight() == 0 && !(front_end.life == Life::Up && front_end.never_refuses()) {
+            return self.final_ack(now, who, place);
         }
+        self.take_flight(now, who, place);
+    }
+
+    /// What has arrived over a complete connection becomes a job.
+    #[inline]
+    pub(super) fn take_flight(&mut self, now: Time, who: u32, place: usize) {
         let group = self.group_of(who);
         if self.groups[group].tls.is_some() {
             return self.tls_flight_arrives(now, who, group);
@@ -124,10 +122,14 @@ impl Run<'_> {
 
     /// The connection of a job that found the queue full is reset (rule 3).
     pub(super) fn no_room(&mut self, now: Time, place: usize, job: Job) {
+        if job.kind == JobKind::Request {
+            return self.request_refused(now, job);
+        }
         let group = self.group_of(job.row);
         self.decide_at(now, job.row, place, What::Dropped, job.kind as u8);
         let row = &self.rows[job.row as usize];
         if row.generation != job.generation {
+            self.forget_abandoned(now, &job);
             return;
         }
         match (job.kind, row.step()) {
@@ -142,24 +144,31 @@ impl Run<'_> {
     }
 
     /// The front end ends a handshake: the peer hears of it half a round trip later.
-    fn refuse(&mut self, now: Time, who: u32, group: usize) {
-        let rtt = self.rtt(who, group);
+    pub(super) fn refuse(&mut self, now: Time, who: u32, group: usize) {
+        let heard = now + self.rtt(who, group).half();
+        let heard = self.trip(who, group).news_of_the_end(heard);
         let row = &mut self.rows[who as usize];
         self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
         row.set_step(Step::RefusalSent);
-        row.next = now + rtt.half();
-        self.world.wake(row.next, who, Wake::Message);
+        row.next = heard;
+        self.world.wake(heard, who, Wake::Message);
     }
 
     /// A worker has finished a job.
     #[inline]
     pub(super) fn job_ended(&mut self, now: Time, place: usize, group: usize, ended: Ended) {
         if !ended.useful {
+            if ended.job.kind == JobKind::Request {
+                self.request_wasted(ended.job.row);
+            } else {
+                self.front_ends[place].abandoned.is_known(&ended.job, now);
+            }
             return;
         }
         let who = ended.job.row;
         match ended.job.kind {
+            JobKind::Request => self.request_served(now, who),
             JobKind::Accept | JobKind::Flight if self.groups[group].tls.is_some() => {
                 if ended.job.kind == JobKind::Flight {
                     self.tls_flight_ended(now, who, group);
@@ -171,7 +180,10 @@ impl Run<'_> {
                 let kind = FrontEnd::next_kind(&self.rows[who as usize], &self.groups[group]);
                 self.enqueue(now, who, group, kind);
             }
-            JobKind::Flight => self.visit(now, who, group).answer_flight(),
+            JobKind::Flight => {
+                let thinks = self.visit(now, who, group).answer_flight();
+                self.flight_answered(now, thinks, who, group);
+            }
             JobKind::ValidateAccept => match ended.answer {
                 Answer::Reject(reason) => {
                     self.rejected(now, who, group, place, Phase::Accept, reason);
@@ -216,34 +228,33 @@ impl Run<'_> {
             self.back_after_crash(now, who, group, row.since);
         }
         self.visit(now, who, group).valid();
+        self.attempt_over(now, who, group);
         self.one_less(now);
+        self.stays_or_moves_back(now, who, group);
     }
 
     /// A try has failed: on to the next front end, or a wait (rules 14 and 26).
     pub(super) fn attempt_failed(&mut self, now: Time, who: u32, group: usize) {
-        let is_making = self.is_making(who);
-        let of = &self.groups[group];
-        let row = &mut self.rows[who as usize];
-        let when = row.when();
-        let bits = || self.world.draws.draw(of.identity_of(who), Purpose::ReconnectDelay, when, 0);
-        let next = of.reconnect.after_failure(row.attempt, of.front_ends.len() as u16, bits);
-        row.attempt = row.attempt.saturating_add(1);
-        let from = row.place();
-        row.set_place(of.next_front_end(from));
-        if row.place() != from && row.obligation() == Obligation::Open && !is_making {
-            // Once: failing over again, even back to where it was, it is in nobody's sweep.
-            row.owe(Obligation::OpenMoved);
-            let due = row.due;
-            leave_sweep(now, &mut self.front_ends[usize::from(from)], due, false, &mut self.world);
-        }
-        let wait = match next {
-            Next::AtOnce => Span::ZERO,
-            Next::After(span) => span,
-        };
-        self.attempt_after(now, who, group, wait);
+        self.gives_port_back(now, who, group, false);
+        self.attempt_over(now, who, group);
+        self.go_on_after_failure(now, who, group, Span::ZERO);
     }
 
-    fn attempt_after(&mut self, now: Time, who: u32, group: usize, wait: Span) {
+    /// After an attempt that has failed or was not made: on, after a wait of `at_least` so long.
+    pub(super) fn go_on_after_failure(&mut self, now: Time, who: u32, group: usize, at_least: Span) {
+        let wait = self.wait_after_failure(now, who, group, at_least);
+        let row = &mut self.rows[who as usize];
+        row.attempt = row.attempt.saturating_add(1);
+        let from = row.place();
+        let to = self.next_place(now, who, group, from);
+        self.turn_to(now, who, to);
+        match wait {
+            Some(wait) => self.attempt_after(now, who, group, wait),
+            None => self.stop_trying(now, who, group),
+        }
+    }
+
+    pub(super) fn attempt_after(&mut self, now: Time, who: u32, group: usize, wait: Span) {
         if wait == Span::ZERO {
             return self.attempt(now, who, group);
         }
@@ -256,18 +267,31 @@ impl Run<'_> {
     /// The wait before a try is over.
     pub(super) fn back_off_over(&mut self, now: Time, who: u32) {
         let row = &self.rows[who as usize];
-        if row.step() == Step::BackOff && row.next == now {
-            let group = self.group_of(who);
-            self.attempt(now, who, group);
+        match row.step() {
+            Step::BackOff if row.next == now => {
+                let group = self.group_of(who);
+                self.attempt(now, who, group);
+            }
+            // It is for its stack's giving up that a peer with a SYN under way is woken.
+            Step::SynSent if row.next == now => self.syn_arrives(now, who),
+            Step::Valid => {
+                self.keep_alive_fails(now, who);
+                if self.failovers.is_some() {
+                    self.may_move_back(now, who);
+                }
+            }
+            _ => {}
         }
     }
 
     /// The peer learns that its connection is gone.
     fn loss_learned(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
-        let row = &mut self.rows[who as usize];
-        row.set_place(self.groups[group].next_front_end(row.place()));
-        let wait = self.visit(now, who, group).first_wait();
+        self.gives_port_back(now, who, group, false);
+        let to = self.next_place(now, who, group, self.rows[who as usize].place());
+        self.rows[who as usize].set_place(to);
+        let early = self.wait_after_early_loss(who, group);
+        let wait = early.unwrap_or_else(|| self.visit(now, who, group).first_wait());
         self.attempt_after(now, who, group, wait);
     }
 
@@ -279,9 +303,8 @@ impl Run<'_> {
             return;
         }
         let group = self.group_of(who);
-        let Some(timeout) = self.groups[group].attempt_timeout else { return };
-        if row.started + timeout != now {
-            return;
+        if self.visit(now, who, group).deadline() != now {
+            return self.front_end_limit(now, who, group);
         }
         if row.step() != Step::Valid {
             self.give_up(now, who, group);
@@ -289,15 +312,22 @@ impl Run<'_> {
             // Valid at the front end, but the news is still on its way.
             self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
             self.decide(now, who, What::GaveUp, 1);
+            self.gives_port_back(now, who, group, true);
             self.lose(now, who, group, Why::GaveUp, now);
         }
     }
 
     fn give_up(&mut self, now: Time, who: u32, group: usize) {
         self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
-        self.decide(now, who, What::GaveUp, 0);
+        self.decide(now, who, What::GaveUp, self.timed_out(now, who));
+        self.leave_handshake(now, who, group);
+        let connected = self.is_connected(now, who, group);
+        self.gives_port_back(now, who, group, connected);
+        let row = self.rows[who as usize];
+        if self.front_ends[usize::from(row.place())].members.remove(who) {
+            self.abandon(now, who, group, row.step() == Step::InJob);
+        }
         let row = &mut self.rows[who as usize];
-        self.front_ends[usize::from(row.place())].members.remove(who);
         row.generation = row.generation.wrapping_add(1);
         self.attempt_failed(now, who, group);
     }
@@ -306,7 +336,10 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
+        let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
+        let learned = if told { self.trip(who, group).news_of_the_end(learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
+        self.world.requests_end(&self.groups[group], who, learned);
         self.detach(now, who);
         self.obligation_loses_its_connection(now, who, group);
         let row = &mut self.rows[who as usize];
@@ -315,12 +348,13 @@ impl Run<'_> {
         row.attempt = 0;
         row.since = learned;
         row.set_cause(Cause::Recovery);
-        if why == Why::Crash {
+        if matches!(why, Why::Crash | Why::Killed) {
             row.set_lost_by_crash();
         }
         row.set_step(Step::ResetSent);
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
+        self.aside_of_end(now, who, group, false);
         if self.world.drains.one_more() {
             self.look_at_backlog(now);
         }
@@ -357,6 +391,7 @@ impl Run<'_> {
             row.set_cause(Cause::Initial);
             row.owe(Obligation::None);
             row.attempt = 0;
+            self.aside_of_arrival(who);
             self.world.disconnected += 1;
             self.decide(now, who, What::Join, 0);
             if promised {
@@ -364,6 +399,7 @@ impl Run<'_> {
             } else {
                 self.attempt(now, who, group);
             }
+            self.requests_begin(now, who, group);
         }
         self.presence(now, group, peers, true);
     }
@@ -384,7 +420,11 @@ impl Run<'_> {
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {
         self.decide(now, who, What::Leave, 0);
-        self.leaves_with_both(who);
+        self.leaves_with_both(now, who, group);
+        self.leave_handshake(now, who, group);
+        let connected = self.is_connected(now, who, group);
+        self.gives_port_back(now, who, group, connected);
+        self.attempt_over(now, who, group);
         if self.rows[who as usize].step() == Step::Valid {
             self.visit(now, who, group).news_is_void();
             // Gone, not cut off: it counts nowhere as disconnected.
@@ -397,6 +437,7 @@ impl Run<'_> {
             self.visit(now, who, group).outage_is_cut();
         }
         self.obligation_departs(now, who, group);
+        self.requests_depart(who, group);
         let row = &mut self.rows[who as usize];
         row.generation = row.generation.wrapping_add(1);
         row.episode = row.episode.wrapping_add(1);

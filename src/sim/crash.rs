@@ -1,7 +1,7 @@
 //! The life of a front end: it starts, serves, fails, comes back (model rules 1, 6, 7, 8).
 
 use crate::frontend::{Life, Obligation, Port, Step, Wake};
-use crate::measure::{CrashReport, Decision, RecordKind, What};
+use crate::measure::{CrashReport, Decision, Faulting, RecordKind, What};
 use crate::policy::Action;
 use crate::rng::Purpose;
 use crate::scenario::plan::Start;
@@ -20,18 +20,30 @@ impl Run<'_> {
         }
         match self.front_ends[place].life {
             Life::Down if self.front_ends[place].reboots.is_some() => self.host_goes(now, place),
-            Life::Starting => self.service_starts(now, place),
-            Life::Down | Life::HostDown => self.process_starts(now, place),
+            Life::Starting => self.start_up_is_over(now, place),
+            Life::Down | Life::HostDown => self.process_may_start(now, place),
             Life::Dumping => self.dump_ends(now, place),
             Life::Up => {}
         }
     }
 
-    fn decide_front_end(&mut self, at: Time, place: usize, what: What, extra: u32) {
+    pub(super) fn decide_front_end(&mut self, at: Time, place: usize, what: What, extra: u32) {
         self.world.decide(Decision { at, who: place as u32, what, detail: 0, extra: extra as u16 }, None);
     }
 
-    fn process_starts(&mut self, now: Time, place: usize) {
+    /// What kept a process from starting is over, unless it is held from outside.
+    fn process_may_start(&mut self, now: Time, place: usize) {
+        match self.control.holds(place) {
+            Some(until) if until > now => {
+                self.front_ends[place].life = Life::Down;
+                self.front_ends[place].change_at(until, &mut self.world);
+            }
+            _ => self.process_starts(now, place),
+        }
+    }
+
+    pub(super) fn process_starts(&mut self, now: Time, place: usize) {
+        self.control.let_go(place);
         self.front_ends[place].start_process(now, &mut self.world);
         let incarnation = self.front_ends[place].incarnation;
         self.world.renew_validator(place as u16, incarnation);
@@ -39,7 +51,9 @@ impl Run<'_> {
         self.world.record(now, Some(place as u16), None, RecordKind::ProcessStart { incarnation });
     }
 
-    fn service_starts(&mut self, now: Time, place: usize) {
+    pub(super) fn service_starts(&mut self, now: Time, place: usize) {
+        self.control.fell = None;
+        let is_first = self.front_ends[place].service_start == Time::NEVER;
         let next_tick = self.refresh.as_ref().map_or(Time::NEVER, |policy| policy.next_tick(now, now));
         let front_end = &mut self.front_ends[place];
         front_end.start_service(now, next_tick, &mut self.world);
@@ -49,10 +63,11 @@ impl Run<'_> {
         let incarnation = self.front_ends[place].incarnation;
         self.decide_front_end(now, place, What::ServiceStart, incarnation);
         self.world.record(now, Some(place as u16), None, RecordKind::ServiceStart { incarnation });
-        if incarnation == 1 && self.plan.start == Start::Established {
+        if is_first && self.plan.start == Start::Established {
             self.establish(now, place);
         }
         self.peers_may_come(now, place);
+        self.stages_may_go_on(now);
     }
 
     /// Everyone who was promised a connection has it, at no cost (rule 15).
@@ -65,8 +80,11 @@ impl Run<'_> {
             let lost = u128::from(now.since(row.since).0);
             let group = self.group_of(who);
             self.figures[usize::from(self.groups[group].cell)].lost += lost;
+            // Nobody asks for its SYN; a bound of ports may be passed.
+            self.takes_port(now, who, group);
             self.front_ends[place].members.add(who);
             self.visit(now, who, group).become_valid();
+            self.world.requests_open(&self.groups[group], who, now);
             self.one_less(now);
         }
     }
@@ -74,51 +92,87 @@ impl Run<'_> {
     /// A verdict brought the process down while it was asked about `asked_about` (rules 6 and 21).
     #[cold]
     pub(super) fn crash(&mut self, now: Time, place: usize, asked_about: u32, code: FaultCode, phase: Phase) {
-        self.trigger_begins(now);
-        for who in self.front_ends[place].questions_overtaken() {
-            self.decide_at(now, who, place, What::NoEffect, 0);
+        self.fail(now, place, Some(Faulting { peer: asked_about, phase, code }));
+    }
+
+    /// A process ends without having been told to: by a verdict, or from outside, which leaves no dump.
+    pub(super) fn fail(&mut self, now: Time, place: usize, fault: Option<Faulting>) {
+        let served = self.front_ends[place].life == Life::Up;
+        if served {
+            self.trigger_begins(now);
         }
-        let account = &self.front_ends[place].account;
-        let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
-        let beside = self.put_all_back(now, place);
-        self.spill_runs(now, place);
-        let connections = beside + self.connections(now, place);
-        let front_end = &self.front_ends[place];
-        let (incarnation, process_start, service_start) =
-            (front_end.incarnation, front_end.process_start, front_end.service_start);
-        let wreck = self.front_ends[place].crash(now, &self.plan.recovery);
+        let (connections, jobs) = self.prepare_end(now, place);
+        let front_end = &mut self.front_ends[place];
+        let (incarnation, process_start) = (front_end.incarnation, front_end.process_start);
+        let service_start = if served { front_end.service_start } else { Time::NEVER };
+        let recovery = &self.plan.recovery;
+        let dump = if fault.is_some() { recovery.dump } else { Span::ZERO };
+        let wreck = front_end.crash(now, recovery, dump);
         self.world.end_validator(place as u16);
-        self.decide_front_end(now, place, What::Crash, wreck.failure);
-        let fields = self.event_fields(place, incarnation);
-        let kind = RecordKind::Fault {
-            code,
-            incarnation,
-            phase,
-            connections,
-            jobs,
-            process_id: fields.0,
-            fault_offset: fields.1,
-            report_id: fields.2,
-            started: process_start,
+        let (who, detail) = (place as u32, u8::from(fault.is_none()));
+        self.world.decide(Decision { at: now, who, what: What::Crash, detail, extra: wreck.failure as u16 }, None);
+        let kind = match fault {
+            None => RecordKind::Killed { incarnation, connections, jobs },
+            Some(Faulting { phase, code, .. }) => {
+                let (process_id, fault_offset, report_id) = self.event_fields(place, incarnation);
+                let started = process_start;
+                RecordKind::Fault {
+                    code,
+                    incarnation,
+                    phase,
+                    connections,
+                    jobs,
+                    process_id,
+                    fault_offset,
+                    report_id,
+                    started,
+                }
+            }
         };
-        self.world.record(now, Some(place as u16), Some(asked_about), kind);
+        self.world.record(now, Some(place as u16), fault.map(|fault| fault.peer), kind);
         self.world.crashes.push(CrashReport {
             at: now,
             front_end: place as u16,
             incarnation,
             process_start,
             service_start,
-            peer: asked_about,
-            phase,
-            code,
+            fault,
+            dump,
             lost: wreck.valid,
             back: 0,
             reconnected: [None; 3],
             restart: None,
         });
-        self.lose_all(now, place, wreck.dump);
-        self.recover(now, place, wreck.failure, wreck.action, wreck.dump);
-        self.crash_has_taken(now, place);
+        self.lose_all(now, place, dump, if fault.is_some() { Why::Crash } else { Why::Killed });
+        self.recover(now, place, wreck.failure, wreck.action, dump);
+        if served {
+            self.front_end_has_gone(now, place);
+        }
+    }
+
+    /// A front end serves no more, and its peers are cut off; its pool may go with it.
+    pub(super) fn front_end_has_gone(&mut self, now: Time, place: usize) {
+        let fallen = self.pool_loses(now, place);
+        for gone in std::iter::once(place).chain(fallen) {
+            self.crash_has_taken(now, gone);
+        }
+    }
+
+    /// A process is about to end: verdicts of jobs in service are void. Says how many connections
+    /// and jobs there are.
+    pub(super) fn prepare_end(&mut self, now: Time, place: usize) -> (u64, u64) {
+        for who in self.front_ends[place].questions_overtaken() {
+            self.decide_at(now, who, place, What::NoEffect, 0);
+        }
+        self.control.ready.remove(&place);
+        let account = &self.front_ends[place].account;
+        let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
+        let jobs = jobs + self.lose_waits(now, place);
+        let beside = self.put_all_back(now, place);
+        self.spill_runs(now, place);
+        let connections = beside + self.connections(now, place);
+        self.requests_lost_in_crash(place);
+        (connections, jobs)
     }
 
     /// Rows that only a tick's run knew of get their obligations before the run vanishes, and all the numbers of ticks
@@ -169,7 +223,7 @@ impl Run<'_> {
     }
 
     /// Every connection is gone; its peer hears of it when the kernel resets it.
-    fn lose_all(&mut self, now: Time, place: usize, dump: Span) {
+    pub(super) fn lose_all(&mut self, now: Time, place: usize, dump: Span, why: Why) {
         let mut from = 0;
         while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
@@ -177,7 +231,7 @@ impl Run<'_> {
             let learned = now + dump + self.rtt(who, group).half();
             if self.rows[who as usize].step() == Step::Valid {
                 self.front_ends[place].members.remove(who);
-                self.lose(now, who, group, Why::Crash, learned);
+                self.lose(now, who, group, why, learned);
             } else {
                 self.front_ends[place].members.remove(who);
                 self.reset_handshake(now, who, group, learned);
@@ -192,10 +246,13 @@ impl Run<'_> {
             // Its SYN will meet whatever is there when it arrives.
             row.set_step(Step::SynSent);
             row.next = arrives;
+            self.waits_for_syn_ack(who, group);
             return self.world.wake(arrives, who, Wake::Message);
         }
         row.generation = row.generation.wrapping_add(1);
         row.set_step(Step::RefusalSent);
+        let learned = self.trip(who, group).news_of_the_end(learned);
+        let row = &mut self.rows[who as usize];
         row.next = learned;
         self.world.wake(learned, who, Wake::Message);
     }
@@ -220,12 +277,16 @@ impl Run<'_> {
     fn dump_ends(&mut self, now: Time, place: usize) {
         self.decide_front_end(now, place, What::DumpEnd, 0);
         self.world.record(now, Some(place as u16), None, RecordKind::DumpEnd);
-        self.front_ends[place].forget_half_open();
-        self.lose_all(now, place, Span::ZERO);
+        self.front_ends[place].listener.crash(false);
+        self.lose_all(now, place, Span::ZERO, Why::Crash);
         self.leave_to_the_service_manager(now, place);
     }
 
     fn leave_to_the_service_manager(&mut self, now: Time, place: usize) {
+        if self.control.holds(place).is_some() {
+            // It was stopped while its dump was written: the service manager has nothing to restart.
+            return self.process_may_start(now, place);
+        }
         let (action, failures) = self.front_ends[place].after_dump;
         let (delay, reboots) = match action {
             Action::None => (None, None),
@@ -260,7 +321,7 @@ impl Run<'_> {
         let process = &self.plan.process;
         let front_end = &self.front_ends[place];
         let bits = |purpose, index| front_end.bits(purpose, index, &self.world);
-        let first = self.world.crashes.is_empty();
+        let first = self.world.crashes.iter().all(|crash| crash.fault.is_none());
         let process_id = if incarnation == 1 && place == 0 {
             process.process_id
         } else {
@@ -280,15 +341,18 @@ impl Run<'_> {
     /// A peer that a crash had cut off is valid again.
     pub(super) fn back_after_crash(&mut self, now: Time, who: u32, group: usize, learned: Time) {
         let half = self.rtt(who, group).half();
-        let dump = self.plan.recovery.dump;
-        let lost_at = learned - half - dump;
-        // It went one step along its list for the loss, and one for each try that has failed since.
         let row = &self.rows[who as usize];
-        let lost_from = self.groups[group].front_end_before(row.place(), u32::from(row.attempt) + 1);
-        let is_it = |crash: &&mut CrashReport| crash.at == lost_at && crash.front_end == lost_from;
-        let Some(crash) = self.world.crashes.iter_mut().rev().find(is_it) else {
-            return;
+        let of = &self.groups[group];
+        // With a plain list it went one step along it for the loss, and one for each try that has failed since.
+        let in_turn = self.failovers.is_none() && self.in_between(group).is_none();
+        let lost_from = in_turn.then(|| of.front_end_before(row.place(), u32::from(row.attempt) + 1));
+        let trip = self.trip(who, group);
+        let told = |c: &CrashReport| trip.news_from(c.front_end, c.at + c.dump + half);
+        let by = |c: &CrashReport| {
+            lost_from.is_none_or(|place| place == c.front_end) && c.back < c.lost && told(c) == learned
         };
+        let Some(nth) = self.world.crashes.iter().rposition(by) else { return };
+        let crash = &mut self.world.crashes[nth];
         crash.back += 1;
         for (share, at) in [50, 99, 100].into_iter().zip(&mut crash.reconnected) {
             if at.is_none() && crash.back * 100 >= crash.lost * share {

@@ -9,17 +9,24 @@ use crate::measure::{GroupFigures, Sample};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::expect::{InPhase, Subject};
-use crate::scenario::plan::{Plan, SEMANTICS, TieOrder};
+use crate::scenario::plan::{Operate, Plan, SEMANTICS, TieOrder};
 use crate::schedule::{Class, Entry, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
 use super::certificates::Certificates;
+use super::failover::Failovers;
 use super::issuer::Issuing;
 use super::limiter::Line;
+use super::lookups::Waits;
 use super::making::Making;
+use super::ports::Ports;
+use super::requests::RequestBook;
+use super::retry::{self, Aside, Rations};
 use super::session::Sessions;
+use super::stops::Control;
+use super::way::Way;
 use super::world::{Judges, World, kind};
 use super::{Names, RunError, Watch};
 
@@ -42,6 +49,9 @@ pub(super) struct Run<'a> {
     pub(super) cells: Cells,
     pub(super) groups: Vec<Group>,
     pub(super) rows: Vec<Row>,
+    /// One a row if any policy needs it, else none.
+    pub(super) asides: Vec<Aside>,
+    pub(super) rations: Rations,
     pub(super) front_ends: Vec<FrontEnd>,
     /// `None`: no group has TLS settings.
     pub(super) sessions: Option<Box<Sessions>>,
@@ -53,8 +63,17 @@ pub(super) struct Run<'a> {
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
+    /// What happens on the way of a group, and its ports: by group, both empty where no group has any.
+    pub(super) ways: Vec<Option<Box<Way>>>,
+    pub(super) ports: Vec<Option<Box<Ports>>>,
     /// Crashed front ends whose peers have nowhere to go yet.
     pub(super) crashed: Vec<usize>,
+    /// What is done from outside.
+    pub(super) control: Control,
+    /// Which front ends the middlebox believes to serve; empty without one.
+    pub(super) believed: Vec<bool>,
+    /// `None`: no peer skips a front end or moves back to one.
+    pub(super) failovers: Option<Box<Failovers>>,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     /// What is being carried out.
@@ -75,8 +94,13 @@ impl<'a> Run<'a> {
         watch: &'a mut dyn Watch,
     ) -> Result<Run<'a>, RunError> {
         let numbers = Numbers::of(plan)?;
-        let (groups, cells) = build::groups(plan);
-        let rows = build::rows(&groups);
+        let (mut groups, cells) = build::groups(plan);
+        let ways = some(Way::all(plan));
+        for (group, _) in groups.iter_mut().zip(&ways).filter(|(_, way)| way.is_some()) {
+            group.direct = Span::ZERO;
+        }
+        let draws = Draws::new(plan.seed, plan.replication);
+        let rows = build::rows(&groups, &draws);
         let front_ends = build::front_ends(plan, numbers);
         let trace = watch.wants_decisions();
         let every = plan.refresh.as_ref().map_or(Span::DAY, |r| r.every);
@@ -87,6 +111,7 @@ impl<'a> Run<'a> {
             draws,
             ties: (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, 25)),
             judges: match maker {
+                None if changes_validator(plan) => Judges::changing(plan, &groups),
                 None => Judges::builtin(plan.validator, &groups),
                 Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
             },
@@ -94,7 +119,9 @@ impl<'a> Run<'a> {
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),
+            waits: Waits::new(numbers.waits),
             overtaken: BTreeMap::new(),
+            requests: RequestBook::of(&groups, cells.plans.len(), numbers.senders),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),
@@ -117,13 +144,20 @@ impl<'a> Run<'a> {
             present: vec![(0, Time::ZERO); groups.len()],
             crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
+            ways,
+            ports: some(plan.groups.iter().zip(&groups).map(|(group, built)| Ports::new(&group.tcp, built))),
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
             lines: Line::of(plan),
             making: Making::default(),
             issuing: Issuing::of(plan),
+            control: Control::of(plan),
+            believed: Vec::new(),
+            failovers: Run::failovers(&groups),
             cells,
             groups,
             rows,
+            asides: retry::asides(plan),
+            rations: Rations::new(),
             front_ends,
             world,
             now: Time::ZERO,
@@ -154,6 +188,10 @@ impl<'a> Run<'a> {
         }
         self.askers_begin();
         self.schedule_timeline();
+        self.schedule_operation();
+        if self.plan.middlebox.is_some() {
+            self.world.push(Time::ZERO, Class::Sample, self.numbers.sampler, kind::WAITED);
+        }
         let first = Time::ZERO + self.plan.measure.sample;
         self.world.push(first, Class::Sample, self.numbers.sampler, kind::MESSAGE);
     }
@@ -240,17 +278,29 @@ impl<'a> Run<'a> {
         } else if who < self.numbers.front_ends {
             let what = if entry.kind == kind::COMPUTED { Wake::Computed } else { Wake::Waited };
             self.worker(now, who - self.numbers.workers, what);
-        } else {
+        } else if who < self.numbers.senders || who >= self.numbers.waits {
             self.rare(now, who, entry);
+        } else {
+            self.request_step(now, who - self.numbers.senders, entry);
         }
     }
 
     #[cold]
     fn rare(&mut self, now: Time, who: Entity, entry: Entry) {
-        if who == self.numbers.timeline {
-            self.timeline(now);
+        if who >= self.numbers.waits {
+            self.wait_over(now, who);
+        } else if who == self.numbers.timeline {
+            match entry.kind {
+                kind::LIFE => self.operate(now),
+                kind::TICK => self.roll(now),
+                _ => self.timeline(now),
+            }
         } else if who == self.numbers.sampler {
-            if entry.kind == kind::TICK { self.trigger_may_end(now) } else { self.sample(now) }
+            match entry.kind {
+                kind::TICK => self.trigger_may_end(now),
+                kind::WAITED => self.probe(now),
+                _ => self.sample(now),
+            }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
             match entry.kind {
@@ -267,10 +317,15 @@ impl<'a> Run<'a> {
         let names = Names::new(self.plan);
         let who = if who < self.numbers.workers {
             names.peer(who)
+        } else if who >= self.numbers.waits {
+            self.world.waits.row(who).map_or_else(|| "?".to_owned(), |row| names.peer(row))
         } else if who < self.numbers.front_ends {
             names.front_end(self.worker_places[(who - self.numbers.workers) as usize]).to_owned()
         } else {
-            names.front_end((who - self.numbers.front_ends) as u16).to_owned()
+            match self.sender(who) {
+                Some(peer) => names.peer(peer),
+                None => names.front_end((who - self.numbers.front_ends) as u16).to_owned(),
+            }
         };
         RunError::Stuck { steps: STEPS_AT_ONE_INSTANT_MAX, at: entry.at, who }
     }
@@ -297,6 +352,8 @@ impl<'a> Run<'a> {
         match entry.change {
             crate::scenario::plan::Change::Join => self.join(now, group, indices),
             crate::scenario::plan::Change::Leave => self.leave(now, group, indices),
+            crate::scenario::plan::Change::CutOff => self.path_changes(now, group, entry.front_end, true),
+            crate::scenario::plan::Change::Heal => self.path_changes(now, group, entry.front_end, false),
             change => self.certificates_change(now, group, indices, change),
         }
         self.schedule_timeline();
@@ -322,6 +379,17 @@ impl<'a> Run<'a> {
         let next = now + self.plan.measure.sample;
         self.world.push(next, Class::Sample, self.numbers.sampler, kind::MESSAGE);
     }
+}
+
+/// What only some groups have: nothing at all where none has it.
+fn some<T>(of_groups: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+    let all: Vec<Option<T>> = of_groups.collect();
+    if all.iter().all(Option::is_none) { Vec::new() } else { all }
+}
+
+/// Whether a patch brings other logic.
+fn changes_validator(plan: &Plan) -> bool {
+    plan.operations.iter().any(|o| matches!(o.what, Operate::Patch { validator: Some(_), .. }))
 }
 
 /// The cycles that the plan or an expectation wants apart.

@@ -1,7 +1,7 @@
 //! The end of a run: what is still open is counted with its age, the books are closed, the outcome is made.
 
 use crate::frontend::{Life, Obligation, Step};
-use crate::measure::{Counter, FrontEndFigures, Outcome};
+use crate::measure::{Counter, FrontEndFigures, Looked, Outcome, RequestCounts};
 use crate::time::{Span, Time};
 
 use super::RunError;
@@ -12,17 +12,21 @@ impl Run<'_> {
         self.put_everyone_back();
         let end = if interrupted { self.now } else { self.end };
         let (oldest_open_refresh, oldest_open_outage) = self.count_what_is_open(end);
+        let requests = self.close_requests(end);
         for group in 0..self.groups.len() {
             self.settle_presence(end, group);
             self.figures[usize::from(self.groups[group].cell)].peers += self.present[group].0;
         }
         self.world.herd.close();
+        self.settle_waits(end);
         let front_ends = self.close_front_ends(end)?;
         self.world.meters.settle();
         let numbers = self.world.meters.numbers();
         let sessions = self.sessions.take();
         let handshakes = sessions.as_ref().map_or(Vec::new(), |sessions| sessions.numbers());
-        self.world.digest.close_with(numbers.into_iter().chain(handshakes));
+        let looked = front_ends.iter().flat_map(|f| &f.looked).flat_map(Looked::numbers);
+        let of_requests = requests.iter().flatten().flat_map(RequestCounts::numbers);
+        self.world.digest.close_with(numbers.into_iter().chain(handshakes).chain(looked).chain(of_requests));
         let told: u64 = self.world.told.get(&1).copied().unwrap_or(0);
         let kept = self.world.records.iter().filter(|r| matches!(r.kind, crate::measure::RecordKind::Rejected { .. }));
         let rejections_untold = told - kept.count() as u64;
@@ -37,7 +41,10 @@ impl Run<'_> {
             front_ends,
             groups: self.figures,
             handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
+            requests,
             crashes: self.world.crashes,
+            pool_falls: self.control.falls,
+            pool_fell: self.control.fell,
             disconnected_max: self.world.disconnected_max,
             herd: self.world.herd,
             drains: self.world.drains,
@@ -99,7 +106,9 @@ impl Run<'_> {
                 workers: front_end.setup.workers,
                 cores: front_end.setup.cores,
                 account: front_end.account.clone(),
+                looked: front_end.looked().to_vec(),
                 valid: front_end.valid,
+                accept_queue_max: front_end.listener.accepting_max(),
             });
         }
         Ok(figures)

@@ -143,7 +143,8 @@ impl Run<'_> {
         let (who, group) = (asked.who, self.group_of(asked.who));
         let Some((held, then)) = self.asked_for(now, who, group) else { return };
         let row = &self.rows[who as usize];
-        let is_meant = asked.generation == Some(row.generation);
+        let is_there = row.step() == Step::Valid && row.obligation() == Obligation::Open;
+        let is_meant = is_there && asked.generation == Some(row.generation);
         // Who has another by now, from the timeline, does not take this one.
         if held.number == asked.number {
             let shows = is_meant && then == Then::Revalidate;

@@ -16,20 +16,22 @@ impl Run<'_> {
         let place = usize::from(self.worker_places[number as usize]);
         let front_end = &mut self.front_ends[place];
         let number = number - (front_end.setup.first_worker - self.numbers.workers);
-        let Some(at_row) = front_end.ends_now(number, now, what) else { return };
+        let Some(job) = front_end.ends_now(number, now, what) else { return };
+        let at_row = self.world.row_of(job);
         let group = self.group_of(at_row);
         let (row, of) = (&self.rows[at_row as usize], &self.groups[group]);
         let front_end = &mut self.front_ends[place];
         let ended = if what == Wake::Computed {
             front_end.computed(now, number, row, of, &mut self.world)
         } else {
-            Some(front_end.waited(now, number, row, of, &mut self.world))
+            front_end.waited(now, number, row, of, &mut self.world)
         };
         // First the job that ended has its effect, then the next question is put: it may be the last.
         if let Some(ended) = ended {
             self.job_ended(now, place, group, ended);
         }
-        while let Some(at_row) = self.front_ends[place].next_for_core() {
+        while let Some(job) = self.front_ends[place].next_for_core() {
+            let at_row = self.world.row_of(job);
             let group = self.group_of(at_row);
             let row = &self.rows[at_row as usize];
             let started = self.front_ends[place].take_core(now, row, &self.groups[group], &mut self.world);
@@ -58,25 +60,36 @@ impl Run<'_> {
                     Some(job) => job,
                     None => continue,
                 },
+                Some(Head::Rejoined) => {
+                    self.resume_next(now, place);
+                    continue;
+                }
             };
             self.touch_queue(place);
-            let group = self.group_of(job.row);
-            let (row, of) = (&self.rows[job.row as usize], &self.groups[group]);
-            let front_end = &mut self.front_ends[place];
-            let stale = row.generation != job.generation;
-            if stale && job.kind == JobKind::ValidateRefresh {
-                // Lost before service: recorded then, not asked now (rule 17).
-                front_end.account.drop_waiting(now, job.arrived);
+            let at_row = if job.kind == JobKind::Request { self.request_taken(now, place, &job) } else { job.row };
+            let group = self.group_of(at_row);
+            let stale = self.rows[at_row as usize].generation != job.generation;
+            if stale && self.skips(now, place, &job) {
                 continue;
             }
+            let (row, of) = (&self.rows[at_row as usize], &self.groups[group]);
+            let front_end = &mut self.front_ends[place];
             if !stale && job.cause == Cause::Refresh && is_first_of_refresh(row, of, &job, front_end) {
                 lateness(now, row, of.cell, &mut self.world.meters);
             }
             let started = front_end.begin(now, &job, row, of, &mut self.world);
             if let Started::Fault(code, phase) = started {
-                return self.crash(now, place, job.row, code, phase);
+                return self.crash(now, place, at_row, code, phase);
             }
         }
+    }
+
+    /// A worker takes the next job that rejoined. What has become of its connection meanwhile is nothing to it.
+    #[cold]
+    fn resume_next(&mut self, now: Time, place: usize) {
+        let Some(at_row) = self.front_ends[place].next_rejoined() else { return };
+        let group = &self.groups[self.group_of(at_row)];
+        self.front_ends[place].resume(now, group, &mut self.world);
     }
 
     /// Reads the rows of jobs that are next in line, like [`Run::touch_ahead`].
@@ -115,6 +128,7 @@ fn is_first_of_refresh(row: &Row, of: &Group, job: &Job, front_end: &FrontEnd) -
         JobKind::Accept => row.attempt == 0,
         JobKind::Flight => row.attempt == 0 && row.flight() == 0 && !accepts,
         JobKind::ValidateAccept => row.attempt == 0 && of.flights.is_empty() && !accepts,
+        JobKind::Request => false,
     };
     first && row.obligation() == Obligation::Open
 }

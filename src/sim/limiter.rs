@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::frontend::Life;
+use crate::frontend::{Life, Obligation, Step};
 use crate::measure::What;
 use crate::policy::Limiter;
 use crate::scenario::plan::Plan;
@@ -70,7 +70,9 @@ impl Run<'_> {
                 line.next = Time::NEVER;
                 return;
             };
-            if self.rows[who as usize].generation != generation {
+            let row = &self.rows[who as usize];
+            let is_here = row.step() == Step::Valid && row.obligation() == Obligation::Open;
+            if row.generation != generation || !is_here || usize::from(row.place()) != place {
                 line.waiting.pop_front();
                 continue;
             }

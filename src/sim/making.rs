@@ -64,7 +64,7 @@ impl Run<'_> {
         if self.makes_first(now, who) {
             return self.make_first(now, who, group, initiator);
         }
-        self.visit(now, who, group).break_first(initiator);
+        self.break_first(now, who, group, initiator);
     }
 
     fn make_first(&mut self, now: Time, who: u32, group: usize, initiator: Initiator) {
@@ -72,7 +72,10 @@ impl Run<'_> {
         let old = Old { place: row.place(), since: row.since, started: row.started, next: row.next };
         self.making.under_way.insert(who, old);
         let mut visit = self.visit(now, who, group);
-        visit.replace(initiator);
+        if let Some(sent) = visit.replace(initiator) {
+            self.front_ends[usize::from(old.place)].members.remove(who);
+            self.syn_by_steps(sent, who, group);
+        }
     }
 
     /// The new connection is valid: the old one ends.
@@ -139,6 +142,7 @@ impl Run<'_> {
             let group = self.group_of(who);
             let is_there = usize::from(row.place()) == place && matches!(row.step(), Step::FlightSent | Step::InJob);
             beside += u64::from(is_there && self.syn_under_way(now, who, group).is_none());
+            self.leave_handshake(now, who, group);
             self.put_old_back(who);
         }
         let kept = self.making.kept.len();
@@ -187,8 +191,11 @@ impl Run<'_> {
     }
 
     /// The peer leaves: so do both of its connections.
-    pub(super) fn leaves_with_both(&mut self, who: u32) {
-        self.put_old_back(who);
+    pub(super) fn leaves_with_both(&mut self, now: Time, who: u32, group: usize) {
+        if self.is_making(who) {
+            self.leave_handshake(now, who, group);
+            self.put_old_back(who);
+        }
         self.making.kept.remove(&who);
     }
 }

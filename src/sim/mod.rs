@@ -8,17 +8,28 @@ mod certificates;
 mod connection;
 mod crash;
 mod engine;
+mod failover;
 mod finish;
 mod issuer;
 mod jobs;
 mod limiter;
+mod limits;
 mod lookup;
+mod lookups;
 mod making;
+mod middlebox;
+mod network;
 mod peer_time;
+mod pool;
+mod ports;
 mod refresh;
+mod requests;
+mod retry;
 mod session;
+mod stops;
 mod trigger;
 mod visit;
+mod way;
 mod world;
 
 use std::ops::ControlFlow;
@@ -56,11 +67,19 @@ impl Watch for Unwatched {}
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum RunError {
     /// More entities than a run can number.
-    #[error("{entities} peers, workers and front ends are more than the {max} that one run can hold")]
+    #[error(
+        "{entities} peers (twice, where they send requests), workers and front ends are more than the {max} that one run can hold"
+    )]
     TooMany {
         /// How many.
         entities: u64,
         /// How many may be.
+        max: u64,
+    },
+    /// More jobs wait without a worker than a run can number.
+    #[error("more than {max} validations wait for look-ups without a worker, more than this run can hold")]
+    TooManyWait {
+        /// How many may.
         max: u64,
     },
     /// Time stands still.

@@ -53,14 +53,13 @@ impl Visit<'_, '_> {
 
     #[cold]
     fn overtake(&mut self, news: Time, learned: Time) {
-        let mut booked = self.booked_until(news);
-        if booked < news.min(self.end) {
-            // It gives up before the news is there: to it, this connection has never been.
-            let until = learned.min(self.end);
-            self.figures.lost += u128::from(until.since(booked).0);
-            booked = until;
-        }
-        self.world.overtaken.insert(self.who, booked);
+        let booked = self.booked_until(news);
+        // If it gives up before the news is there, or the end overtakes news that the path holds up, then to it this
+        // connection has never been.
+        let told = booked == news.min(self.end) && news <= learned;
+        let until = if told { booked } else { learned.min(self.end) };
+        self.figures.lost = self.figures.lost + u128::from(until.since(booked).0) - u128::from(booked.since(until).0);
+        self.world.overtaken.insert(self.who, until);
     }
 
     /// A peer goes, or the run ends, while it has no valid connection.

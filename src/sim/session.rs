@@ -116,8 +116,14 @@ impl Run<'_> {
             of.sample(dist, &self.world.draws, who, Purpose::ClientCpu, row.when(), flight as u16)
         });
         row.set_step(Step::FlightSent);
-        row.next = now + rtt + thinks;
-        self.world.wake(row.next, who, Wake::Message);
+        let next = if of.direct > Span::ZERO {
+            now + rtt + thinks
+        } else {
+            self.trip(who, group).round_ends(now, flight as u16 + 1, thinks)
+        };
+        self.rows[who as usize].next = next;
+        self.world.wake(next, who, Wake::Message);
+        self.flight_answered(now, thinks, who, group);
     }
 
     /// Nothing of a handshake is left to do: it counts, and the peer has a session of it.

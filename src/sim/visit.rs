@@ -11,6 +11,8 @@ use crate::rng::{Purpose, When};
 use crate::time::{Span, Time};
 
 use super::engine::Run;
+use super::retry::Aside;
+use super::way::{Trip, Way};
 use super::world::World;
 
 /// A visit to the connection of one peer.
@@ -21,8 +23,11 @@ pub(super) struct Visit<'r, 'w> {
     pub(super) of: &'r Group,
     pub(super) front_end: &'r mut FrontEnd,
     pub(super) world: &'r mut World<'w>,
+    way: Option<&'r Way>,
     policy: Option<&'r Refresh>,
     pub(super) figures: &'r mut GroupFigures,
+    /// What only some policies need; `None`: no policy of the plan does.
+    pub(super) aside: Option<&'r mut Aside>,
     pub(super) end: Time,
 }
 
@@ -36,9 +41,11 @@ impl<'a> Run<'a> {
             who,
             front_end: &mut self.front_ends[usize::from(row.place())],
             figures: &mut self.figures[usize::from(of.cell)],
+            aside: self.asides.get_mut(who as usize),
             row,
             of,
             world: &mut self.world,
+            way: self.ways.get(group).and_then(Option::as_deref),
             policy: self.refresh.as_ref(),
             end: self.end,
         }
@@ -59,27 +66,45 @@ impl Visit<'_, '_> {
         self.row.rtt(|| of.rtt_of(draws, who))
     }
 
-    /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now; gives the cause of the try.
+    /// What its messages meet on their way.
     #[inline]
-    pub(super) fn send_syn(&mut self, sent: Time) -> Cause {
-        if self.front_end.life == Life::Up {
-            self.front_end.members.add(self.who);
-            return self.syn_to_own_front_end(sent);
-        }
-        let rtt = self.rtt();
-        self.begin_attempt(sent, Step::SynSent, sent + rtt.half())
+    pub(super) fn trip(&self) -> Trip<'_> {
+        Trip { row: self.row, of: self.of, who: self.who, draws: &self.world.draws, way: self.way }
     }
 
-    /// A SYN to a front end that serves and counts the peer among its own. Only a crash can keep it from being answered,
-    /// and that puts things right: so its arrival need not be a step of its own.
+    /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now; gives the cause of the try.
+    /// `None`: nothing has happened yet, for what the SYN meets is known when it arrives.
     #[inline]
-    fn syn_to_own_front_end(&mut self, sent: Time) -> Cause {
+    pub(super) fn send_syn(&mut self, sent: Time) -> Option<Cause> {
+        if self.front_end.life != Life::Up || !self.goes_direct() {
+            return None;
+        }
+        self.front_end.members.add(self.who);
+        Some(self.syn_to_own_front_end(sent))
+    }
+
+    /// Whether a SYN to its front end, which serves, needs no step of its own.
+    #[inline]
+    pub(super) fn goes_direct(&mut self) -> bool {
+        self.rtt() < self.of.direct && self.front_end.never_refuses() && !self.front_end.watches_arrivals
+    }
+
+    /// A SYN to a front end that serves, refuses nothing and counts the peer among its own, over a plain path. Only a crash
+    /// can keep it from being answered, and that puts things right: so its arrival need not be a step of its own.
+    #[inline]
+    pub(super) fn syn_to_own_front_end(&mut self, sent: Time) -> Cause {
         let rtt = self.rtt();
         self.begin_attempt(sent, Step::FlightSent, sent + rtt.half() + rtt)
     }
 
+    /// A SYN that whoever is in between answers by a reset, as far away as a front end.
+    pub(super) fn syn_to_nobody(&mut self) -> Cause {
+        let (sent, rtt) = (self.now, self.rtt());
+        self.begin_attempt(sent, Step::RefusalSent, sent + rtt)
+    }
+
     #[inline]
-    fn begin_attempt(&mut self, sent: Time, step: Step, next: Time) -> Cause {
+    pub(super) fn begin_attempt(&mut self, sent: Time, step: Step, next: Time) -> Cause {
         let row = &mut *self.row;
         row.generation = row.generation.wrapping_add(1);
         row.started = sent;
@@ -87,7 +112,9 @@ impl Visit<'_, '_> {
         row.set_step(step);
         row.next = next;
         self.world.wake(next, self.who, Wake::Message);
-        if let Some(timeout) = self.of.attempt_timeout {
+        if let Some(timeout) = self.of.attempt_timeout
+            && !self.of.reconnect.stretch_attempt
+        {
             self.world.wake(sent + timeout, self.who, Wake::AttemptTimer);
         }
         self.world.count(self.of.cell, Counter::Attempts, 1);
@@ -119,25 +146,31 @@ impl Visit<'_, '_> {
         self.front_end.enqueue(self.now, job)
     }
 
-    /// A server flight goes out; the peer answers it after its own work.
+    /// A server flight goes out; the peer answers it after its own work, which is given.
     #[inline]
-    pub(super) fn answer_flight(&mut self) {
+    pub(super) fn answer_flight(&mut self) -> Span {
         let rtt = self.rtt();
-        let (row, of) = (&mut *self.row, self.of);
+        let (row, of) = (&*self.row, self.of);
         let flight = row.flight();
         let thinks = of.client_cpu.get(flight).map_or(Span::ZERO, |dist| {
             of.sample(dist, &self.world.draws, self.who, Purpose::ClientCpu, row.when(), flight as u16)
         });
+        let plain = self.now + rtt + thinks;
+        let next =
+            if of.direct > Span::ZERO { plain } else { self.trip().round_ends(self.now, flight as u16 + 1, thinks) };
+        let row = &mut *self.row;
         row.set_flight(flight + 1);
         row.set_step(Step::FlightSent);
-        row.next = self.now + rtt + thinks;
+        row.next = next;
         self.world.wake(row.next, self.who, Wake::Message);
+        thinks
     }
 
     /// The verdict on a new connection is in: it is valid here; the peer learns it half a round trip later (rule 13).
     #[inline]
     pub(super) fn valid(&mut self) {
-        let established = self.now + self.rtt().half();
+        let plain = self.now + self.rtt().half();
+        let established = if self.of.direct > Span::ZERO { plain } else { self.trip().news_of_the_verdict(self.now) };
         let (cause, since, started) = (self.row.cause(), self.row.since, self.row.started);
         let deadline = self.deadline();
         self.book_outage(established);
@@ -153,20 +186,26 @@ impl Visit<'_, '_> {
             }
         }
         self.become_valid();
+        self.world.requests_open(self.of, self.who, established);
         // On its way even if it never arrives, which is not the same as no news.
         self.row.next = established.min(Time(Time::NEVER.0 - 1));
     }
 
-    /// When the peer gives its try up.
+    /// When the peer gives its try up: for the step that it waits for, or for all of it.
     #[inline]
     pub(super) fn deadline(&self) -> Time {
-        self.of.attempt_timeout.map_or(Time::NEVER, |timeout| self.row.started + timeout)
+        let whole = self.of.attempt_timeout.map_or(Time::NEVER, |timeout| self.row.started + timeout);
+        self.aside.as_ref().map_or(whole, |aside| aside.deadline(whole, self.of.reconnect.stretch_attempt))
     }
 
     /// When the peer sent the first SYN since its last loss.
     #[inline]
     fn first_syn(&self) -> Time {
-        if self.row.attempt == 0 { self.row.started } else { self.row.since + self.first_wait() }
+        match &self.aside {
+            _ if self.row.attempt == 0 => self.row.started,
+            Some(aside) => aside.first_syn,
+            None => self.row.since + self.first_wait(),
+        }
     }
 
     /// How long the peer waits before its first try after a loss.
@@ -188,6 +227,9 @@ impl Visit<'_, '_> {
         row.set_step(Step::Valid);
         row.next = Time::NEVER;
         row.since = self.now;
+        if let Some(aside) = &mut self.aside {
+            aside.up_since = self.now;
+        }
         self.front_end.valid += 1;
         self.world.disconnected -= 1;
         self.world.cut_off -= u64::from(cause != Cause::Initial);
@@ -239,28 +281,44 @@ impl Visit<'_, '_> {
         self.row.owe(Obligation::Open);
     }
 
-    /// Ends a connection in order to make it anew.
+    /// Ends a connection in order to make it anew. Gives the instant at which the peer learns of it, if its SYN is not on
+    /// its way yet, for what that meets is known when it arrives.
     #[inline]
-    pub(super) fn break_first(&mut self, initiator: Initiator) {
+    pub(super) fn break_first(&mut self, initiator: Initiator) -> Option<Time> {
+        let learned = self.end_as_planned(initiator);
+        if !self.goes_direct() {
+            return Some(learned);
+        }
+        // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
+        self.syn_to_own_front_end(learned);
+        None
+    }
+
+    /// Ends a connection that is to be made anew; gives the instant at which its peer knows.
+    #[inline]
+    pub(super) fn end_as_planned(&mut self, initiator: Initiator) -> Time {
         let learned = match initiator {
-            Initiator::FrontEnd => self.now + self.rtt().half(),
+            Initiator::FrontEnd => {
+                let told = self.now + self.rtt().half();
+                self.trip().news_of_the_end(told)
+            }
             Initiator::Peer => self.now,
         };
         match initiator {
             Initiator::FrontEnd => self.connection_ends(learned),
             Initiator::Peer => self.news_is_void(),
         }
-        // The front end serves, or it would have no valid connection: it keeps the peer among its own for the SYN to come.
         self.world.disconnect(self.now);
         self.front_end.valid -= 1;
         self.front_end.owing -= 1;
         self.row.since = learned;
         self.row.set_cause(Cause::Refresh);
-        self.syn_to_own_front_end(learned);
+        self.world.requests_end(self.of, self.who, learned);
+        learned
     }
 
-    /// A new connection is begun while this one serves.
-    pub(super) fn replace(&mut self, initiator: Initiator) {
+    /// A new connection is begun while this one serves. Gives the instant of its SYN if that is looked at on its way.
+    pub(super) fn replace(&mut self, initiator: Initiator) -> Option<Time> {
         let sent = match initiator {
             Initiator::FrontEnd => self.now + self.rtt().half(),
             Initiator::Peer => self.now,
@@ -268,7 +326,11 @@ impl Visit<'_, '_> {
         // Of the new one: its tries are counted from here.
         self.row.since = sent;
         self.row.set_cause(Cause::Refresh);
+        if !self.goes_direct() {
+            return Some(sent);
+        }
         self.syn_to_own_front_end(sent);
+        None
     }
 
     /// The verdict on a new connection is in, whose peer had its old one until now: no outage, and the news of it is no

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::frontend::{Group, Port, Row, Wake};
+use crate::frontend::{Group, Port, Row, Suspended, Wake};
 use crate::id::Entity;
 use crate::measure::{Bundle, Cause, Counter};
 use crate::measure::{CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Record, RecordKind, Sample};
 use crate::rng::{Draws, Shuffle};
+use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Builtin, Phase, Question, Validator, ValidatorMaker, Verdict};
 
 use super::certificates::Certificates;
+use super::lookups::Waits;
+use super::requests::RequestBook;
 use super::{RunError, Watch};
 
 /// Records of one kind that are kept; what is beyond is counted.
@@ -22,6 +25,11 @@ pub(super) enum Judges<'a> {
     /// Built-in logic is pure, free of time and blind to all that differs within a group but for certificates that change
     /// (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
+    /// The same with a table for each logic there is, and the number of the one that each front end has.
+    Changing {
+        tables: Vec<Vec<[Answer; 2]>>,
+        of: Vec<usize>,
+    },
     Own {
         maker: &'a dyn ValidatorMaker,
         instances: Vec<Option<Box<dyn Validator>>>,
@@ -32,12 +40,35 @@ pub(super) enum Judges<'a> {
 impl Judges<'_> {
     /// Asks `builtin` about each group ahead.
     pub(super) fn builtin(builtin: Builtin, groups: &[Group]) -> Judges<'static> {
-        let ask = |group: &Group, phase| match group.peers {
-            0 => Answer::Accept,
-            _ => builtin.answer(&group.question(group.first, &Row::absent(0), Time::ZERO, phase)),
-        };
-        Judges::Builtin(groups.iter().map(|g| [ask(g, Phase::Accept), ask(g, Phase::Refresh)]).collect())
+        Judges::Builtin(table(builtin, groups))
     }
+
+    /// The same where front ends may get another logic in the course of the run.
+    pub(super) fn changing(plan: &Plan, groups: &[Group]) -> Judges<'static> {
+        let tables = Builtin::ALL.iter().map(|builtin| table(*builtin, groups)).collect();
+        Judges::Changing { tables, of: vec![number(plan.validator); plan.front_ends.len()] }
+    }
+
+    /// From now on `builtin` judges at front end `place`; a validator of the user's own stays.
+    pub(super) fn change(&mut self, place: usize, builtin: Builtin) {
+        if let Judges::Changing { of, .. } = self {
+            of[place] = number(builtin);
+        }
+    }
+}
+
+/// What `builtin` answers about each group.
+fn table(builtin: Builtin, groups: &[Group]) -> Vec<[Answer; 2]> {
+    let ask = |group: &Group, phase| match group.peers {
+        0 => Answer::Accept,
+        _ => builtin.answer(&group.question(group.first, &Row::absent(0), Time::ZERO, phase)),
+    };
+    groups.iter().map(|g| [ask(g, Phase::Accept), ask(g, Phase::Refresh)]).collect()
+}
+
+/// Position of `builtin` among all.
+fn number(builtin: Builtin) -> usize {
+    Builtin::ALL.iter().position(|other| *other == builtin).unwrap_or(0)
 }
 
 /// Everything of a run but its rows and front ends.
@@ -52,8 +83,12 @@ pub(super) struct World<'a> {
     pub(super) digest: Digest,
     pub(super) herd: Herd,
     pub(super) drains: Drains,
+    /// Jobs that wait without a worker.
+    pub(super) waits: Waits,
     /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
     pub(super) overtaken: BTreeMap<u32, Time>,
+    /// `None`: nobody sends requests.
+    pub(super) requests: Option<Box<RequestBook>>,
     pub(super) records: Vec<Record>,
     pub(super) told: BTreeMap<u8, u64>,
     pub(super) series: Vec<Sample>,
@@ -203,10 +238,12 @@ impl Port for World<'_> {
         {
             return verdict;
         }
-        if let Judges::Builtin(answers) = &self.judges {
-            return answers[usize::from(group.number)][phase as usize].into();
-        }
-        self.ask_own(place, &group.question(at_row, row, now, phase))
+        let answers = match &self.judges {
+            Judges::Builtin(answers) => answers,
+            Judges::Changing { tables, of } => &tables[of[usize::from(place)]],
+            Judges::Own { .. } => return self.ask_own(place, &group.question(at_row, row, now, phase)),
+        };
+        answers[usize::from(group.number)][phase as usize].into()
     }
 
     #[inline]
@@ -217,6 +254,18 @@ impl Port for World<'_> {
     #[inline]
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
         self.meters.record_bundle(at, bundle, cell, cause, value);
+    }
+
+    fn suspend(&mut self, until: Time, place: u16, job: Suspended) {
+        match self.waits.keep(until, place, job) {
+            Ok(who) => self.wake(until, who, Wake::Waited),
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    #[inline]
+    fn awaits(&self, request: u32) -> bool {
+        self.requests.as_ref().is_some_and(|book| book.awaits(request))
     }
 
     #[inline]

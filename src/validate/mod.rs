@@ -152,11 +152,15 @@ pub enum Rejection {
     CertificateUntrusted = 7,
     /// A validator of the user's own said no, for its own reason.
     Other = 8,
+    /// A look-up answered that the peer may not be here: its certificate is revoked, its name unknown.
+    LookupNegative = 9,
+    /// A look-up got no answer, and without one nobody may be here.
+    LookupFailed = 10,
 }
 
 impl Rejection {
     /// All of them, in order of their numbers.
-    pub const ALL: [Rejection; 8] = [
+    pub const ALL: [Rejection; 10] = [
         Rejection::TransportNotTls,
         Rejection::AddressUnknown,
         Rejection::TcpOverIpv6,
@@ -165,6 +169,8 @@ impl Rejection {
         Rejection::CertificateName,
         Rejection::CertificateUntrusted,
         Rejection::Other,
+        Rejection::LookupNegative,
+        Rejection::LookupFailed,
     ];
 }
 
@@ -179,6 +185,8 @@ impl fmt::Display for Rejection {
             Rejection::CertificateName => "the certificate names another server",
             Rejection::CertificateUntrusted => "the certificate's root is not trusted",
             Rejection::Other => "the validator refused it",
+            Rejection::LookupNegative => "a look-up answered no",
+            Rejection::LookupFailed => "a look-up got no answer",
         })
     }
 }
@@ -216,7 +224,8 @@ pub struct Verdict {
     pub answer: Answer,
     /// CPU time that it took; `None`: as the scenario says.
     pub cost: Option<Span>,
-    /// Time spent waiting for others (a look-up), with the worker held and no core used.
+    /// Time spent waiting for others (a look-up) after all CPU: with the worker held and no core used, unless the
+    /// scenario lets such jobs wait without a worker.
     pub wait: Span,
 }
 

@@ -144,7 +144,7 @@ fn rule_33_nobody_waits_for_a_front_end_that_stays_down_once_its_peers_are_gone(
     plan.recovery.actions = vec![Action::None];
     assert_eq!(times(&plan), [None; 3]);
     let leaves = Time(Span::SECOND.times(1_200).0);
-    plan.timeline = vec![TimelineEntry { at: leaves, change: Change::Leave, group: 0, indices: None }];
+    plan.timeline = vec![TimelineEntry { at: leaves, change: Change::Leave, group: 0, indices: None, front_end: None }];
     assert_eq!(outcome(&plan).drains.longest.and_then(|episode| episode.ended), Some(leaves));
 }
 
@@ -217,8 +217,13 @@ fn rule_33_metastable_is_no_recovery_without_more_load() {
 #[test]
 fn rule_33_overloaded_is_no_recovery_with_more_load() {
     let mut plan = storm().with_group(GroupPlan { present: false, ..GroupPlan::new("more", Transport::Tcp, 1) });
-    plan.timeline =
-        vec![TimelineEntry { at: Time(Span::SECOND.times(1_100).0), change: Change::Join, group: 1, indices: None }];
+    plan.timeline = vec![TimelineEntry {
+        at: Time(Span::SECOND.times(1_100).0),
+        change: Change::Join,
+        group: 1,
+        indices: None,
+        front_end: None,
+    }];
     assert_eq!(course(&plan, &outcome(&plan)).name, "overloaded");
     // Who gives up later finds the queue drained.
     plan.groups[0].attempt_timeout = Some(Span::SECOND.times(30));

@@ -2,8 +2,9 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Decision, What};
+use refresh_sim::policy::tcp::Path;
 use refresh_sim::policy::{Act, Initiator};
-use refresh_sim::scenario::plan::{GroupPlan, Plan, Start};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
 use refresh_sim::time::{Span, Time};
 
 /// What is known of a peer so far.
@@ -20,9 +21,16 @@ struct Peer {
     lost: u128,
 }
 
-/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ.
+/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ, more happens on the path,
+/// or when a peer gives up does not follow from its SYN alone.
 pub(super) fn time_lost(plan: &Plan, group: &GroupPlan, first: u32, seen: &[Decision]) -> Option<u128> {
     let Dist::Constant(rtt) = group.rtt else { return None };
+    let named = |index: u16| plan.groups.get(usize::from(index)).is_some_and(|other| other.name == group.name);
+    let is_cut = plan.timeline.iter().any(|entry| entry.change == Change::CutOff && named(entry.group));
+    let by_steps = group.timeouts.answer.is_some() || group.reconnect.stretch_attempt;
+    if group.path != Path::default() || is_cut || by_steps {
+        return None;
+    }
     let mut peers: Vec<Peer> = (0..group.peers()).map(|_| Peer::default()).collect();
     let of_group = seen.iter().filter(|d| !d.what.is_of_front_end() && (first..first + group.peers()).contains(&d.who));
     for d in of_group {
@@ -59,6 +67,7 @@ impl Peer {
                 };
                 self.ends(learned);
             }
+            What::MovesBack => self.ends(d.at),
             What::Due | What::Turn if d.detail == 2 => {
                 let front_end = plan.refresh.as_ref().is_some_and(|r| r.act == Act::Reconnect(Initiator::FrontEnd));
                 let learned = if front_end { d.at + half } else { d.at };

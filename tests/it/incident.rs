@@ -33,8 +33,9 @@ fn it_runs_for_a_day_and_dies_at_the_first_tcp_peer_86525_seconds_after_process_
     let outcome = outcome(&plan);
     let crash = &outcome.crashes[0];
     assert_eq!(seconds(crash.at), 86_525);
-    assert_eq!((crash.code, crash.phase), (FaultCode::ACCESS_VIOLATION, Phase::Refresh));
-    assert_eq!(Names::new(&plan).peer(crash.peer), "rcc-gateway/0");
+    let fault = crash.fault.expect("a verdict did it");
+    assert_eq!((fault.code, fault.phase), (FaultCode::ACCESS_VIOLATION, Phase::Refresh));
+    assert_eq!(Names::new(&plan).peer(fault.peer), "rcc-gateway/0");
     assert_eq!(crash.lost, 403);
     assert_eq!(crash.reconnected.map(|at| at.is_some()), [true; 3]);
 }
@@ -76,7 +77,7 @@ fn with_a_refresh_every_seven_hours_it_dies_at_seven_hours() {
 }
 
 fn at_23_hours(change: Change) -> Vec<TimelineEntry> {
-    vec![TimelineEntry { at: Time(Span::HOUR.times(23).0), change, group: 1, indices: None }]
+    vec![TimelineEntry { at: Time(Span::HOUR.times(23).0), change, group: 1, indices: None, front_end: None }]
 }
 
 #[test]

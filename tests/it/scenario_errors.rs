@@ -11,6 +11,8 @@ use refresh_sim::scenario::{Place, Plan, Problems, Setting, load, schema};
 use serde_json::Value;
 
 const GOOD: &str = include_str!("scenario_every_key.toml");
+/// Another, with the keys that cannot stand beside those of the first.
+const MAKE_FIRST: &str = include_str!("scenario_make_first.toml");
 
 fn read(text: &str) -> Result<Plan, Problems> {
     load("test", "test.toml", text.as_bytes(), &[])
@@ -61,15 +63,18 @@ fn leaves() -> Vec<Leaf> {
 /// The good file with one key's line replaced by another, and the number of that line.
 fn with_line(path: &str, line: impl Fn(&str) -> String) -> (String, usize) {
     let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut header = "";
-    for (nth, old) in GOOD.lines().enumerate() {
-        if old.starts_with('[') {
-            header = old.trim_matches(['[', ']']);
-        }
-        if header == parent && old.starts_with(&format!("{key} = ")) {
-            let lines = GOOD.lines().enumerate();
-            let lines: Vec<String> = lines.map(|(n, old)| if n == nth { line(old) } else { old.to_owned() }).collect();
-            return (lines.join("\n") + "\n", nth + 1);
+    for good in [GOOD, MAKE_FIRST] {
+        let mut header = "";
+        for (nth, old) in good.lines().enumerate() {
+            if old.starts_with('[') {
+                header = old.trim_matches(['[', ']']);
+            }
+            if header == parent && old.starts_with(&format!("{key} = ")) {
+                let all = good.lines().enumerate();
+                let lines: Vec<String> =
+                    all.map(|(n, old)| if n == nth { line(old) } else { old.to_owned() }).collect();
+                return (lines.join("\n") + "\n", nth + 1);
+            }
         }
     }
     panic!("tests/it/scenario_every_key.toml has no line for `{path}`");
@@ -81,7 +86,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 24] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 48] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -97,14 +102,47 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 24] = [
     ("group.validity.lives", &["\"59s\""]),
     ("group.validity.renew_before", &["\"0s\""]),
     ("timeline.at", &["\"99d\""]),
+    ("timeline.front_end", &["\"\"", "\"fe09\"", "\"fe1\"", "[]", "[3]", "[\"fe01\", \"fe01\"]"]),
+    ("timeline.upgrade_domain", &["7"]),
+    ("middlebox.probe", &["\"99ms\""]),
+    ("group.failover.fail_back", &["\"0s\""]),
+    ("pool.restart", &["\"\"", "\"automatic\"", "\"afterwards\"", "\"after\"", "\"after 5\"", "\"after 10m sharp\""]),
+    (
+        "pool.minimum",
+        &[
+            "\"sfb2016\"",
+            "{ start = 1 }",
+            "{ start = 3, functional = 1, among = 2 }",
+            "{ start = 0, functional = -1, among = 99999 }",
+            "{ start = 1, functional = 2, among = 2 }",
+        ],
+    ),
     ("measure.from", &["\"99d\""]),
     ("measure.sample", &["\"999ms\""]),
     ("front_end.accept", &["\"0s\""]),
+    ("group.tcp.give_up", &["\"9s\""]),
+    ("group.tcp.resends", &["[\"0s\"]", "[\"3s\", \"3s\"]", "[\"9s\", \"3s\"]"]),
+    ("group.tcp.keep_alive.interval", &["\"0s\""]),
+    ("group.path.loss", &["\"100%\"", "\"1/1\"", "\"101%\"", "\"1/0\"", "\"0.00001%\"", "0.1"]),
+    ("group.reconnect.factor", &["1", "1.009", "1000.1", "-2", "inf", "1.0000000001"]),
+    ("group.timeouts.connect_factor", &["1", "1000.1"]),
+    ("group.timeouts.connect_jitter", &["\"101%\""]),
+    ("group.reconnect.jitter_share", &["\"101%\"", "\"3/2\""]),
+    ("group.reconnect.connect_rate", &["\"0/s\"", "\"1/0s\"", "\"1/25h\"", "\"2000000000/s\""]),
+    ("group.reconnect.budget.share", &["\"1001%\""]),
+    ("group.reconnect.budget.window", &["\"999ms\"", "\"25h\""]),
     ("group.tls.finish", &["\"0s\""]),
     ("group.tls.bytes", &["[1, -1]", "[1000000001, 1]", "[1, \"2\"]", "[1, 2, 3]"]),
     ("group.tls.resumed_bytes", &["[1, -1]", "[1000000001, 1]"]),
     ("group.tls.lifetime", &["\"0s\""]),
     ("group.tls.scale_front_end", &["\"1/0\"", "\"0/1\"", "\"1001/1\"", "\"1.5\"", "\"99999999999999/1\""]),
+    ("lookup.failure", &["\"101%\"", "\"3/2\"", "\"0.5\"", "\"1/0\"", "0.1"]),
+    ("lookup.negative", &["\"-1%\"", "\"1.23456%\""]),
+    ("lookup.cpu_before", &["\"half\"", "\"99999999999999/99999999999999\""]),
+    ("timeline.factor", &["\"0/1\"", "\"1001/1\"", "\"1.5\""]),
+    ("group.requests.every", &["\"0s\""]),
+    ("group.requests.cpu", &["\"0s\""]),
+    ("group.requests.timeout", &["\"0s\""]),
     ("group.tls.scale_peer", &["\"0.01%\"", "\"-1/2\"", "\"half\""]),
 ];
 
@@ -120,7 +158,16 @@ fn wrong_values(leaf: &Leaf) -> Vec<(&'static str, String)> {
     };
     cases.push(("wrong type", wrong_type.to_owned()));
     cases.push(("wrong type", "{ a = 1 }".to_owned()));
-    let has_unit = of_length || schema["items"]["$ref"].as_str().is_some_and(|kind| kind.ends_with("Distribution"));
+    let bare: &[&str] = match leaf.kind.as_deref() {
+        Some("Share") => &["20", "0.2", "\"0.2\"", "\"-20%\"", "\"1/0\"", "\"%\"", "\"20 percent\"", "nan"],
+        Some("RateText") => &["10", "\"10\"", "\"10/parsec\"", "\"-1/s\"", "\"1.5/s\"", "\"/s\"", "inf"],
+        _ => &[],
+    };
+    cases.extend(bare.iter().map(|value| ("wrong unit", (*value).to_owned())));
+    let has_unit = of_length
+        || schema["items"]["$ref"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("Distribution") || kind.ends_with("Length"));
     if has_unit {
         let (open, close) = if kind == "array" { ("[", "]") } else { ("", "") };
         for value in ["30", "1.5", "\"30\"", "\"30 parsecs\"", "\"-1s\"", "\"600 years\"", "inf", "nan"] {
@@ -162,8 +209,10 @@ fn wrong_values(leaf: &Leaf) -> Vec<(&'static str, String)> {
 
 #[test]
 fn the_good_file_is_good() {
-    if let Err(problems) = read(GOOD) {
-        panic!("{problems}");
+    for good in [GOOD, MAKE_FIRST] {
+        if let Err(problems) = read(good) {
+            panic!("{problems}");
+        }
     }
 }
 
@@ -186,7 +235,7 @@ fn every_key_of_the_schema_is_refused_when_it_is_wrong_and_the_message_stands_at
                 is_there && (problem.message.contains(key) || problem.hint.iter().any(|hint| hint.contains(key)))
             });
             assert!(there, "{}: {what}: {wrong}\n{problems}", leaf.path);
-            if what == "misspelt" && leaf.path != "timeline.do" && leaf.path != "timeline.at" {
+            if what == "misspelt" && !["timeline.do", "timeline.at", "lookup.on"].contains(&leaf.path.as_str()) {
                 let hinted =
                     problems.list.iter().any(|p| p.hint.as_deref().is_some_and(|h| h.starts_with("did you mean")));
                 assert!(hinted, "{}: {wrong}\n{problems}", leaf.path);
@@ -227,6 +276,16 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
     let value = |path: &str, value: &str| with_value(path, value).0;
     let add = |line: &str| format!("{GOOD}\n{line}\n");
     let without = |lines: &str| GOOD.replace(lines, "");
+    let add_to_waits = |line: &str| GOOD.replace("waits = [", &format!("{line}\nwaits = ["));
+    let entry = |at: &str, rest: &str| format!("[[timeline]]\nat = \"{at}\"\n{rest}\n");
+    // In place of all that the good file has.
+    let timeline = |at: &str, rest: &str| {
+        let (before, after) = (GOOD.split("[[timeline]]").next().unwrap(), GOOD.split("[measure]").nth(1).unwrap());
+        format!("{before}[measure]{after}\n{}", entry(at, rest))
+    };
+    let node = |n: usize| format!("[[front_end.nodes]]\nname = \"more{n}\"\n\n");
+    let thirteen: String = (2..13).map(node).collect::<String>() + "[refresh]";
+    let five = format!("\n{}[[front_end.nodes]]", (2..5).map(node).collect::<String>());
     let cases = [
         ("duplicate key", value("run.seed", "1\nseed = 2")),
         ("duplicate table", add("[run]\nseed = 2")),
@@ -291,6 +350,9 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
                 GOOD.split("\n[[timeline]]").next().unwrap()
             ),
         ),
+        ("requests without costs", GOOD.replace("cpu = \"2ms\"\n", "")),
+        ("requests of nothing", GOOD.replace("every = { exponential = \"5s\" }\n", "rate = 5\n")),
+        ("too many entities with requests", GOOD.replace("name = \"voice\"", "name = \"voice\"\ncount = 20_000_000")),
         ("tcp with a certificate", value("group.transport", "\"tcp\"")),
         ("address overflow", value("group.address", "\"255.255.255.250\"")),
         ("group name with slash", value("group.name", "\"a/b\"")),
@@ -309,12 +371,13 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("when_full without limit", GOOD.replace("queue_limit = 1000\n", "")),
         ("offset without wall clock", value("refresh.anchor", "\"own-age\"")),
         ("initiator without reconnect", value("refresh.action", "\"revalidate\"")),
-        ("style and grace without reconnect", value("refresh.action", "\"revalidate\"")),
-        ("grace of who breaks first", value("refresh.style", "\"break-first\"")),
+        ("style and grace without reconnect", MAKE_FIRST.replace("\"reconnect\"", "\"revalidate\"")),
+        ("made first beside others", value("refresh.style", "\"make-first\"")),
+        ("grace of who breaks first", MAKE_FIRST.replace("make-first", "break-first")),
         ("limit of nothing", without("rate = \"50/s\"\nburst = 5\nbatch = 100\nevery = \"10s\"\nspacing = \"5ms\"\n")),
         ("limit in batches without end", without("every = \"10s\"\n")),
         ("limit of no batches", without("batch = 100\n")),
-        ("limit that saves up nothing", without("rate = \"50/s\"\n")),
+        ("limit that saves up nothing", GOOD.replace("\nrate = \"50/s\"\n", "\n")),
         ("issuer that nobody asks", without("asks_at = [\"45%\", \"55%\"]\npoll = \"5s\"\nthen = \"stay\"\n")),
         ("poll of who does not ask", without("asks_at = [\"45%\", \"55%\"]\n")),
         ("rotation beside ticks", value("group.validity.then", "\"reconnect\"")),
@@ -347,9 +410,145 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
             "timeline of an index left out",
             add("[[timeline]]\nat = \"1s\"\ndo = \"leave\"\ngroup = \"contact-centre\"\nonly = [4]"),
         ),
+        ("stop before the first start", timeline("5h", "do = \"stop\"\nfront_end = \"fe02\"")),
+        ("crash at the first start", timeline("0s", "do = \"crash\"\nfront_end = [\"fe01\"]")),
+        (
+            "stop of who is stopped",
+            timeline("7h", "do = \"stop\"\nfront_end = \"fe02\"") + &entry("8h", "do = \"stop\"\nfront_end = \"fe02\""),
+        ),
+        (
+            "crash of who is stopped",
+            timeline("7h", "do = \"stop\"\nfront_end = \"fe02\"")
+                + &entry("8h", "do = \"crash\"\nfront_end = \"fe02\""),
+        ),
+        (
+            "stop of who is away",
+            timeline("7h", "do = \"patch\"\naway = \"1h\"\nfront_end = \"fe02\"")
+                + &entry("8h", "do = \"stop\"\nfront_end = \"fe02\""),
+        ),
+        (
+            "start of who runs",
+            timeline("7h", "do = \"start\"\nfront_end = \"fe02\"")
+                .replace("[pool]\nminimum = \"sfb2015\"\nquorum = false\nrestart = \"manual\"\n", "")
+                .replace("sfb2015-rtm", "sfb2015-cu2"),
+        ),
+        ("stop of nobody", timeline("7h", "do = \"stop\"")),
+        ("stop of a group", timeline("7h", "do = \"stop\"\ngroup = \"web\"\nonly = [1]\nfront_end = \"fe01\"")),
+        (
+            "leave with keys of a patch",
+            timeline("7h", "do = \"leave\"\ngroup = \"voice\"\naway = \"1h\"\nfront_end = \"fe01\""),
+        ),
+        ("patch without its time", timeline("7h", "do = \"patch\"\nfront_end = \"fe01\"\ngap = \"1h\"")),
+        (
+            "stop with keys of a patch",
+            timeline("7h", "do = \"stop\"\nfront_end = \"fe01\"\naway = \"1h\"\nvalidator = \"tls-only\""),
+        ),
+        ("front end and domain", timeline("7h", "do = \"stop\"\nfront_end = \"fe01\"\nupgrade_domain = 1")),
+        ("rolling patch of some", timeline("7h", "do = \"rolling-patch\"\nfront_end = \"fe01\"\naway = \"1h\"")),
+        ("middlebox that is not there", GOOD.replace("[middlebox]\nprobe = \"5s\"\npersistence = true\n", "")),
+        ("middlebox and black list", value("group.failover.order", "\"middlebox\"")),
+        ("pool of thirteen", GOOD.replace("[refresh]", &thirteen)),
+        ("pool that stops at its start", value("pool.minimum", "{ start = 1, functional = 1, among = 1 }")),
+        (
+            "pool without its quorum",
+            value("pool.quorum", "true")
+                .replace("upgrade_domain = 1\n\n[[front_end.nodes]]", &five)
+                .replace("minimum = \"sfb2015\"", "minimum = { start = 2, functional = 1, among = 5 }"),
+        ),
         ("timeline of an unknown group", value("timeline.group", "\"contact-center\"")),
+        (
+            "cut of a path that is cut",
+            add("[[timeline]]\nat = \"25h\"\ndo = \"cut-off\"\ngroup = \"web\"\nfront_end = \"fe02\""),
+        ),
+        ("heal of a path that is whole", add("[[timeline]]\nat = \"25h\"\ndo = \"heal\"\ngroup = \"contact-centre\"")),
+        (
+            "cut from a front end that the group never uses",
+            value("group.front_ends", "[\"fe01\"]")
+                + "[[timeline]]\nat = \"1h\"\ndo = \"cut-off\"\ngroup = \"contact-centre\"\nfront_end = \"fe02\"\n",
+        ),
+        (
+            "cut from an unknown front end",
+            add("[[timeline]]\nat = \"25h\"\ndo = \"heal\"\ngroup = \"web\"\nfront_end = \"fe2\""),
+        ),
+        ("cut of some of a group", add("[[timeline]]\nat = \"1h\"\ndo = \"cut-off\"\ngroup = \"web\"\nonly = [0]")),
+        (
+            "leave from a front end",
+            add("[[timeline]]\nat = \"1h\"\ndo = \"leave\"\ngroup = \"contact-centre\"\nfront_end = \"fe01\""),
+        ),
+        (
+            "more cuts than are looked at",
+            (0..501).fold(GOOD.to_owned(), |text, nth| {
+                let at = |ms| format!("at = \"{ms}ms\"\ngroup = \"web\"\nfront_end = \"fe01\"");
+                let (cut, heal) = (at(2 * nth), at(2 * nth + 1));
+                format!("{text}[[timeline]]\n{cut}\ndo = \"cut-off\"\n[[timeline]]\n{heal}\ndo = \"heal\"\n")
+            }),
+        ),
+        ("repeats of a known stack", value("group.tcp.stack", "\"linux\"")),
+        ("custom stack without repeats", GOOD.replace("resends = [\"3s\", \"9s\"]\ngive_up = \"21s\"\n", "")),
+        ("repeats beyond giving up", value("group.tcp.resends", "[\"9s\", \"30s\"]")),
+        ("ports of an unknown system", value("group.tcp.ports", "\"linx\"")),
+        ("ports without number", value("group.tcp.ports", "0")),
+        ("more addresses than peers", value("group.tcp.addresses", "301")),
+        ("keep-alive without count", GOOD.replace("interval = \"60s\"\ncount = 3\n", "interval = \"60s\"\n")),
+        ("backlog where it was", GOOD.replace("accept = \"50us\"\n", "accept = \"50us\"\nbacklog = 200\n")),
+        ("look-up twice", add("[[lookup]]\nname = \"crl\"\nlatency = \"1ms\"")),
+        (
+            "look-up without latency",
+            GOOD.replace("latency = { lognormal = { median = \"20ms\", p99 = \"200ms\" } }\n", ""),
+        ),
+        ("look-up of a moment twice", value("lookup.on", "[\"refresh\", \"refresh\"]")),
+        ("look-up that keeps hard failures", value("lookup.on_failure", "\"hard-fail\"")),
+        ("seventeen look-ups", {
+            let one = |n| format!("[[lookup]]\nname = \"l{n}\"\nlatency = \"1ms\"\n");
+            add(&(0..16).map(one).collect::<String>())
+        }),
+        ("timeline of an unknown look-up", value("timeline.lookup", "\"clr\"")),
+        (
+            "timeline of look-ups that there are not",
+            "schema = 1\nsemantics = 1\nrun.horizon = \"1h\"\nvalidation.validator = \"tls-only\"\n\
+             timeline = [{ at = \"1m\", do = \"lookup-fails\", lookup = \"crl\" }]\n\
+             [[group]]\nname = \"a\"\ntransport = \"tcp\"\n"
+                .to_owned(),
+        ),
+        (
+            "look-up changes to what it is",
+            ["slow\"\nfactor = \"10/1", "fails\"\nlatency = \"3s", "heals"].into_iter().zip([24, 25, 27]).fold(
+                GOOD.to_owned(),
+                |text, (change, hour)| {
+                    let at = format!("at = \"{hour}h\"\ndo = \"lookup-{change}\"");
+                    format!("{text}\n[[timeline]]\n{at}\nlookup = \"crl\"\n")
+                },
+            ),
+        ),
+        ("slow look-up without a measure", GOOD.replace("factor = \"10/1\"\n", "")),
+        ("slow look-up with two measures", value("timeline.factor", "\"2/1\"\nlatency = \"1s\"")),
+        ("factor of a look-up that fails", value("timeline.latency", "\"3s\"\nfactor = \"2/1\"")),
+        (
+            "latency of a look-up that heals",
+            GOOD.replace("do = \"lookup-heals\"", "do = \"lookup-heals\"\nlatency = \"3s\""),
+        ),
+        ("group of a changed look-up", GOOD.replace("do = \"lookup-heals\"", "do = \"lookup-heals\"\ngroup = \"web\"")),
+        ("look-up of those who leave", GOOD.replace("do = \"leave\"", "do = \"leave\"\nlookup = \"crl\"")),
         ("epoch that is no date", value("run.epoch", "\"2015-02-29T00:00:00Z\"")),
         ("epoch too late", value("run.epoch", "9999-12-31T00:00:00Z")),
+        ("delay and back-off", value("group.reconnect.delay", "\"5s\"\nbase = \"1s\"")),
+        ("back-off without a base", value("group.reconnect.delay", "\"5s\"").replace("base = \"1s\"\nstep", "step")),
+        ("step without linear growth", GOOD.replace("growth = \"linear\"", "growth = \"exponential\"")),
+        ("linear growth without a step", GOOD.replace("step = \"500ms\"\n", "")),
+        ("waits and growth", add_to_waits("growth = \"fixed\"\nbase = \"1s\"")),
+        ("waits and decorrelated", add_to_waits("jitter = \"decorrelated\"")),
+        ("share without a jitter that has one", add_to_waits("jitter = \"full\"\njitter_share = \"20%\"")),
+        ("jitter without its share", add_to_waits("jitter = \"later\"")),
+        (
+            "cap order without jitter",
+            add_to_waits("jitter_at = \"before-cap\"\njitter_first = false\njitter_tries = 3"),
+        ),
+        ("cap of what does not grow", value("group.timeouts.connect_factor", "2").replace("connect_factor = 2\n", "")),
+        (
+            "growth of what is not timed",
+            GOOD.replace("connect = \"10s\"\n", "").replace("connect_cap = \"30s\"\nconnect_jitter = \"20%\"\n", ""),
+        ),
+        ("jitter of a plain delay", value("group.reconnect.delay", "\"5s\"\njitter_first = false")),
         ("nothing to validate by", GOOD.replace("validator = \"sfb2015-rtm\"\n", "")),
     ];
     for (name, text) in cases {
@@ -410,6 +609,9 @@ fn wrong_expectations_are_told_at_their_place_in_the_line() {
         "crashes{group=web} : value == 3",
         "crashes{front_end=fe1} : value == 3",
         "up{front_end=fe01} : value == 3",
+        "lookups.made{lookup=clr} : value == 3",
+        "lookups.made{group=web} : value == 3",
+        "blocked{lookup=crl} : value <= 3%",
         "availability : value >= 0.5",
         "availability : value >= 101%",
         "availability : value >= 1/0",

@@ -58,5 +58,5 @@ fn whom(seen: &[Decision], what: What) -> Vec<u32> {
 
 /// An entry of the timeline for some of the first group.
 fn at_second(second: u64, change: Change, indices: &[u32]) -> TimelineEntry {
-    TimelineEntry { at: Time(seconds(second).0), change, group: 0, indices: Some(indices.to_vec()) }
+    TimelineEntry { at: Time(seconds(second).0), change, group: 0, indices: Some(indices.to_vec()), front_end: None }
 }

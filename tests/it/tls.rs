@@ -249,7 +249,7 @@ fn resumption(plan: &mut Plan) -> &mut Resumption {
 
 fn away(plan: &mut Plan, who: &[u32], from: Time, to: Time) {
     for (at, change) in [(from, Change::Leave), (to, Change::Join)] {
-        plan.timeline.push(TimelineEntry { at, change, group: 0, indices: Some(who.to_vec()) });
+        plan.timeline.push(TimelineEntry { at, change, group: 0, indices: Some(who.to_vec()), front_end: None });
     }
     plan.timeline.sort_by_key(|entry| entry.at);
 }

@@ -1,21 +1,45 @@
-//! An exact multiple, as a fraction or a percentage: `3/2`, `150%`, `12.5%`.
+//! An exact multiple or share, as a fraction or a percentage: `3/2`, `150%`, `12.5%`.
 
+use crate::policy::lookup::Share;
 use crate::policy::tls::Ratio;
 
 /// What is accepted, in words.
 pub(in crate::scenario) const ACCEPTS: &str = "a multiple from 1/1000 to 1000, e.g. \"3/2\" or \"150%\"";
+
+/// What is accepted as a share, in words.
+pub(in crate::scenario) const SHARES: &str = "a share from 0% to 100%, e.g. \"2.5%\" or \"1/97\"";
 
 /// The most, and one over the least.
 const MOST: u64 = 1_000;
 
 /// Reads a multiple in lowest terms; the error fits after its path.
 pub(in crate::scenario) fn parse(text: &str) -> Result<Ratio, &'static str> {
+    let (numerator, denominator) = fraction(text)?;
+    if numerator > MOST * denominator || numerator * MOST < denominator {
+        return Err("is out of range");
+    }
+    let [numerator, denominator] = lowest(numerator, denominator)?;
+    Ok(Ratio { numerator, denominator })
+}
+
+/// Reads a share in lowest terms; the error fits after its path.
+pub(in crate::scenario) fn share(text: &str) -> Result<Share, &'static str> {
+    let (numerator, denominator) = fraction(text)?;
+    if numerator > denominator {
+        return Err("is out of range");
+    }
+    let [numerator, denominator] = lowest(numerator, denominator)?;
+    Ok(Share { numerator, denominator })
+}
+
+/// Numerator and denominator as they are written; the latter is not zero.
+fn fraction(text: &str) -> Result<(u64, u64), &'static str> {
     let text = text.trim();
     let (numerator, denominator) = match (text.split_once('/'), text.strip_suffix('%')) {
         (Some((numerator, denominator)), _) => (whole(numerator)?, whole(denominator)?),
         (None, Some(percent)) => {
             let (whole_part, decimals) = percent.trim_end().split_once('.').unwrap_or((percent.trim_end(), ""));
-            if decimals.len() > 4 || percent.trim_end().ends_with('.') {
+            if whole_part.trim().is_empty() || decimals.len() > 4 || percent.trim_end().ends_with('.') {
                 return Err("has no percentage of at most 4 decimals");
             }
             let scaled = format!("{whole_part}{decimals:0<4}");
@@ -26,12 +50,13 @@ pub(in crate::scenario) fn parse(text: &str) -> Result<Ratio, &'static str> {
     if denominator == 0 {
         return Err("divides by zero");
     }
-    if numerator > MOST * denominator || numerator * MOST < denominator {
-        return Err("is out of range");
-    }
+    Ok((numerator, denominator))
+}
+
+fn lowest(numerator: u64, denominator: u64) -> Result<[u32; 2], &'static str> {
     let divisor = common(numerator, denominator);
     match [numerator, denominator].map(|n| u32::try_from(n / divisor)) {
-        [Ok(numerator), Ok(denominator)] => Ok(Ratio { numerator, denominator }),
+        [Ok(numerator), Ok(denominator)] => Ok([numerator, denominator]),
         _ => Err("has numbers above 4294967295"),
     }
 }
@@ -57,6 +82,19 @@ fn common(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_exact_and_within_0_and_1() {
+        let of = |text: &str| share(text).map(|share| (share.numerator, share.denominator));
+        for (text, expected) in
+            [("0%", (0, 1)), ("0/7", (0, 1)), ("2.5%", (1, 40)), ("1/97", (1, 97)), ("100%", (1, 1))]
+        {
+            assert_eq!(of(text), Ok(expected), "{text}");
+        }
+        for text in ["", "%", ".5%", "0.5", "101%", "3/2", "1/0", "-1%", "5 parsecs"] {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn fractions_and_percentages_are_exact_and_in_lowest_terms() {

@@ -4,20 +4,25 @@ use std::collections::BTreeMap;
 
 use crate::dist::Dist;
 use crate::frontend::FRONT_ENDS_MAX;
+use crate::policy::Limits;
 use crate::scenario::decode::{Context, Item, Table};
-use crate::scenario::defaults::{BACKLOG, START_UP, WORKERS};
+use crate::scenario::defaults::{LISTEN, START_UP, WORKERS};
 use crate::scenario::diagnose::quoted;
-use crate::scenario::plan::{FrontEndPlan, WhenFull};
+use crate::scenario::plan::{FrontEndPlan, Listen, WhenFull};
 use crate::time::{Span, Time};
 
 use super::{NAME_MAX, within};
+
+/// The longest queue of a listening socket.
+const QUEUE_MAX: u32 = 1_000_000;
 
 /// The front ends, at least one.
 pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon: Span) -> Vec<FrontEndPlan> {
     // Without the table every default holds, and every assumption is said.
     let get = |key| section.as_ref().and_then(|table| table.get(key));
     let nodes = get("nodes").and_then(|item| nodes(&item, horizon));
-    let nodes = nodes.unwrap_or_else(|| vec![("fe01".to_owned(), Time::ZERO)]);
+    let nodes =
+        nodes.unwrap_or_else(|| vec![Node { name: "fe01".to_owned(), starts: Time::ZERO, upgrade_domain: None }]);
     let start_up = get("start_up");
     if start_up.is_none() {
         cx.assume("front_end.start_up", "125s: as in the recorded incident");
@@ -51,12 +56,47 @@ pub(super) fn section(cx: &Context<'_>, section: Option<Table<'_, '_>>, horizon:
         queue_limit: queue_limit.and_then(|item| item.whole32(1..=u32::MAX)),
         when_full: when_full.unwrap_or(WhenFull::BackPressure),
         accept: get("accept").and_then(|item| item.cpu()),
-        backlog: get("backlog").and_then(|item| item.whole32(0..=1_000_000)).unwrap_or(BACKLOG),
+        listen: get("listen").and_then(|item| listen(&item)).unwrap_or(LISTEN),
+        notices: get("notices").and_then(|item| item.boolean()).unwrap_or(false),
+        limits: get("limits").map(|item| limits(&item)).unwrap_or_default(),
+        upgrade_domain: None,
     };
+    if let Some(item) = section.as_ref().and_then(|table| table.get_moved("backlog")) {
+        item.wrong("has moved", "write `front_end.listen.backlog`");
+    }
     if let Some(table) = section {
         table.finish();
     }
-    nodes.into_iter().map(|(name, starts)| FrontEndPlan { name, starts, ..front_end.clone() }).collect()
+    let node =
+        |Node { name, starts, upgrade_domain }| FrontEndPlan { name, starts, upgrade_domain, ..front_end.clone() };
+    nodes.into_iter().map(node).collect()
+}
+
+/// `[front_end.listen]`.
+fn listen(item: &Item<'_, '_>) -> Option<Listen> {
+    let table = item.table("a table, e.g. { backlog = 200 }")?;
+    let number = |key, least, default| table.get(key).map_or(default, |item| item.whole32(least..=QUEUE_MAX));
+    let listen = Listen {
+        backlog: number("backlog", 0, Some(LISTEN.backlog)).unwrap_or(LISTEN.backlog),
+        somaxconn: number("somaxconn", 0, Some(LISTEN.somaxconn)).unwrap_or(LISTEN.somaxconn),
+        syn_backlog: number("syn_backlog", 1, None),
+        overflow: table.get("overflow").and_then(|item| item.word()).unwrap_or(LISTEN.overflow),
+    };
+    table.finish();
+    Some(listen)
+}
+
+/// The front ends' own limits on connections.
+fn limits(item: &Item<'_, '_>) -> Limits {
+    let Some(table) = item.table("a table, e.g. { first_message = \"60s\" }") else { return Limits::default() };
+    let length = |key| table.get(key).and_then(|item| item.length_or_never()).flatten();
+    let limits = Limits {
+        handshake: length("handshake"),
+        first_message: length("first_message"),
+        max_connections: table.get("max_connections").and_then(|item| item.whole32(1..=u32::MAX)),
+    };
+    table.finish();
+    limits
 }
 
 fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
@@ -67,8 +107,14 @@ fn cores(item: &Item<'_, '_>, workers: u32) -> u32 {
     cores
 }
 
-/// Names and first starts.
-fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
+/// What nodes do not share.
+struct Node {
+    name: String,
+    starts: Time,
+    upgrade_domain: Option<u16>,
+}
+
+fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<Node>> {
     let mut nodes = Vec::new();
     let mut named = BTreeMap::new();
     for (nth, item) in item.list(1..=FRONT_ENDS_MAX, "nodes, e.g. [{ name = \"fe01\" }]")?.into_iter().enumerate() {
@@ -90,8 +136,13 @@ fn nodes(item: &Item<'_, '_>, horizon: Span) -> Option<Vec<(String, Time)>> {
             }
             Some(starts)
         });
+        let domain = table.get("upgrade_domain").and_then(|item| item.whole32(1..=1024));
         table.finish();
-        nodes.push((name.unwrap_or_default(), Time(starts.unwrap_or(Span::ZERO).0)));
+        nodes.push(Node {
+            name: name.unwrap_or_default(),
+            starts: Time(starts.unwrap_or(Span::ZERO).0),
+            upgrade_domain: domain.and_then(|domain| u16::try_from(domain).ok()),
+        });
     }
     (!nodes.is_empty()).then_some(nodes)
 }

@@ -7,8 +7,8 @@ use std::ops::Range;
 use crate::dist::Dist;
 use crate::frontend::FLIGHTS_MAX;
 use crate::id::ENTITIES_MAX;
-use crate::policy::Reconnect;
-use crate::scenario::decode::{Context, Item, Table, entries};
+use crate::policy::{Failover, ListOrder};
+use crate::scenario::decode::{Context, Item, Table, entries, joined};
 use crate::scenario::defaults::{CLIENT_TLS13_NS, SERVER_TLS13_NS};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{CertificateWord, Handshake, Word};
@@ -16,7 +16,7 @@ use crate::scenario::plan::{GroupPlan, TlsPlan};
 use crate::time::Span;
 use crate::validate::{CertificateState, Transport};
 
-use super::{COUNT_MAX, NAME_MAX, Validation, tls};
+use super::{COUNT_MAX, NAME_MAX, Validation, network, requests, tls};
 
 /// CPU of one TLS flight of a full handshake with P-256 certificates on both sides, in nanoseconds: the front end's.
 ///
@@ -39,6 +39,7 @@ pub(super) fn section(
     item: Option<Item<'_, '_>>,
     validation: Option<&Validation>,
     front_ends: &[&str],
+    has_middlebox: bool,
 ) -> (Vec<GroupPlan>, bool) {
     let mut complete = true;
     let mut groups = Vec::new();
@@ -50,11 +51,9 @@ pub(super) fn section(
     for item in items {
         let Some(table) = item.table("a group `[[group]]`") else { continue };
         let room = ENTITIES_MAX.saturating_sub(taken);
-        match (Reader { cx, table: &table, front_ends, positions: &positions, room, cache: &cache }).group(
-            validation,
-            &mut running,
-            &mut named,
-        ) {
+        match (Reader { cx, table: &table, front_ends, positions: &positions, room, cache: &cache, has_middlebox })
+            .group(validation, &mut running, &mut named)
+        {
             Some(group) => {
                 taken = taken.saturating_add(group.peers());
                 groups.push(group);
@@ -67,13 +66,14 @@ pub(super) fn section(
 }
 
 /// One group that is being read.
-struct Reader<'t, 'c, 'i> {
+pub(super) struct Reader<'t, 'c, 'i> {
     cx: &'c Context<'i>,
-    table: &'t Table<'c, 'i>,
+    pub(super) table: &'t Table<'c, 'i>,
     front_ends: &'t [&'t str],
     positions: &'t BTreeMap<&'t str, u16>, // of the front ends
     room: u32,                             // how many more peers there can be at most
     cache: &'t tls::CacheSize,
+    has_middlebox: bool,
 }
 
 impl<'c, 'i> Reader<'_, 'c, 'i> {
@@ -98,18 +98,24 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let port = table.get("port").and_then(|item| item.whole32(0..=65_535)).and_then(|n| u16::try_from(n).ok());
         let port = port.unwrap_or(if transport == Some(Transport::Tcp) { 5060 } else { 5061 });
         let known = table.get("known").and_then(|item| item.boolean()).unwrap_or(true);
+        let path = network::path(table);
+        let tcp = network::tcp(self.cx, table, count.unwrap_or(COUNT_MAX), &joined("group", &label));
         let rtt = self.dist_or(&label, "rtt", Span::MILLISECOND, "1ms: a network of one site");
         let (flights, client_cpu, tls) = self.handshakes(&label, transport, certificate);
-        let attempt_timeout = match table.get("attempt_timeout") {
-            Some(item) => item.length_or_never().flatten(),
-            None => {
+        let attempt_timeout = match (table.get("attempt_timeout"), self.preset_timeout()) {
+            (Some(item), _) => item.length_or_never().flatten(),
+            (None, Some(timeout)) => Some(timeout),
+            (None, None) => {
                 self.assume(&label, "attempt_timeout", "30s: the product's own limit is not public");
                 Some(Span(30 * Span::SECOND.0))
             }
         };
+        let timeouts = self.timeouts();
         let reconnect = self.reconnect(&label);
         let front_ends = table.get("front_ends").and_then(|item| self.front_ends(&item));
         let all = || (0..self.front_ends.len()).filter_map(|n| u16::try_from(n).ok()).collect();
+        let requests = table.get("requests").and_then(|item| item.table("a table `[group.requests]`"));
+        let requests = requests.and_then(|table| requests::read(self.cx, table, &label));
         let present = table.get("present").and_then(|item| item.boolean()).unwrap_or(true);
         let cpu = |pick: fn(&Validation) -> &Dist| {
             validation.map_or(Dist::Constant(Span::MILLISECOND), |validation| pick(validation).clone())
@@ -125,14 +131,19 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             port,
             known,
             rtt,
+            path,
+            tcp,
             flights,
             client_cpu,
             tls,
             validate_accept: cpu(|validation| &validation.accept),
             validate_refresh: cpu(|validation| &validation.refresh),
             attempt_timeout,
+            timeouts,
             reconnect,
             front_ends: front_ends.unwrap_or_else(all),
+            requests,
+            failover: self.failover(),
             present,
         })
     }
@@ -314,25 +325,37 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         (constant(server), given.unwrap_or_else(|| constant(measured)))
     }
 
-    fn reconnect(&self, label: &str) -> Reconnect {
-        const KEYS: [(&str, &str, u64); 2] = [("first", "0s", 0), ("delay", "5s", 5)];
-        let item = self.table.get("reconnect");
-        let table = item.as_ref().and_then(|item| item.table("a table, e.g. { first = \"0s\", delay = \"5s\" }"));
-        if item.is_none() {
-            self.assume(label, "reconnect", "first 0s, delay 5s: the product's own times are not public");
-        }
-        let [first, delay] = KEYS.map(|(key, text, seconds)| {
-            let given = table.as_ref().and_then(|table| table.get(key));
-            if given.is_none() && table.is_some() {
-                let why = format!("{text}: the product's own time is not public");
-                self.assume(label, &format!("reconnect.{key}"), &why);
+    fn failover(&self) -> Failover {
+        let mut failover = Failover::PLAIN;
+        let Some(item) = self.table.get("failover") else { return failover };
+        let Some(table) = item.table("a table, e.g. { order = \"round-robin\", black_list = \"10m\" }") else {
+            return failover;
+        };
+        if let Some(item) = table.get("order")
+            && let Some(order) = item.word()
+        {
+            failover.order = order;
+            if order == ListOrder::Middlebox && !self.has_middlebox {
+                item.wrong("names a middlebox, and there is none", "only with `[middlebox]`");
             }
-            given.and_then(|item| item.dist()).unwrap_or(Dist::Constant(Span::SECOND.times(seconds)))
-        });
-        if let Some(table) = table {
-            table.finish();
         }
-        Reconnect { first, delay }
+        for key in ["black_list", "fail_back"] {
+            if let Some(item) = table.get(key).filter(|_| failover.order == ListOrder::Middlebox) {
+                item.wrong("does nothing here", "not with `order = \"middlebox\"`, which leaves peers no choice");
+            }
+        }
+        if let Some(length) = table.get("black_list").and_then(|item| item.length()) {
+            failover.black_list = length;
+        }
+        failover.fail_back = table.get("fail_back").and_then(|item| {
+            let length = item.length_or_never()?;
+            if length == Some(Span::ZERO) {
+                item.wrong("is 0s", "more than 0s, or `never`");
+            }
+            length
+        });
+        table.finish();
+        failover
     }
 
     fn front_ends(&self, item: &Item<'_, '_>) -> Option<Vec<u16>> {
@@ -368,8 +391,8 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         item.and_then(|item| item.dist()).unwrap_or(Dist::Constant(default))
     }
 
-    fn assume(&self, label: &str, key: &str, text: &str) {
-        let path = crate::scenario::decode::joined("group", label);
+    pub(super) fn assume(&self, label: &str, key: &str, text: &str) {
+        let path = joined("group", label);
         self.cx.assume(format!("{path}.{key}"), text);
     }
 }

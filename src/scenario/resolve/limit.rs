@@ -1,6 +1,6 @@
 //! `[refresh.limit]`: how fast connections that are due have their turn.
 
-use crate::policy::{Batch, Limit, Rate};
+use crate::policy::{Batch, Limit, TurnRate};
 use crate::scenario::decode::{Item, Table};
 use crate::time::Span;
 
@@ -21,7 +21,7 @@ pub(super) fn read(item: &Item<'_, '_>) -> Option<Limit> {
     Some(Limit { rate, batch, spacing: spacing.unwrap_or(Span::ZERO) })
 }
 
-pub(super) fn rate(table: &Table<'_, '_>) -> Option<Rate> {
+pub(super) fn rate(table: &Table<'_, '_>) -> Option<TurnRate> {
     let rate = table.get("rate");
     let burst = table.get("burst").and_then(|item| {
         if rate.is_none() {
@@ -29,8 +29,8 @@ pub(super) fn rate(table: &Table<'_, '_>) -> Option<Rate> {
         }
         item.whole32(1..=u32::MAX)
     });
-    let (turns, per) = rate?.rate()?;
-    Some(Rate { turns, per, burst: burst.unwrap_or(1) })
+    let rate = rate?.rate(1)?;
+    Some(TurnRate { turns: rate.count, per: rate.per, burst: burst.unwrap_or(1) })
 }
 
 fn batch(table: &Table<'_, '_>) -> Option<Batch> {

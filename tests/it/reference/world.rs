@@ -173,7 +173,10 @@ impl<'a> World<'a> {
             match of.change {
                 Change::Join if !self.peers[peer].present => self.join(peer),
                 Change::Leave if self.peers[peer].present => self.leave(peer),
-                _ => {}
+                Change::Join | Change::Leave => {}
+                Change::CutOff | Change::Heal | Change::ReplaceCertificate | Change::CertificateExpires => {
+                    unreachable!("not known yet: `compare::known` takes them out")
+                }
             }
         }
     }

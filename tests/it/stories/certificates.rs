@@ -3,7 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Counter, What};
 use refresh_sim::policy::tls::Ratio;
-use refresh_sim::policy::{Act, Anchor, Ask, Initiator, Issuer, Rate, Refresh, Replaced, Then, Validity};
+use refresh_sim::policy::{Act, Anchor, Ask, Initiator, Issuer, Refresh, Replaced, Then, TurnRate, Validity};
 use refresh_sim::scenario::plan::{Change, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
@@ -111,7 +111,8 @@ fn rule_22_expiry_unnoticed_for_h_hours_of_a_day_of_refreshes_takes_h_24ths_of_t
         plan.refresh = Some(Refresh { spread: Span(spread.0 - 1), ..refresh_in_place(Span::DAY) });
         plan.groups[0].reconnect.delay = Dist::Constant(Span::MINUTE.times(30));
         let at = Time(Span::HOUR.times(24 + hours).0);
-        plan.timeline = vec![TimelineEntry { at, change: Change::ReplaceCertificate, group: 0, indices: None }];
+        plan.timeline =
+            vec![TimelineEntry { at, change: Change::ReplaceCertificate, group: 0, indices: None, front_end: None }];
         let (outcome, _) = seen(&plan);
         let (share, p) = (f64::from(PEERS) * hours as f64 / 24.0, hours as f64 / 24.0);
         // Each is due before that instant or not, independently: binomial, five standard deviations.
@@ -149,7 +150,7 @@ fn rule_19_an_issuer_makes_as_many_certificates_at_once_as_it_has_workers_and_be
     };
     assert_eq!(made(1, None), [23_000, 26_000, 29_000]);
     assert_eq!(made(2, None), [23_000, 23_000, 26_000]);
-    let rate = Some(Rate { turns: 1, per: seconds(2), burst: 1 });
+    let rate = Some(TurnRate { turns: 1, per: seconds(2), burst: 1 });
     assert_eq!(made(3, rate), [23_000, 25_000, 27_000]);
 }
 

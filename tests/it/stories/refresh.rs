@@ -2,7 +2,7 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Rate, Recovery, Refresh, Style};
+use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Recovery, Refresh, Style, TurnRate};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::Span;
@@ -80,7 +80,7 @@ const NO_LIMIT: Limit = Limit { rate: None, batch: None, spacing: Span::ZERO };
 
 #[test]
 fn rule_18_waiting_for_a_turn_is_lateness_and_no_due_moves() {
-    let plan = limited(4, Limit { rate: Some(Rate { turns: 2, per: Span::SECOND, burst: 1 }), ..NO_LIMIT });
+    let plan = limited(4, Limit { rate: Some(TurnRate { turns: 2, per: Span::SECOND, burst: 1 }), ..NO_LIMIT });
     let (outcome, seen) = seen(&plan);
     assert_eq!(at(&seen, What::Due), [10_000; 4]);
     assert_eq!(at(&seen, What::Turn), [10_000, 10_500, 11_000, 11_500]);

@@ -1,0 +1,264 @@
+//! Between a peer's SYN and the completed handshake, step by step; cuts of paths, and ports (model rules 7 and 9 to 11).
+//!
+//! Most connections never come here: a SYN to a front end that can refuse nothing, over a plain path, is answered without a
+//! step of its own (see `visit`). Nothing is kept of a peer: which SYN arrives when is a function of the first one's
+//! instant (see `way`).
+
+use crate::frontend::{Arrival, FinalAck, Life, Port, Step, Unanswered, Wake, syn_ack_again};
+use crate::measure::{Cause, Counter, RecordKind, What};
+use crate::policy::Initiator;
+use crate::policy::tcp::SYN_ACK_GIVE_UP;
+use crate::time::{Span, Time};
+
+use super::connection::Why;
+use super::engine::Run;
+use super::way::Trip;
+
+impl Run<'_> {
+    /// What messages of a peer meet on their way.
+    #[inline]
+    pub(super) fn trip(&self, who: u32, group: usize) -> Trip<'_> {
+        let way = self.ways.get(group).and_then(Option::as_deref);
+        Trip { row: &self.rows[who as usize], of: &self.groups[group], who, draws: &self.world.draws, way }
+    }
+
+    /// A try whose SYN is looked at when it arrives.
+    pub(super) fn syn_by_steps(&mut self, sent: Time, who: u32, group: usize) -> Cause {
+        self.rows[who as usize].started = sent;
+        let arrives = self.trip(who, group).next_syn(None);
+        self.visit(sent, who, group).begin_attempt(sent, Step::SynSent, arrives)
+    }
+
+    /// A SYN arrives, or the peer's stack has waited long enough.
+    pub(super) fn syn_arrives(&mut self, now: Time, who: u32) {
+        let group = self.group_of(who);
+        let trip = self.trip(who, group);
+        let (place, gives_up) = (usize::from(trip.row.place()), trip.gives_up());
+        if now >= gives_up {
+            return self.stack_gives_up(now, who, group);
+        }
+        if let Some(why) = trip.loses_syn(now) {
+            return self.syn_unanswered(now, who, group, why);
+        }
+        if self.front_ends[place].is_full(now) {
+            self.limit_reached(now, who, group, 2);
+            return self.reset_on_arrival(now, who, group);
+        }
+        match self.front_ends[place].syn(now, who) {
+            Arrival::Taken => self.syn_answered(now, who, group, gives_up),
+            Arrival::Reset => self.syn_refused(now, who, group, 0),
+            Arrival::ResetFull => self.syn_refused(now, who, group, 1),
+            Arrival::Silence(why) => self.syn_unanswered(now, who, group, why),
+        }
+    }
+
+    /// The SYN-ACK goes out; with it the peer sends its final ACK and its first flight or message.
+    fn syn_answered(&mut self, now: Time, who: u32, group: usize, gives_up: Time) {
+        let exchange = self.trip(who, group).syn_ack_exchange();
+        if now + exchange.half() >= gives_up {
+            // The peer will know nothing of it any more, and answers with a reset.
+            let front_end = &mut self.front_ends[usize::from(self.rows[who as usize].place())];
+            front_end.members.remove(who);
+            front_end.listener.leave(who, now + exchange);
+            self.rows[who as usize].next = gives_up;
+            return self.world.wake(gives_up, who, Wake::BackOff);
+        }
+        let arrives = self.trip(who, group).round_ends(now, 0, Span::ZERO);
+        if arrives >= now + SYN_ACK_GIVE_UP {
+            // Held up on the path until the kernel has repeated its SYN-ACK for the last time and forgotten it.
+            let front_end = &mut self.front_ends[usize::from(self.rows[who as usize].place())];
+            front_end.members.remove(who);
+            front_end.listener.leave(who, now + SYN_ACK_GIVE_UP);
+            return self.fall_silent(now, who, Unanswered::GivenUp);
+        }
+        let row = &mut self.rows[who as usize];
+        row.set_step(Step::FlightSent);
+        row.next = arrives;
+        self.world.wake(arrives, who, Wake::Message);
+        // A whole round trip after the SYN: the half that was rounded down is made up for.
+        self.peer_hears_syn_ack(now + Span(exchange.0 - exchange.half().0), who, group);
+        self.limits_start(now, who, group);
+    }
+
+    fn syn_refused(&mut self, now: Time, who: u32, group: usize, detail: u8) {
+        self.decide(now, who, What::Refused, detail);
+        self.reset_on_arrival(now, who, group);
+    }
+
+    /// A reset answers what arrives of a try.
+    fn reset_on_arrival(&mut self, now: Time, who: u32, group: usize) {
+        let trip = self.trip(who, group);
+        let heard = trip.news_of_the_end(now + trip.rtt().half());
+        let row = &mut self.rows[who as usize];
+        row.set_step(Step::RefusalSent);
+        row.next = heard;
+        self.world.wake(heard, who, Wake::Message);
+    }
+
+    /// Nothing comes back: the peer's stack sends again, or gives up.
+    fn syn_unanswered(&mut self, now: Time, who: u32, group: usize, why: Unanswered) {
+        self.figures[usize::from(self.groups[group].cell)].unanswered += 1;
+        self.decide(now, who, What::Silence, why as u8);
+        let trip = self.trip(who, group);
+        let next = trip.next_syn(Some(now));
+        let wake = if next == trip.gives_up() { Wake::BackOff } else { Wake::Message };
+        self.rows[who as usize].next = next;
+        self.world.wake(next, who, wake);
+    }
+
+    /// The attempt fails for want of an answer to any SYN.
+    pub(super) fn stack_gives_up(&mut self, now: Time, who: u32, group: usize) {
+        self.world.count(self.groups[group].cell, Counter::TimeOuts, 1);
+        self.decide(now, who, What::GaveUp, 5);
+        let row = &mut self.rows[who as usize];
+        row.generation = row.generation.wrapping_add(1);
+        self.attempt_failed(now, who, group);
+    }
+
+    /// The first flight arrives where it may find no room: its ACK is the last of the handshake.
+    pub(super) fn final_ack(&mut self, now: Time, who: u32, place: usize) {
+        let group = self.group_of(who);
+        match self.front_ends[place].final_ack(who) {
+            FinalAck::Complete if self.front_ends[place].life == Life::Up => self.take_flight(now, who, place),
+            FinalAck::Complete => self.fall_silent(now, who, Unanswered::Host),
+            FinalAck::Ignored => self.ack_ignored(now, who, group, place),
+            FinalAck::Reset => {
+                self.decide(now, who, What::Refused, 2);
+                self.refuse(now, who, group);
+            }
+        }
+    }
+
+    /// The peer believes that it is connected; the SYN-ACK is repeated until there is room.
+    fn ack_ignored(&mut self, now: Time, who: u32, group: usize, place: usize) {
+        let sent = now - self.trip(who, group).syn_ack_takes();
+        let first = self.front_ends[place].listener.first_syn_ack(who, sent);
+        let trip = self.trip(who, group);
+        let (before, again) = syn_ack_again(first, now, trip.rtt(), |nth, answer| trip.loses_syn_ack(nth, answer));
+        self.figures[usize::from(self.groups[group].cell)].ignored += 1;
+        self.decide(now, who, What::AckIgnored, before as u8);
+        match again {
+            Ok(at) => {
+                let row = &mut self.rows[who as usize];
+                row.set_step(Step::AckIgnored);
+                row.next = at;
+                self.world.wake(at, who, Wake::Message);
+            }
+            Err(gone) => {
+                let front_end = &mut self.front_ends[place];
+                front_end.listener.leave(who, gone);
+                front_end.members.remove(who);
+                self.fall_silent(now, who, Unanswered::GivenUp);
+            }
+        }
+    }
+
+    /// The peer leaves its try: what the kernel keeps of an unfinished handshake goes when its last message is there.
+    pub(super) fn leave_handshake(&mut self, now: Time, who: u32, group: usize) {
+        let row = &self.rows[who as usize];
+        let unfinished = row.step() == Step::AckIgnored || row.step() == Step::FlightSent && row.flight() == 0;
+        let place = usize::from(row.place());
+        if unfinished {
+            let gone = now + self.rtt(who, group).half();
+            self.front_ends[place].listener.leave(who, gone);
+        }
+    }
+
+    // ---- cuts
+
+    /// The path of a group is cut, or heals: to one front end or to all.
+    pub(super) fn path_changes(&mut self, now: Time, group: usize, front_end: Option<u16>, cut: bool) {
+        let kind = RecordKind::Path { group: group as u16, cut };
+        self.world.record(now, front_end, None, kind);
+        let keeps_alive = matches!(self.ways.get(group), Some(Some(way)) if way.keeps_alive());
+        if !cut || !keeps_alive {
+            return;
+        }
+        for who in self.groups[group].first..self.groups[group].first + self.groups[group].peers {
+            let row = &self.rows[who as usize];
+            if row.step() == Step::Valid && front_end.is_none_or(|place| place == row.place()) {
+                // Of a path that was cut before, it may have been over already.
+                let Some(noticed) = self.trip(who, group).notices_cut(now).filter(|at| *at >= now) else { continue };
+                self.world.wake(noticed, who, Wake::BackOff);
+            }
+        }
+    }
+
+    /// A wake-up of a valid peer: its keep-alive has failed, unless that belongs to another connection or cut.
+    pub(super) fn keep_alive_fails(&mut self, now: Time, who: u32) {
+        let group = self.group_of(who);
+        if self.trip(who, group).notices_cut(now) != Some(now) {
+            return;
+        }
+        self.lose(now, who, group, Why::KeepAlive, now);
+    }
+
+    // ---- ports
+
+    /// Takes a port for a try; says whether there was one.
+    #[inline]
+    pub(super) fn takes_port(&mut self, now: Time, who: u32, group: usize) -> bool {
+        self.ports.is_empty() || self.takes_bounded_port(now, who, group)
+    }
+
+    fn takes_bounded_port(&mut self, now: Time, who: u32, group: usize) -> bool {
+        let Some(Some(ports)) = self.ports.get_mut(group) else { return true };
+        ports.take(now, who, &self.groups[group])
+    }
+
+    /// The port of a connection or try that is no more is free: at once, or after its rest if the peer closed it.
+    #[inline]
+    pub(super) fn gives_port_back(&mut self, now: Time, who: u32, group: usize, rests: bool) {
+        if let Some(Some(ports)) = self.ports.get_mut(group) {
+            ports.give_back(now, who, &self.groups[group], rests);
+        }
+    }
+
+    /// Whether the peer has an answer to its SYN, so that leaving now is closing a connection.
+    pub(super) fn is_connected(&self, now: Time, who: u32, group: usize) -> bool {
+        let row = &self.rows[who as usize];
+        match row.step() {
+            Step::FlightSent if row.flight() == 0 => row.started + self.trip(who, group).syn_ack_exchange() <= now,
+            Step::FlightSent | Step::InJob | Step::Valid | Step::Silent | Step::AckIgnored => true,
+            Step::Absent | Step::BackOff | Step::SynSent | Step::RefusalSent | Step::ResetSent | Step::Promised => {
+                false
+            }
+        }
+    }
+
+    /// There is no free port, and so no try: it has failed at once.
+    pub(super) fn no_port(&mut self, now: Time, who: u32, group: usize) {
+        self.figures[usize::from(self.groups[group].cell)].no_port += 1;
+        self.decide(now, who, What::NoPort, 0);
+        let row = &mut self.rows[who as usize];
+        row.generation = row.generation.wrapping_add(1);
+        row.started = now;
+        row.set_step(Step::RefusalSent);
+        // A step of its own: a peer that waits for nothing would else never return from here.
+        row.next = now;
+        self.world.wake(now, who, Wake::Message);
+    }
+
+    /// The SYN of a planned reconnect, after the old connection's end, where it is looked at on its way or needs a port.
+    pub(super) fn syn_after_break(&mut self, now: Time, learned: Time, who: u32, group: usize, by: Initiator) {
+        let place = usize::from(self.rows[who as usize].place());
+        self.front_ends[place].members.remove(who);
+        if !matches!(self.ports.get(group), Some(Some(_))) {
+            self.syn_by_steps(learned, who, group);
+            return self.aside_of_syn(learned, who, group);
+        }
+        if by == Initiator::FrontEnd {
+            // It keeps its port until it learns of the end, and then takes one anew.
+            let row = &mut self.rows[who as usize];
+            row.set_step(Step::BackOff);
+            row.next = learned;
+            return self.world.wake(learned, who, Wake::BackOff);
+        }
+        self.gives_port_back(now, who, group, true);
+        if self.takes_port(now, who, group) {
+            self.syn_by_steps(learned, who, group);
+        } else {
+            self.no_port(now, who, group);
+        }
+    }
+}

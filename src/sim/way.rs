@@ -1,0 +1,261 @@
+//! What the way between a peer and a front end does to messages: what they take, whether they get lost, where they end
+//! (model rule 11).
+//!
+//! All of it is a function of the plan, the row and the draws; nothing is kept of a message, and when a path is cut and
+//! heals stands in the plan. Does not schedule: `connection` and `network` do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dist::Dist;
+use crate::frontend::{Group, Row, Unanswered};
+use crate::policy::tcp::{KeepAlive, Loss, RETRANSMISSION};
+use crate::rng::{Draws, Purpose, When};
+use crate::scenario::plan::{Change, GroupPlan, Plan, TimelineEntry};
+use crate::time::{Span, Time};
+
+/// What happens on the way between one group and its front ends; only for groups on whose way anything does.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    variation: Option<Dist>,
+    loss: Loss,
+    keep_alive: Option<KeepAlive>,
+    /// From when until when it is cut, the second not part of it.
+    cuts: Cuts,
+    /// The same to front ends that entries of the timeline name.
+    own: BTreeMap<u16, Cuts>,
+}
+
+type Cuts = Vec<(Time, Time)>;
+
+impl Way {
+    /// The ways of all groups of a plan; `None`: a plain one.
+    pub(super) fn all(plan: &Plan) -> impl Iterator<Item = Option<Box<Way>>> + '_ {
+        let mut entries: BTreeMap<u16, Vec<&TimelineEntry>> = BTreeMap::new();
+        for entry in plan.timeline.iter().filter(|e| matches!(e.change, Change::CutOff | Change::Heal)) {
+            entries.entry(entry.group).or_default().push(entry);
+        }
+        plan.groups.iter().zip(0u16..).map(move |(group, position)| {
+            let entries = entries.remove(&position).unwrap_or_default();
+            let plain = group.path.variation.is_none() && group.path.loss == Loss::default() && entries.is_empty();
+            (!plain).then(|| Box::new(Way::new(group, &entries)))
+        })
+    }
+
+    fn new(group: &GroupPlan, entries: &[&TimelineEntry]) -> Way {
+        let named: BTreeSet<u16> = entries.iter().filter_map(|entry| entry.front_end).collect();
+        Way {
+            variation: group.path.variation.clone(),
+            loss: group.path.loss,
+            keep_alive: group.tcp.keep_alive,
+            cuts: cuts(entries, None),
+            own: named.into_iter().map(|place| (place, cuts(entries, Some(place)))).collect(),
+        }
+    }
+
+    /// Whether its peers probe.
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.keep_alive.is_some()
+    }
+
+    /// The number of the cut that covers `at`, when it began and when it ends.
+    fn cut(&self, place: u16, at: Time) -> Option<(usize, Time, Time)> {
+        let cuts = self.own.get(&place).unwrap_or(&self.cuts);
+        let nth = cuts.partition_point(|(from, _)| *from <= at).checked_sub(1)?;
+        let (from, until) = cuts[nth];
+        (at < until).then_some((nth, from, until))
+    }
+}
+
+/// When the path to the front end at `place` is cut; `None`: to one that no entry names.
+fn cuts(entries: &[&TimelineEntry], place: Option<u16>) -> Cuts {
+    let (mut cuts, mut since) = (Cuts::new(), None);
+    for entry in entries.iter().filter(|e| e.front_end.is_none() || e.front_end == place) {
+        match entry.change {
+            Change::CutOff => since = since.or(Some(entry.at)),
+            Change::Heal => cuts.extend(since.take().map(|from| (from, entry.at)).filter(|(from, until)| from < until)),
+            Change::Join | Change::Leave | Change::ReplaceCertificate | Change::CertificateExpires => {}
+        }
+    }
+    cuts.extend(since.map(|from| (from, Time::NEVER)));
+    cuts
+}
+
+/// Later than any run's end, and yet an instant: news that never comes.
+const TOO_LATE: Time = Time(u64::MAX - 1);
+
+/// Draws of the path: the n-th SYN has number n; from here on, rounds between front end and peer by the flights before.
+const ROUNDS: u16 = 64;
+/// The news of the verdict.
+const NEWS: u16 = 96;
+/// Repeats of the SYN-ACK.
+const SYN_ACKS: u16 = 112;
+
+/// The messages of one connection between its peer and the front end of its row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trip<'r> {
+    pub(super) row: &'r Row,
+    pub(super) of: &'r Group,
+    pub(super) who: u32,
+    pub(super) draws: &'r Draws,
+    pub(super) way: Option<&'r Way>,
+}
+
+impl Trip<'_> {
+    fn place(&self) -> u16 {
+        self.row.place()
+    }
+
+    /// The plain round trip.
+    pub(super) fn rtt(&self) -> Span {
+        let mut row = *self.row;
+        row.rtt(|| self.of.rtt_of(self.draws, self.who))
+    }
+
+    /// How long an exchange takes: the round trip, and what this one takes beyond it.
+    fn exchange(&self, number: u16) -> Span {
+        match self.way.and_then(|way| way.variation.as_ref()) {
+            None => self.rtt(),
+            Some(variation) => {
+                let when = self.row.when();
+                self.rtt() + self.of.sample(variation, self.draws, self.who, Purpose::PathVariation, when, number)
+            }
+        }
+    }
+
+    fn loss_bits(&self, number: u16, message: u16) -> u64 {
+        let when = self.row.when();
+        self.draws.draw(self.of.identity_of(self.who), Purpose::PathLoss, when, number * 2 + message)
+    }
+
+    // ---- the SYN
+
+    /// When the peer's stack gives the present try up.
+    pub(super) fn gives_up(&self) -> Time {
+        self.row.started + self.of.syn.give_up()
+    }
+
+    /// When the next SYN of the present try arrives after `after` (`None`: the first), or its peer's stack gives up if
+    /// that is before.
+    pub(super) fn next_syn(&self, after: Option<Time>) -> Time {
+        let arrivals = self.syn_arrivals().filter(|at| after.is_none_or(|after| *at > after));
+        arrivals.min().unwrap_or(Time::NEVER).min(self.gives_up())
+    }
+
+    /// When each SYN of the present try arrives.
+    fn syn_arrivals(&self) -> impl Iterator<Item = Time> + '_ {
+        let sends = self.of.syn.sends().zip(0u16..);
+        sends.map(|(after, nth)| self.row.started + after + self.exchange(nth).half())
+    }
+
+    /// Why the SYN that arrives now, or its answer, does not get through.
+    pub(super) fn loses_syn(&self, now: Time) -> Option<Unanswered> {
+        let way = self.way?;
+        // Two that arrive at once are one.
+        let nth = self.syn_arrivals().position(|at| at == now)? as u16;
+        let heard = now + self.exchange(ROUNDS).half();
+        if way.cut(self.place(), now).is_some() || way.cut(self.place(), heard).is_some() {
+            return Some(Unanswered::Cut);
+        }
+        let lost = |message| way.loss.loses(self.loss_bits(nth, message));
+        (lost(0) || lost(1)).then_some(Unanswered::Lost)
+    }
+
+    /// Whether the `nth` repeat of the SYN-ACK, or the ACK that it brings at `answer`, does not get through.
+    pub(super) fn loses_syn_ack(&self, nth: usize, answer: Time) -> bool {
+        let Some(way) = self.way else { return false };
+        let lost = |message| way.loss.loses(self.loss_bits(SYN_ACKS + nth as u16, message));
+        let heard = answer - self.rtt().half();
+        lost(0) || lost(1) || way.cut(self.place(), answer).is_some() || way.cut(self.place(), heard).is_some()
+    }
+
+    /// From the SYN-ACK to the final ACK that it brings, or a whole exchange where that never comes.
+    pub(super) fn syn_ack_takes(&self) -> Span {
+        self.round_takes(0).unwrap_or(self.exchange(ROUNDS))
+    }
+
+    /// The exchange that the SYN-ACK begins, whatever gets lost of it.
+    pub(super) fn syn_ack_exchange(&self) -> Span {
+        self.exchange(ROUNDS)
+    }
+
+    // ---- messages after it
+
+    /// How long it takes from a flight of the front end to the next one of the peer, its CPU left aside: an exchange, and
+    /// what is lost of it sent again. `None`: sent again so often that the connection is dead.
+    fn round_takes(&self, flight: u16) -> Option<Span> {
+        let exchange = self.exchange(ROUNDS + flight);
+        let Some(way) = self.way else { return Some(exchange) };
+        let repeats = |message| way.loss.repeats(self.loss_bits(ROUNDS + flight, message));
+        // The SYN-ACK has got through, or the SYN would not count as answered.
+        let first = if flight == 0 { Some(0) } else { repeats(0) };
+        let again = u64::from(first? + repeats(1)?);
+        Some(exchange + (exchange + RETRANSMISSION).times(again))
+    }
+
+    /// When the peer's next flight arrives, after the front end's flight number `flight` (0: the SYN-ACK) went out now
+    /// and the peer computes for `thinks`. `NEVER` if it never does.
+    pub(super) fn round_ends(&self, now: Time, flight: u16, thinks: Span) -> Time {
+        self.round_takes(flight).map_or(Time::NEVER, |takes| self.after_cut(now + takes + thinks))
+    }
+
+    /// When the peer has the front end's flight number `flight` (1: the first), which goes out now.
+    pub(super) fn hears_flight(&self, now: Time, flight: u16) -> Time {
+        let exchange = self.exchange(ROUNDS + flight);
+        let again = match self.way {
+            None => Some(0),
+            Some(way) => way.loss.repeats(self.loss_bits(ROUNDS + flight, 0)),
+        };
+        let takes = |again: u32| exchange.half() + (exchange + RETRANSMISSION).times(u64::from(again));
+        again.map_or(Time::NEVER, |again| self.after_cut(now + takes(again)))
+    }
+
+    /// What would arrive at `at`, or a retransmission after the cut that it falls into.
+    fn after_cut(&self, at: Time) -> Time {
+        let cut = self.way.and_then(|way| way.cut(self.place(), at));
+        cut.map_or(at, |(_, _, until)| until + RETRANSMISSION)
+    }
+
+    /// When the peer hears the verdict that is given now.
+    pub(super) fn news_of_the_verdict(&self, now: Time) -> Time {
+        let Some(way) = self.way else { return now + self.rtt().half() };
+        let exchange = self.exchange(NEWS);
+        let Some(again) = way.loss.repeats(self.loss_bits(NEWS, 0)) else { return TOO_LATE };
+        let heard = now + exchange.half() + (exchange + RETRANSMISSION).times(u64::from(again));
+        self.after_cut(heard).min(TOO_LATE)
+    }
+
+    /// When the peer notices the end of its connection, of which a reset would tell it at `at`: behind a cut by its
+    /// keep-alive or by the end of the cut, whatever comes first.
+    #[inline]
+    pub(super) fn news_of_the_end(&self, at: Time) -> Time {
+        if self.way.is_none() { at } else { self.news_from(self.place(), at) }
+    }
+
+    /// The same of a connection to the front end at `place`.
+    pub(super) fn news_from(&self, place: u16, at: Time) -> Time {
+        let Some(way) = self.way else { return at };
+        let Some((nth, from, until)) = way.cut(place, at) else { return at };
+        let healed = until + RETRANSMISSION;
+        match self.keep_alive_fails_at(way, nth, from) {
+            Some(noticed) if noticed >= at => healed.min(noticed),
+            _ => healed,
+        }
+    }
+
+    /// A peer notices cut number `nth` of its path: probes come at a phase of its own, and the last of `count` without an
+    /// answer is waited for.
+    fn keep_alive_fails_at(&self, way: &Way, nth: usize, from: Time) -> Option<Time> {
+        let keep_alive = way.keep_alive?;
+        let when = When { cycle: 0, episode: 0, attempt: nth as u32 };
+        let bits = self.draws.draw(self.of.identity_of(self.who), Purpose::KeepAlive, when, 0);
+        let first = Dist::uniform(Span(1), keep_alive.interval).map_or(keep_alive.interval, |phase| phase.sample(bits));
+        Some(from + first + keep_alive.patience())
+    }
+
+    /// When the keep-alive of the peer fails because of the cut that covers `now`, if it does before that ends.
+    pub(super) fn notices_cut(&self, now: Time) -> Option<Time> {
+        let way = self.way?;
+        let (nth, from, until) = way.cut(self.place(), now)?;
+        self.keep_alive_fails_at(way, nth, from).filter(|at| *at < until)
+    }
+}
