@@ -213,7 +213,7 @@ fn of_peers(table: &Table<'_, '_>, at: Option<Span>, change: Change, known: &Kno
     }
     let front_end = table.get("front_end").map(|item| {
         if !of_path {
-            item.wrong("does nothing here", "not with `do = \"join\"` and `do = \"leave\"`");
+            item.wrong("does nothing here", "only on paths and with what is done to front ends");
         }
         front_end(&item, known)
     });
