@@ -67,6 +67,14 @@ pub enum Purpose {
     ListStart = 80,
     /// Which front end a middlebox hands a new connection to.
     MiddleboxChoice = 81,
+    /// How long a certificate lives.
+    CertificateLife = 90,
+    /// How long after its end a certificate is replaced.
+    CertificateReplacement = 91,
+    /// At which share of a certificate's life its peer asks for the next.
+    CertificateAsk = 92,
+    /// How long the issuer takes for a certificate.
+    CertificateCost = 93,
 }
 
 /// The place of a draw in the life of the one who draws.
@@ -399,6 +407,8 @@ mod tests {
             assert_eq!(purpose as u32, number, "{purpose:?}");
         }
         assert_eq!([RequestGap as u32, RequestCpu as u32], [70, 71]);
+        let certificates = [CertificateLife, CertificateReplacement, CertificateAsk, CertificateCost];
+        assert_eq!(certificates.map(|purpose| purpose as u32), [90, 91, 92, 93]);
     }
 
     /// Draws with bit `bit` of the concatenated parts of the identity flipped: 64 seed, 32 replication, 64 who,

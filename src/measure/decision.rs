@@ -42,9 +42,10 @@ pub enum What {
     /// 2 the answer to its SYN did, 3 the answer to a flight, 4 the verdict, 5 its TCP has sent its last SYN in vain.
     GaveUp = 21,
     /// A refresh falls due; detail: 0 in place, 1 lost before, 2 by a new connection, whose SYN follows at once unless
-    /// the peer's attempts are rationed or its front end has limits of its own. Where all jobs of a tick come as one run,
-    /// the tick tells that they are due, and this is left to those that are lost before a worker takes them (detail 1). A
-    /// missed due (rule 20) has none.
+    /// the peer's attempts are rationed or its front end has limits of its own, 3 by one that is made while the old one
+    /// serves, whose SYN follows likewise. Where all jobs of a tick come as one run, the tick tells that they are due, and
+    /// this is left to those that are lost before a worker takes them (detail 1). With a limit (rule 18) or an issuer
+    /// (rule 19), 4: what it does comes with its [`What::Turn`]. A missed due (rule 20) has none.
     Due = 22,
     /// A worker puts a question; detail: the answer (0 accept, 1 fault, 16 + n rejection n), extra: the
     /// front end, + 2^15 for a refresh.
@@ -94,11 +95,19 @@ pub enum What {
     RequestFailed = 83,
     /// A peer leaves its front end for the first of its list.
     MovesBack = 90,
+    /// A refresh that is due has its turn (rule 18); detail: 0 in place, 2 by a new connection, 3 by one made first, as for
+    /// [`What::Due`].
+    Turn = 100,
+    /// The grace of an old connection is over, which a new one has replaced (rule 19).
+    OldCut = 101,
+    /// A peer's certificate changes; detail: 0 the timeline replaces it, 1 the timeline lets it expire, 2 its issuer has
+    /// made it, 3 the peer asks for it.
+    Certificate = 102,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 38] = [
+    pub const ALL: [What; 41] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -137,6 +146,9 @@ impl What {
         What::RequestAnswered,
         What::RequestFailed,
         What::MovesBack,
+        What::Turn,
+        What::OldCut,
+        What::Certificate,
     ];
 
     /// The decision with this number.
@@ -185,6 +197,9 @@ impl What {
             What::RequestAnswered => "request answered",
             What::RequestFailed => "request failed",
             What::MovesBack => "moves back",
+            What::Turn => "turn",
+            What::OldCut => "old connection cut",
+            What::Certificate => "certificate",
         }
     }
 

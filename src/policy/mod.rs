@@ -6,7 +6,9 @@
 
 mod backoff;
 mod budget;
+mod certificate;
 mod failover;
+mod limit;
 pub mod lookup;
 mod pool;
 mod presets;
@@ -20,11 +22,13 @@ pub mod tls;
 
 pub use backoff::{Backoff, FACTOR_MAX, FACTOR_MIN, Growth, Jitter, JitterAt};
 pub use budget::{Budget, ConnectLimit, Pace, Scope, Tokens};
+pub use certificate::{Ask, Drawn, Held, Issuer, LIFE_MIN, POLL_MIN, Replaced, Then, Validity};
 pub use failover::{Failover, ListOrder, Middlebox};
+pub use limit::{Batch, Limit, Limiter, TurnRate};
 pub use pool::{Minimum, PUBLISHED_MAX, Pool, Restart};
 pub use presets::{Evidence, PRESETS, Preset};
 pub use ratio::{Rate, Ratio};
 pub use reconnect::{CountedFrom, GiveUp, Next, Reconnect};
 pub use recovery::{Action, Failures, Recovery};
-pub use refresh::{Act, Anchor, Initiator, Order, Refresh};
+pub use refresh::{Act, Anchor, Initiator, Order, Refresh, Style};
 pub use timeouts::{ConnectGrowth, Limits, Timeouts};

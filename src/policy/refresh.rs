@@ -1,5 +1,6 @@
 //! When connections are refreshed, which ones, in what order and how.
 
+use super::Limit;
 use crate::time::{Span, Time};
 
 /// What the clock of a refresh starts from.
@@ -33,12 +34,24 @@ pub enum Initiator {
     Peer,
 }
 
+/// Which of two connections a reconnect begins with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// The old connection ends, then the new one is made.
+    BreakFirst,
+    /// The new connection is made while the old one serves, which ends when the new one is valid.
+    MakeFirst {
+        /// How long the old connection is kept after that, for requests in flight.
+        grace: Span,
+    },
+}
+
 /// What a refresh does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Act {
     /// The connection stays; its peer is validated again.
     Revalidate,
-    /// The connection is broken first, then made anew.
+    /// A new connection replaces it, as the policy's [`Style`] says.
     Reconnect(Initiator),
 }
 
@@ -59,6 +72,10 @@ pub struct Refresh {
     pub order: Order,
     /// What is done.
     pub act: Act,
+    /// Which connection a reconnect begins with; without meaning in place.
+    pub style: Style,
+    /// How fast connections that are due have their turn at a front end; `None`: each at its due.
+    pub limit: Option<Limit>,
 }
 
 impl Refresh {
@@ -104,6 +121,8 @@ mod tests {
             tls: true,
             order: Order::Topology,
             act: Act::Revalidate,
+            style: Style::BreakFirst,
+            limit: None,
         }
     }
 

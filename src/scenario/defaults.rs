@@ -6,7 +6,7 @@ use super::plan::*;
 use crate::dist::Dist;
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
-use crate::policy::{Act, Action, Anchor, Failover, Limits, Order, Reconnect, Recovery, Refresh, Timeouts};
+use crate::policy::{Act, Action, Anchor, Failover, Limits, Order, Reconnect, Recovery, Refresh, Style, Timeouts};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -39,6 +39,7 @@ impl Plan {
             tie_order: TieOrder::Entity,
             front_ends: vec![FrontEndPlan::new("fe01")],
             refresh: None,
+            issuer: None,
             recovery: Recovery {
                 actions: vec![Action::Restart(Span::MINUTE)],
                 reset_period: Some(Span::DAY),
@@ -99,6 +100,7 @@ impl GroupPlan {
             indices: None,
             transport,
             certificate: tls.then_some(CertificateState::Valid),
+            validity: None,
             address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)),
             port: if tls { 5061 } else { 5060 },
             known: true,
@@ -131,5 +133,7 @@ pub fn refresh_in_place(every: Span) -> Refresh {
         tls: true,
         order: Order::Topology,
         act: Act::Revalidate,
+        style: Style::BreakFirst,
+        limit: None,
     }
 }

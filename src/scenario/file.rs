@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, Scope};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, Scope, Then};
 use crate::validate::{Builtin, Transport};
 
 use super::plan::{Overflow, Start, TieOrder, WhenFull};
@@ -22,7 +22,7 @@ use super::plan::{Overflow, Start, TieOrder, WhenFull};
 pub use words::{
     ActionWord, Address, AnchorWord, CertificateWord, Distribution, Factor, GrowthWord, Handshake, JitterWord, Length,
     LengthOrNever, LookupChange, Moment, OneOf, OneOrMore, PoolMinimum, PortRange, Ports, PresetWord, RateText,
-    ResumptionWord, Share, TimelineWord, Word,
+    ResumptionWord, Share, StyleWord, TimelineWord, Word,
 };
 
 /// Returns the JSON Schema (draft 2020-12) of scenario files, for editors.
@@ -81,6 +81,8 @@ pub struct File {
     pub refresh: Option<Refresh>,
     /// What the service manager does after a front end's failure.
     pub recovery: Option<Recovery>,
+    /// Who makes the certificates that peers ask for; only with `group.validity.asks_at`.
+    pub issuer: Option<Issuer>,
     /// What the front ends need of each other; without it each serves for itself.
     pub pool: Option<Pool>,
     /// What hands new connections to front ends, for groups with `failover.order = "middlebox"`.
@@ -225,6 +227,47 @@ pub struct Refresh {
     /// Who closes; only with `action = "reconnect"`.
     #[schemars(extend("default" = "front-end"))]
     pub initiator: Option<OneOf<Initiator>>,
+    /// Which connection a reconnect begins with; only with `action = "reconnect"`.
+    #[schemars(extend("default" = "break-first"))]
+    pub style: Option<OneOf<StyleWord>>,
+    /// How long the old connection is kept when the new one is valid; only with `style = "make-first"`; default 0s.
+    pub grace: Option<Length>,
+    /// How fast connections that are due have their turn at a front end; default each at its due.
+    pub limit: Option<Limit>,
+}
+
+/// How fast connections that are due have their turn at a front end.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Limit {
+    /// Turns in a length of time, evenly.
+    pub rate: Option<RateText>,
+    /// Turns that a pause saves up for later; only with `rate`.
+    #[schemars(range(min = 1, max = 4294967295u32), extend("default" = 1))]
+    pub burst: Option<u64>,
+    /// Most turns of one batch; with `every`.
+    #[schemars(range(min = 1, max = 4294967295u32))]
+    pub batch: Option<u64>,
+    /// From the first turn of a batch to that of the next, at least; more than zero; only with `batch`.
+    pub every: Option<Length>,
+    /// From one turn to the next, at least; more than zero.
+    pub spacing: Option<Length>,
+}
+
+/// Who makes the certificates that peers ask for.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Issuer {
+    /// How many it makes at once; default 1.
+    #[schemars(range(min = 1, max = 65535))]
+    pub workers: Option<u64>,
+    /// How long one takes; default 10ms.
+    pub cost: Option<Distribution>,
+    /// How many it begins in a length of time, evenly; default no limit.
+    pub rate: Option<RateText>,
+    /// How many a pause saves up for later; only with `rate`.
+    #[schemars(range(min = 1, max = 4294967295u32), extend("default" = 1))]
+    pub burst: Option<u64>,
 }
 
 /// What the service manager does after a front end's failure.
@@ -359,6 +402,8 @@ pub struct Group {
     pub transport: OneOf<Transport>,
     /// What they show; default `valid` for tls. Only `none` goes with tcp.
     pub certificate: Option<OneOf<CertificateWord>>,
+    /// How long the certificate is good, and when it is replaced; only with `certificate = "valid"`; default always.
+    pub validity: Option<Validity>,
     /// Address of index 0, IPv4 or IPv6; index i has this plus i; default counts up from 10.0.0.1.
     pub address: Option<Address>,
     /// Source port; default 5061 for tls, 5060 for tcp.
@@ -463,6 +508,28 @@ pub struct Timeouts {
     pub flight: Option<LengthOrNever>,
     /// From the message that the peer is judged by to the verdict; or `never`, the default.
     pub answer: Option<LengthOrNever>,
+}
+
+/// How long certificates are good, and when they are replaced.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Validity {
+    /// Run time at which the certificates expire that peers have at run time 0; default as `lives` says.
+    pub not_after: Option<Length>,
+    /// Life of a certificate from when it is issued, one draw for each, at least 1m; default without end.
+    pub lives: Option<Distribution>,
+    /// A certificate is replaced so long before its end; more than zero; not with `replaced`.
+    pub renew_before: Option<Length>,
+    /// One that has expired is replaced so long after its end, one draw for each; default never.
+    pub replaced: Option<Distribution>,
+    /// The peer asks the issuer for the next at a share of its life between these two; not with the two above.
+    #[schemars(length(min = 2, max = 2))]
+    pub asks_at: Option<Vec<Factor>>,
+    /// The peer looks so often whether it should ask, at least 1s, and draws anew each time; only with `asks_at`.
+    pub poll: Option<Length>,
+    /// What becomes of the connection of a peer that has its new certificate; only with `asks_at`.
+    #[schemars(extend("default" = "stay"))]
+    pub then: Option<OneOf<Then>>,
 }
 
 /// What TLS handshakes take, and who resumes a session.

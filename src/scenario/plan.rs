@@ -9,7 +9,7 @@ pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Failover, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts};
+use crate::policy::{Failover, Issuer, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts, Validity};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Transport};
 
@@ -39,6 +39,8 @@ pub struct Plan {
     pub front_ends: Vec<FrontEndPlan>,
     /// When and how connections are refreshed; `None`: never.
     pub refresh: Option<Refresh>,
+    /// Who makes the certificates that peers ask for; `None`: nobody asks.
+    pub issuer: Option<Issuer>,
     /// What happens after a front end's failure.
     pub recovery: Recovery,
     /// What the front ends need of each other; `None`: each serves for itself.
@@ -130,6 +132,8 @@ pub struct GroupPlan {
     pub transport: Transport,
     /// What they show; `None`: no certificate.
     pub certificate: Option<CertificateState>,
+    /// How long that is good, and when it is replaced; only with a valid one. `None`: always, unless the timeline says.
+    pub validity: Option<Validity>,
     /// Address of index 0; index i has this plus i.
     pub address: IpAddr,
     /// Source port.
@@ -227,6 +231,10 @@ pub enum Change {
     Join,
     /// Peers close their connections and are gone.
     Leave,
+    /// Peers have a new certificate, issued then; their connections keep the one that they were made with.
+    ReplaceCertificate,
+    /// The certificate that peers have comes to its end.
+    CertificateExpires,
     /// Nothing gets through between the group and a front end, or all.
     CutOff,
     /// It does again.

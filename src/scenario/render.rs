@@ -11,11 +11,15 @@ use crate::dist::Dist;
 use crate::policy::lookup::{Condition, Lives, Lookup, OnFailure, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{Bytes, Store};
-use crate::policy::{Act, Action, Anchor, Failover, ListOrder, Ratio, Refresh};
+use crate::policy::{
+    Act, Action, Anchor, Failover, Issuer, Limit, ListOrder, Ratio, Refresh, Replaced, Style, TurnRate, Validity,
+};
 use crate::time::Span;
 
 use super::decode::{joined, toml_string as string};
-use super::file::{ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, TimelineWord, Word};
+use super::file::{
+    ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, StyleWord, TimelineWord, Word,
+};
 use super::plan::{Assumption, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
 use super::resolve::{written_date, written_restart};
 
@@ -31,6 +35,9 @@ pub fn render(plan: &Plan) -> String {
     front_end(&mut out, &plan.front_ends);
     if let Some(refresh) = &plan.refresh {
         self::refresh(&mut out, refresh);
+    }
+    if let Some(of) = &plan.issuer {
+        issuer(&mut out, of);
     }
     recovery(&mut out, plan);
     pool(&mut out, plan);
@@ -192,7 +199,49 @@ fn refresh(out: &mut Writer<'_>, refresh: &Refresh) {
         Act::Reconnect(initiator) => {
             out.line("action", word(ActionWord::Reconnect));
             out.line("initiator", word(initiator));
+            style(out, refresh.style);
         }
+    }
+    if let Some(of) = refresh.limit {
+        limit(out, of);
+    }
+}
+
+fn style(out: &mut Writer<'_>, style: Style) {
+    match style {
+        Style::BreakFirst => out.line("style", word(StyleWord::BreakFirst)),
+        Style::MakeFirst { grace } => {
+            out.line("style", word(StyleWord::MakeFirst));
+            out.line("grace", length(grace));
+        }
+    }
+}
+
+fn issuer(out: &mut Writer<'_>, issuer: &Issuer) {
+    out.section("[issuer]", "issuer");
+    out.line("workers", issuer.workers);
+    out.line("cost", dist(&issuer.cost));
+    if let Some(of) = issuer.rate {
+        rate(out, of);
+    }
+}
+
+fn rate(out: &mut Writer<'_>, rate: TurnRate) {
+    out.line("rate", string(&format!("{}/{}", rate.turns, rate.per)));
+    out.line("burst", rate.burst);
+}
+
+fn limit(out: &mut Writer<'_>, limit: Limit) {
+    out.section("[refresh.limit]", "refresh.limit");
+    if let Some(of) = limit.rate {
+        rate(out, of);
+    }
+    if let Some(batch) = limit.batch {
+        out.line("batch", batch.turns);
+        out.line("every", length(batch.every));
+    }
+    if limit.spacing > Span::ZERO {
+        out.line("spacing", length(limit.spacing));
     }
 }
 
@@ -325,6 +374,9 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     }
     out.line("present", group.present);
     let path = out.path.clone();
+    if let Some(of) = &group.validity {
+        validity(out, of, &path);
+    }
     if let Some(settings) = &group.tls {
         tls(out, &path, settings);
     }
@@ -373,6 +425,28 @@ fn tcp(out: &mut Writer<'_>, group: &GroupPlan) {
     if let Some(keep_alive) = tcp.keep_alive {
         let interval = length(keep_alive.interval);
         out.line("keep_alive", format!("{{ interval = {interval}, count = {} }}", keep_alive.count));
+    }
+}
+
+fn validity(out: &mut Writer<'_>, validity: &Validity, path: &str) {
+    out.section("[group.validity]", &format!("{path}.validity"));
+    if let Some(end) = validity.not_after {
+        out.line("not_after", length(Span(end.0)));
+    }
+    if let Some(lives) = &validity.lives {
+        out.line("lives", dist(lives));
+    }
+    match &validity.replaced {
+        Replaced::Never => {}
+        Replaced::Before(span) => out.line("renew_before", length(*span)),
+        Replaced::After(late) => out.line("replaced", dist(late)),
+        Replaced::Asked(ask) => {
+            out.line("asks_at", list([ask.from, ask.to].iter().map(|share| string(&share.to_string()))));
+            if let Some(poll) = ask.poll {
+                out.line("poll", length(poll));
+            }
+            out.line("then", word(ask.then));
+        }
     }
 }
 

@@ -6,7 +6,10 @@
 mod date;
 mod front_end;
 mod group;
+mod issuer;
+mod limit;
 mod lookup;
+mod making;
 mod network;
 mod operations;
 mod pool;
@@ -14,13 +17,14 @@ mod reconnect;
 mod requests;
 mod timeline;
 mod tls;
+mod validity;
 
 use toml::de::DeTable;
 
 use crate::frontend::CYCLES_MAX;
 use crate::id::ENTITIES_MAX;
 use crate::policy::lookup::{CRYPTOAPI_TOTAL, Lookups, Waiting};
-use crate::policy::{Act, Action, Anchor, Initiator, Order, Recovery, Refresh};
+use crate::policy::{Act, Action, Anchor, Initiator, Order, Recovery, Refresh, Style};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, Transport};
 
@@ -28,7 +32,7 @@ use super::decode::{Context, Item, Table, setting, size, span};
 use super::diagnose::{Problems, quoted};
 use super::expect::Expectation;
 use super::expect_parse::{self, Names};
-use super::file::{ActionWord, AnchorWord};
+use super::file::{ActionWord, AnchorWord, StyleWord};
 use super::plan::{Epoch, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder};
 
 pub(super) use date::written as written_date;
@@ -108,6 +112,10 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let middlebox = pool::middlebox(middlebox.flatten());
     let (groups, complete) =
         group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names, has_middlebox);
+    let issuer = issuer::section(cx, root.get("issuer").as_ref(), section("issuer").flatten(), &groups);
+    if let Some(item) = root.get("group") {
+        issuer::beside_ticks(&item, refresh.as_ref(), &groups);
+    }
     let (mut lookups, lookups_complete) = lookup::section(cx, root.get("lookup"));
     let entries = root.get("timeline");
     let entries = entries.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`"));
@@ -117,6 +125,15 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let positions = names.iter().copied().zip(0..).collect();
     let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail: has_pool || faults };
     let (timeline, operations) = timeline::section(others, &groups, complete, &names, horizon, given);
+    let beside = making::Beside {
+        front_ends: &front_ends,
+        groups: &groups,
+        recovery: &recovery,
+        pool: pool.as_ref(),
+        timeline: &timeline,
+        operations: &operations,
+    };
+    making::beside_make_first(refresh.as_ref(), root.get("refresh").as_ref(), &beside);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
     let lookup_names = lookups.iter().map(|lookup| lookup.name.as_str()).collect();
@@ -154,6 +171,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         tie_order: run.tie_order,
         front_ends,
         refresh,
+        issuer,
         recovery,
         pool,
         middlebox,
@@ -249,6 +267,8 @@ fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>, hor
         }
         item.word()
     });
+    let style = style(&table, action);
+    let limit = table.get("limit").and_then(|item| limit::read(&item));
     table.finish();
     let anchor = match anchor_word {
         AnchorWord::ServiceStart => Anchor::ServiceStart,
@@ -260,7 +280,27 @@ fn refresh_section(cx: &Context<'_>, section: Option<Option<Table<'_, '_>>>, hor
         ActionWord::Reconnect => Act::Reconnect(initiator.unwrap_or(Initiator::FrontEnd)),
     };
     let [tcp, tls] = transports;
-    Some(Refresh { every: every?, anchor, spread, tcp, tls, order, act })
+    Some(Refresh { every: every?, anchor, spread, tcp, tls, order, act, style, limit })
+}
+
+/// `style` and `grace`.
+fn style(table: &Table<'_, '_>, action: ActionWord) -> Style {
+    let word = table.get("style").and_then(|item| {
+        if action != ActionWord::Reconnect {
+            item.wrong("does nothing here", "only with `action = \"reconnect\"`");
+        }
+        item.word()
+    });
+    let grace = table.get("grace").and_then(|item| {
+        if word != Some(StyleWord::MakeFirst) {
+            item.wrong("does nothing here", "only with `style = \"make-first\"`");
+        }
+        item.length()
+    });
+    match word {
+        Some(StyleWord::MakeFirst) => Style::MakeFirst { grace: grace.unwrap_or(Span::ZERO) },
+        Some(StyleWord::BreakFirst) | None => Style::BreakFirst,
+    }
 }
 
 fn above_zero(item: &Item<'_, '_>) -> Option<Span> {

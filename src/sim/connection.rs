@@ -187,6 +187,9 @@ impl Run<'_> {
             JobKind::ValidateAccept => match ended.answer {
                 Answer::Reject(reason) => {
                     self.rejected(now, who, group, place, Phase::Accept, reason);
+                    if self.is_making(who) {
+                        return self.old_one_stays(now, who, group);
+                    }
                     if matches!(self.rows[who as usize].obligation(), Obligation::Open | Obligation::OpenMoved) {
                         self.visit(now, who, group).close_obligation(Counter::Rejected);
                     }
@@ -217,6 +220,9 @@ impl Run<'_> {
     /// The verdict on a new connection is in.
     #[inline]
     fn valid(&mut self, now: Time, who: u32, group: usize) {
+        if self.is_making(who) {
+            return self.made_first(now, who, group);
+        }
         let row = &self.rows[who as usize];
         if row.lost_by_crash() {
             self.back_after_crash(now, who, group, row.since);
@@ -414,6 +420,7 @@ impl Run<'_> {
 
     fn depart(&mut self, now: Time, who: u32, group: usize) {
         self.decide(now, who, What::Leave, 0);
+        self.leaves_with_both(now, who, group);
         self.leave_handshake(now, who, group);
         let connected = self.is_connected(now, who, group);
         self.gives_port_back(now, who, group, connected);
@@ -440,7 +447,7 @@ impl Run<'_> {
     }
 
     /// Rows of the peers of a group with these indices; `None`: all.
-    fn rows_of(&self, group: usize, indices: Option<&[u32]>) -> Vec<u32> {
+    pub(super) fn rows_of(&self, group: usize, indices: Option<&[u32]>) -> Vec<u32> {
         let of = &self.groups[group];
         let all = of.first..of.first + of.peers;
         match indices {

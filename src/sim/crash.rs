@@ -57,7 +57,10 @@ impl Run<'_> {
         let next_tick = self.refresh.as_ref().map_or(Time::NEVER, |policy| policy.next_tick(now, now));
         let front_end = &mut self.front_ends[place];
         front_end.start_service(now, next_tick, &mut self.world);
-        let incarnation = front_end.incarnation;
+        if self.lines.is_some() {
+            self.line_is_new(place);
+        }
+        let incarnation = self.front_ends[place].incarnation;
         self.decide_front_end(now, place, What::ServiceStart, incarnation);
         self.world.record(now, Some(place as u16), None, RecordKind::ServiceStart { incarnation });
         if is_first && self.plan.start == Start::Established {
@@ -165,8 +168,9 @@ impl Run<'_> {
         let account = &self.front_ends[place].account;
         let jobs = account.waiting_jobs() + u64::from(self.front_ends[place].busy());
         let jobs = jobs + self.lose_waits(now, place);
+        let beside = self.put_all_back(now, place);
         self.spill_runs(now, place);
-        let connections = self.connections(now, place);
+        let connections = beside + self.connections(now, place);
         self.requests_lost_in_crash(place);
         (connections, jobs)
     }
@@ -206,7 +210,7 @@ impl Run<'_> {
     }
 
     /// When the SYN of a peer that its front end counts among its own arrives, if that is still to come.
-    fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
+    pub(super) fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
         let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
         let row = &self.rows[who as usize];
         let is_first = row.step() == Step::FlightSent && row.flight() == 0;

@@ -15,8 +15,12 @@ use crate::time::{Span, Time};
 use crate::validate::ValidatorMaker;
 
 use super::build::{self, Numbers};
+use super::certificates::Certificates;
 use super::failover::Failovers;
+use super::issuer::Issuing;
+use super::limiter::Line;
 use super::lookups::Waits;
+use super::making::Making;
 use super::ports::Ports;
 use super::requests::RequestBook;
 use super::retry::{self, Aside, Rations};
@@ -51,6 +55,11 @@ pub(super) struct Run<'a> {
     pub(super) front_ends: Vec<FrontEnd>,
     /// `None`: no group has TLS settings.
     pub(super) sessions: Option<Box<Sessions>>,
+    /// Of each front end; `None`: the policy has no limit.
+    pub(super) lines: Option<Vec<Line>>,
+    pub(super) making: Making,
+    /// `None`: nobody asks an issuer for certificates.
+    pub(super) issuing: Option<Box<Issuing>>,
     /// Peer time present and without a connection, by cell; peers present by group since when.
     pub(super) figures: Vec<GroupFigures>,
     pub(super) present: Vec<(u64, Time)>,
@@ -95,8 +104,10 @@ impl<'a> Run<'a> {
         let front_ends = build::front_ends(plan, numbers);
         let trace = watch.wants_decisions();
         let every = plan.refresh.as_ref().map_or(Span::DAY, |r| r.every);
+        let draws = Draws::new(plan.seed, plan.replication);
         let world = World {
             schedule: Schedule::new(),
+            certificates: Certificates::of(plan, &groups, &draws),
             draws,
             ties: (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, 25)),
             judges: match maker {
@@ -136,6 +147,9 @@ impl<'a> Run<'a> {
             ways,
             ports: some(plan.groups.iter().zip(&groups).map(|(group, built)| Ports::new(&group.tcp, built))),
             sessions: Sessions::of(&groups, cells.plans.len(), rows.len(), front_ends.len()),
+            lines: Line::of(plan),
+            making: Making::default(),
+            issuing: Issuing::of(plan),
             control: Control::of(plan),
             believed: Vec::new(),
             failovers: Run::failovers(&groups),
@@ -172,6 +186,7 @@ impl<'a> Run<'a> {
                 self.join(Time::ZERO, group, None);
             }
         }
+        self.askers_begin();
         self.schedule_timeline();
         self.schedule_operation();
         if self.plan.middlebox.is_some() {
@@ -255,6 +270,9 @@ impl<'a> Run<'a> {
                 kind::MESSAGE => self.message(now, who),
                 kind::ATTEMPT_TIMER => self.attempt_timer(now, who),
                 kind::BACK_OFF => self.back_off_over(now, who),
+                kind::GRACE => self.grace_over(now, who),
+                kind::ASKS => self.asks(now, who),
+                kind::ISSUER => self.issuer_goes_on(now, who),
                 _ => self.due(now, who),
             }
         } else if who < self.numbers.front_ends {
@@ -285,7 +303,11 @@ impl<'a> Run<'a> {
             }
         } else {
             let place = (who - self.numbers.front_ends) as usize;
-            if entry.kind == kind::TICK { self.tick(now, place) } else { self.life(now, place) }
+            match entry.kind {
+                kind::TICK => self.tick(now, place),
+                kind::TURN => self.turn_comes(now, place),
+                _ => self.life(now, place),
+            }
         }
     }
 
@@ -332,6 +354,7 @@ impl<'a> Run<'a> {
             crate::scenario::plan::Change::Leave => self.leave(now, group, indices),
             crate::scenario::plan::Change::CutOff => self.path_changes(now, group, entry.front_end, true),
             crate::scenario::plan::Change::Heal => self.path_changes(now, group, entry.front_end, false),
+            change => self.certificates_change(now, group, indices, change),
         }
         self.schedule_timeline();
     }

@@ -9,6 +9,7 @@ use super::engine::Run;
 
 impl Run<'_> {
     pub(super) fn finish(mut self, interrupted: bool) -> Result<Outcome, RunError> {
+        self.put_everyone_back();
         let end = if interrupted { self.now } else { self.end };
         let (oldest_open_refresh, oldest_open_outage) = self.count_what_is_open(end);
         let requests = self.close_requests(end);

@@ -48,10 +48,12 @@ impl Run<'_> {
 
     /// The next try of a peer goes to the front end at `to`.
     pub(super) fn turn_to(&mut self, now: Time, who: u32, to: u16) {
+        // One that is made while the old one serves leaves that where it is.
+        let is_making = self.is_making(who);
         let row = &mut self.rows[who as usize];
         let from = row.place();
         row.set_place(to);
-        if to != from && row.obligation() == Obligation::Open {
+        if to != from && !is_making && row.obligation() == Obligation::Open {
             // Once: failing over again, even back to where it was, it is in nobody's sweep.
             row.owe(Obligation::OpenMoved);
             let due = row.due;

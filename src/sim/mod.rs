@@ -4,15 +4,19 @@
 //! about the run.
 
 mod build;
+mod certificates;
 mod connection;
 mod crash;
 mod engine;
 mod failover;
 mod finish;
+mod issuer;
 mod jobs;
+mod limiter;
 mod limits;
 mod lookup;
 mod lookups;
+mod making;
 mod middlebox;
 mod network;
 mod peer_time;

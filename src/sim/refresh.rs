@@ -46,6 +46,7 @@ impl Run<'_> {
         let as_one_run = policy.act == Act::Revalidate
             && policy.spread == Span::ZERO
             && policy.order == Order::Topology
+            && policy.limit.is_none()
             && self.front_ends[place].takes_whole_runs()
             && self.groups.iter().all(|group| group.refreshed);
         if as_one_run {
@@ -66,7 +67,13 @@ impl Run<'_> {
         self.front_ends[place].owing += rows.len() as u64;
         let taken = rows.len() as u64;
         self.front_ends[place].begin_sweep(now, taken);
-        if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
+        if self.lines.is_some() {
+            for who in &rows {
+                self.is_due_now(now, *who, 4);
+                self.stand_in_line(*who);
+            }
+            self.take_turns(now, place);
+        } else if policy.act == Act::Revalidate && !self.front_ends[place].refuses() {
             for who in &rows {
                 let row = &mut self.rows[*who as usize];
                 row.next_cycle();
@@ -91,12 +98,8 @@ impl Run<'_> {
     /// the first job is served, for that may crash the front end.
     fn take_one_by_one(&mut self, now: Time, place: usize, rows: &[u32], act: Act) {
         for who in rows {
-            let row = &mut self.rows[*who as usize];
-            row.next_cycle();
-            row.due = now;
-            row.owe(Obligation::Open);
-            let group = self.group_of(*who);
-            self.visit(now, *who, group).count_due(if act == Act::Revalidate { 0 } else { 2 });
+            let detail = self.what_it_does(now, *who, act);
+            self.is_due_now(now, *who, detail);
         }
         for who in rows {
             if self.front_ends[place].life != Life::Up {
@@ -106,9 +109,20 @@ impl Run<'_> {
         }
     }
 
+    /// A connection that a tick takes is due at the tick; `detail` as [`What::Due`] says.
+    fn is_due_now(&mut self, now: Time, who: u32, detail: u8) {
+        let row = &mut self.rows[who as usize];
+        row.next_cycle();
+        row.due = now;
+        row.owe(Obligation::Open);
+        let group = self.group_of(who);
+        self.visit(now, who, group).count_due(detail);
+    }
+
     /// Takes connections that are due one by one later: in one pass, for with a spread the order of taking decides nothing.
     fn take_with_spread(&mut self, now: Time, place: usize, policy: &Refresh) -> (u64, u64) {
-        let (mut taken, mut missed, mut last) = (0, 0, now);
+        let (mut taken, mut last) = (0, now);
+        let mut missed = self.miss_who_is_making(place);
         let mut from = 0;
         while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
@@ -136,7 +150,7 @@ impl Run<'_> {
     /// Rows that a tick takes, in the scenario's order, and how many it misses for they still owe the refresh before.
     fn candidates(&mut self, now: Time, place: usize) -> (Vec<u32>, u64) {
         let mut rows = Vec::with_capacity(self.front_ends[place].valid as usize);
-        let mut missed = 0;
+        let mut missed = self.miss_who_is_making(place);
         let mut from = 0;
         while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
@@ -164,7 +178,7 @@ impl Run<'_> {
     }
 
     /// A refresh is missed: its predecessor is still open.
-    fn miss(&mut self, who: u32, group: usize) -> u64 {
+    pub(super) fn miss(&mut self, who: u32, group: usize) -> u64 {
         let cell = self.groups[group].cell;
         self.world.count(cell, Counter::Dues, 1);
         self.world.count(cell, Counter::Missed, 1);
@@ -237,16 +251,20 @@ impl Run<'_> {
     #[inline]
     fn fall_due(&mut self, now: Time, who: u32, act: Act) {
         let group = self.group_of(who);
-        self.visit(now, who, group).fall_due(act);
-        match act {
-            Act::Revalidate => self.refresh_now(now, who, act),
-            Act::Reconnect(initiator) => self.break_first(now, who, group, initiator),
+        if self.lines.is_some() {
+            self.visit(now, who, group).falls_due(4);
+            let place = usize::from(self.rows[who as usize].place());
+            self.stand_in_line(who);
+            return self.take_turns(now, place);
         }
+        let detail = self.what_it_does(now, who, act);
+        self.visit(now, who, group).falls_due(detail);
+        self.refresh_now(now, who, act);
     }
 
     /// What a due asks for.
     #[inline]
-    fn refresh_now(&mut self, now: Time, who: u32, act: Act) {
+    pub(super) fn refresh_now(&mut self, now: Time, who: u32, act: Act) {
         let group = self.group_of(who);
         match act {
             Act::Revalidate => {
@@ -254,7 +272,7 @@ impl Run<'_> {
                 self.enqueue(now, who, group, JobKind::ValidateRefresh);
                 self.dispatch(now, place);
             }
-            Act::Reconnect(initiator) => self.break_first(now, who, group, initiator),
+            Act::Reconnect(initiator) => self.reconnect_now(now, who, group, initiator),
         }
     }
 

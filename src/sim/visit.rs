@@ -6,7 +6,7 @@
 
 use crate::frontend::{FrontEnd, Group, Job, JobKind, Life, Obligation, Port, Row, Step, Wake};
 use crate::measure::{Bundle, Cause, Counter, Decision, GroupFigures, Metric, What};
-use crate::policy::{Act, Anchor, Initiator, Refresh};
+use crate::policy::{Anchor, Initiator, Refresh};
 use crate::rng::{Purpose, When};
 use crate::time::{Span, Time};
 
@@ -244,11 +244,14 @@ impl Visit<'_, '_> {
             self.close_quietly(outcome);
         }
         self.schedule_own_age();
+        if self.world.certificates.is_some() {
+            self.world.connection_is_made(self.now, self.of, self.who);
+        }
     }
 
     /// With own age as the anchor, a connection that is valid knows when it is due.
     #[inline]
-    fn schedule_own_age(&mut self) {
+    pub(super) fn schedule_own_age(&mut self) {
         let Some(policy) = self.policy else { return };
         if policy.anchor != Anchor::OwnAge || !self.of.refreshed {
             return;
@@ -271,10 +274,10 @@ impl Visit<'_, '_> {
         self.decide(What::Due, detail);
     }
 
-    /// A valid connection's refresh is due now.
+    /// A valid connection's refresh is due now; `detail` as [`What::Due`] says.
     #[inline]
-    pub(super) fn fall_due(&mut self, act: Act) {
-        self.count_due(if act == Act::Revalidate { 0 } else { 2 });
+    pub(super) fn falls_due(&mut self, detail: u8) {
+        self.count_due(detail);
         self.row.owe(Obligation::Open);
     }
 
@@ -312,6 +315,35 @@ impl Visit<'_, '_> {
         self.row.set_cause(Cause::Refresh);
         self.world.requests_end(self.of, self.who, learned);
         learned
+    }
+
+    /// A new connection is begun while this one serves. Gives the instant of its SYN if that is looked at on its way.
+    pub(super) fn replace(&mut self, initiator: Initiator) -> Option<Time> {
+        let sent = match initiator {
+            Initiator::FrontEnd => self.now + self.rtt().half(),
+            Initiator::Peer => self.now,
+        };
+        // Of the new one: its tries are counted from here.
+        self.row.since = sent;
+        self.row.set_cause(Cause::Refresh);
+        if !self.goes_direct() {
+            return Some(sent);
+        }
+        self.syn_to_own_front_end(sent);
+        None
+    }
+
+    /// The verdict on a new connection is in, whose peer had its old one until now: no outage, and the news of it is no
+    /// news of a connection.
+    pub(super) fn valid_beside_the_old(&mut self) {
+        let established = self.now + self.rtt().half();
+        let (started, first) = (self.row.started, self.first_syn());
+        if established <= self.deadline() && established <= self.end {
+            let (cell, cause, meters) = (self.of.cell, self.row.cause(), &mut self.world.meters);
+            meters.record(established, Metric::Attempt, cell, cause, established.since(started));
+            meters.record(established, Metric::Connect, cell, cause, established.since(first));
+        }
+        self.become_valid();
     }
 
     /// The refresh in place was accepted.

@@ -82,7 +82,7 @@ fn cuts(entries: &[&TimelineEntry], place: Option<u16>) -> Cuts {
         match entry.change {
             Change::CutOff => since = since.or(Some(entry.at)),
             Change::Heal => cuts.extend(since.take().map(|from| (from, entry.at)).filter(|(from, until)| from < until)),
-            Change::Join | Change::Leave => {}
+            Change::Join | Change::Leave | Change::ReplaceCertificate | Change::CertificateExpires => {}
         }
     }
     cuts.extend(since.map(|from| (from, Time::NEVER)));

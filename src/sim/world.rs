@@ -10,8 +10,9 @@ use crate::rng::{Draws, Shuffle};
 use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Builtin, Phase, Validator, ValidatorMaker, Verdict};
+use crate::validate::{Answer, Builtin, Phase, Question, Validator, ValidatorMaker, Verdict};
 
+use super::certificates::Certificates;
 use super::lookups::Waits;
 use super::requests::RequestBook;
 use super::{RunError, Watch};
@@ -21,8 +22,8 @@ const RECORDS_MAX: usize = 100_000;
 
 /// Who judges.
 pub(super) enum Judges<'a> {
-    /// Built-in logic is pure, free of time and blind to all that differs within a group, so that each group has been
-    /// asked about ahead, once a phase (rule 21).
+    /// Built-in logic is pure, free of time and blind to all that differs within a group but for certificates that change
+    /// (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
     /// The same with a table for each logic there is, and the number of the one that each front end has.
     Changing {
@@ -76,6 +77,8 @@ pub(super) struct World<'a> {
     pub(super) draws: Draws,
     pub(super) ties: Option<Shuffle>,
     pub(super) judges: Judges<'a>,
+    /// `None`: no group's certificate changes.
+    pub(super) certificates: Option<Box<Certificates>>,
     pub(super) meters: Meters,
     pub(super) digest: Digest,
     pub(super) herd: Herd,
@@ -110,6 +113,14 @@ pub(super) mod kind {
     pub(in crate::sim) const WAITED: u8 = 5;
     pub(in crate::sim) const LIFE: u8 = 6;
     pub(in crate::sim) const TICK: u8 = 7;
+    /// Of a connection.
+    pub(in crate::sim) const GRACE: u8 = 7;
+    /// Of a peer: it asks its issuer.
+    pub(in crate::sim) const ASKS: u8 = 6;
+    /// Of a peer: its certificate is made, or the issuer may begin it.
+    pub(in crate::sim) const ISSUER: u8 = 5;
+    /// Of a front end: before its tick of the same instant.
+    pub(in crate::sim) const TURN: u8 = 5;
 }
 
 impl World<'_> {
@@ -170,6 +181,22 @@ impl World<'_> {
         }
     }
 
+    /// Asks the validator of the user's own at front end `place`.
+    #[inline]
+    pub(super) fn ask_own(&mut self, place: u16, question: &Question<'_>) -> Verdict {
+        let Judges::Own { maker, instances, asked } = &mut self.judges else { return Answer::Accept.into() };
+        let place = usize::from(place);
+        instances.resize_with(instances.len().max(place + 1), || None);
+        let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));
+        let verdict = instance.judge(question);
+        *asked += 1;
+        if *asked % ASKED_TWICE == 0 && instance.is_pure() && instance.judge(question) != verdict {
+            let who = question.name.to_string();
+            self.failed = Some(RunError::Unstable { at: question.at, who });
+        }
+        verdict
+    }
+
     /// The validator dies with its incarnation.
     pub(super) fn end_validator(&mut self, place: u16) {
         if let Judges::Own { instances, .. } = &mut self.judges
@@ -206,25 +233,17 @@ impl Port for World<'_> {
 
     #[inline]
     fn judge(&mut self, now: Time, place: u16, phase: Phase, at_row: u32, row: &Row, group: &Group) -> Verdict {
-        match &mut self.judges {
-            Judges::Builtin(answers) => answers[usize::from(group.number)][phase as usize].into(),
-            Judges::Changing { tables, of } => {
-                tables[of[usize::from(place)]][usize::from(group.number)][phase as usize].into()
-            }
-            Judges::Own { maker, instances, asked } => {
-                let question = &group.question(at_row, row, now, phase);
-                let place = usize::from(place);
-                instances.resize_with(instances.len().max(place + 1), || None);
-                let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));
-                let verdict = instance.judge(question);
-                *asked += 1;
-                if *asked % ASKED_TWICE == 0 && instance.is_pure() && instance.judge(question) != verdict {
-                    let who = question.name.to_string();
-                    self.failed = Some(RunError::Unstable { at: question.at, who });
-                }
-                verdict
-            }
+        if self.certificates.is_some()
+            && let Some(verdict) = self.judge_by_certificate(now, place, phase, at_row, row, group)
+        {
+            return verdict;
         }
+        let answers = match &self.judges {
+            Judges::Builtin(answers) => answers,
+            Judges::Changing { tables, of } => &tables[of[usize::from(place)]],
+            Judges::Own { .. } => return self.ask_own(place, &group.question(at_row, row, now, phase)),
+        };
+        answers[usize::from(group.number)][phase as usize].into()
     }
 
     #[inline]

@@ -48,6 +48,8 @@ impl Peer {
             }
             What::Leave => drop(self.gone(d.at)),
             What::Attempt => self.tried = Some(d.at),
+            // A new connection that was made while the old one served.
+            What::Valid if self.valid.is_some() => self.valid = Some(d.at),
             What::Valid => {
                 self.valid = Some(d.at);
                 let free = plan.start == Start::Established && self.tried.is_none();
@@ -66,7 +68,7 @@ impl Peer {
                 self.ends(learned);
             }
             What::MovesBack => self.ends(d.at),
-            What::Due if d.detail == 2 => {
+            What::Due | What::Turn if d.detail == 2 => {
                 let front_end = plan.refresh.as_ref().is_some_and(|r| r.act == Act::Reconnect(Initiator::FrontEnd));
                 let learned = if front_end { d.at + half } else { d.at };
                 self.ends(learned);

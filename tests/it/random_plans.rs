@@ -4,6 +4,7 @@
 //! choice everywhere.
 
 mod lookups;
+pub(super) mod renewal;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,7 +20,7 @@ use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
     Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp, Growth,
     Initiator, Jitter, JitterAt, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate, Ratio, Reconnect, Recovery,
-    Refresh, Restart, Scope, Timeouts,
+    Refresh, Restart, Scope, Style, Timeouts,
 };
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Listen, Operate, Operation, Overflow, Plan, Requests, ResumedPlan, Start,
@@ -175,6 +176,8 @@ fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
             Act::Reconnect(Initiator::FrontEnd),
             Act::Reconnect(Initiator::Peer),
         ]),
+        style: Style::BreakFirst,
+        limit: None,
     })
 }
 
@@ -465,6 +468,21 @@ pub(super) fn plan(numbers: &[u32]) -> Plan {
     for group in &mut plan.groups {
         group.failover = failover(of, horizon);
     }
+    if let Some(limit) = renewal::limit(of, horizon)
+        && let Some(refresh) = &mut plan.refresh
+    {
+        refresh.limit = Some(limit);
+    }
+    if of.below(3) == 2
+        && let Some(refresh) = &mut plan.refresh
+    {
+        let grace = if of.yes() { of.span(Span::ZERO, horizon) } else { Span::ZERO };
+        refresh.style = Style::MakeFirst { grace };
+        renewal::as_make_first_wants(&mut plan);
+    }
+    if of.yes() {
+        renewal::certificates(of, &mut plan);
+    }
     plan
 }
 
@@ -630,7 +648,13 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
     let mut there = BTreeMap::new();
     let mut stopped = std::collections::BTreeSet::new();
     for d in seen.iter().filter(|d| !d.what.is_of_front_end()) {
-        let (present, valid) = there.entry(d.who).or_insert((false, false));
+        let (present, valid, making) = there.entry(d.who).or_insert((false, false, false));
+        let made = *making;
+        match d.what {
+            What::Due | What::Turn => *making = d.detail == 3,
+            What::Valid | What::Lost | What::Leave | What::Closed => *making = false,
+            _ => {}
+        }
         match d.what {
             What::Join => {
                 assert!(!std::mem::replace(present, true), "joined twice: {d:?}");
@@ -641,7 +665,9 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
                 assert!(std::mem::replace(present, false), "left twice: {d:?}");
                 *valid = false;
             }
-            What::Valid => assert!(*present && !std::mem::replace(valid, true), "valid twice, or gone: {d:?}"),
+            What::Valid => {
+                assert!(*present && (!std::mem::replace(valid, true) || made), "valid twice, or gone: {d:?}")
+            }
             What::MovesBack => assert!(std::mem::replace(valid, false), "moves without a connection: {d:?}"),
             What::Lost => assert!(std::mem::replace(valid, false), "lost what it did not have: {d:?}"),
             What::Due => {
@@ -649,8 +675,12 @@ fn check_decisions(plan: &Plan, seen: &[Decision]) {
                 assert!(*valid || d.detail == 1, "due, but not valid: {d:?}");
                 *valid &= d.detail != 2;
             }
+            What::Turn => {
+                assert!(*valid, "its turn, and not valid: {d:?}");
+                *valid &= d.detail != 2;
+            }
             What::Attempt => {
-                assert!(*present && !*valid, "tries without need: {d:?}");
+                assert!(*present && (!*valid || made), "tries without need: {d:?}");
                 assert!(!stopped.contains(&d.who), "tries though it has stopped: {d:?}");
             }
             _ => {}
@@ -765,6 +795,12 @@ fn uncontended(mut plan: Plan) -> Plan {
     // An answer that one peer has found, or waits for, is another's too.
     for lookup in &mut plan.lookups.each {
         (lookup.single_flight, lookup.lives) = (false, Lives::default());
+    }
+    if let Some(refresh) = &mut plan.refresh {
+        refresh.limit = None;
+    }
+    if let Some(issuer) = &mut plan.issuer {
+        (issuer.workers, issuer.rate) = (200, None);
     }
     for resumed in plan.groups.iter_mut().filter_map(|group| group.tls.as_mut()?.resumed.as_mut()) {
         if let Store::Cache { entries } = &mut resumed.resumption.store {

@@ -11,6 +11,8 @@ use refresh_sim::scenario::{Place, Plan, Problems, Setting, load, schema};
 use serde_json::Value;
 
 const GOOD: &str = include_str!("scenario_every_key.toml");
+/// Another, with the keys that cannot stand beside those of the first.
+const MAKE_FIRST: &str = include_str!("scenario_make_first.toml");
 
 fn read(text: &str) -> Result<Plan, Problems> {
     load("test", "test.toml", text.as_bytes(), &[])
@@ -61,15 +63,18 @@ fn leaves() -> Vec<Leaf> {
 /// The good file with one key's line replaced by another, and the number of that line.
 fn with_line(path: &str, line: impl Fn(&str) -> String) -> (String, usize) {
     let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut header = "";
-    for (nth, old) in GOOD.lines().enumerate() {
-        if old.starts_with('[') {
-            header = old.trim_matches(['[', ']']);
-        }
-        if header == parent && old.starts_with(&format!("{key} = ")) {
-            let lines = GOOD.lines().enumerate();
-            let lines: Vec<String> = lines.map(|(n, old)| if n == nth { line(old) } else { old.to_owned() }).collect();
-            return (lines.join("\n") + "\n", nth + 1);
+    for good in [GOOD, MAKE_FIRST] {
+        let mut header = "";
+        for (nth, old) in good.lines().enumerate() {
+            if old.starts_with('[') {
+                header = old.trim_matches(['[', ']']);
+            }
+            if header == parent && old.starts_with(&format!("{key} = ")) {
+                let all = good.lines().enumerate();
+                let lines: Vec<String> =
+                    all.map(|(n, old)| if n == nth { line(old) } else { old.to_owned() }).collect();
+                return (lines.join("\n") + "\n", nth + 1);
+            }
         }
     }
     panic!("tests/it/scenario_every_key.toml has no line for `{path}`");
@@ -81,12 +86,21 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 39] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 48] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
     ("refresh.offset", &["\"24h\""]),
     ("refresh.spread", &["\"24h\""]),
+    ("refresh.limit.rate", &["\"0/s\"", "\"5\"", "\"1.5/s\"", "\"5/0s\"", "\"5/parsec\"", "\"1000000001/s\""]),
+    ("refresh.limit.every", &["\"0s\""]),
+    ("refresh.limit.spacing", &["\"0s\""]),
+    ("issuer.cost", &["\"0s\""]),
+    ("issuer.rate", &["\"0/s\""]),
+    ("group.validity.asks_at", &["[\"55%\", \"45%\"]", "[\"45%\"]", "[\"45%\", \"101%\"]", "[\"1.5\", \"2\"]"]),
+    ("group.validity.poll", &["\"999ms\""]),
+    ("group.validity.lives", &["\"59s\""]),
+    ("group.validity.renew_before", &["\"0s\""]),
     ("timeline.at", &["\"99d\""]),
     ("timeline.front_end", &["\"\"", "\"fe09\"", "\"fe1\"", "[]", "[3]", "[\"fe01\", \"fe01\"]"]),
     ("timeline.upgrade_domain", &["7"]),
@@ -195,8 +209,10 @@ fn wrong_values(leaf: &Leaf) -> Vec<(&'static str, String)> {
 
 #[test]
 fn the_good_file_is_good() {
-    if let Err(problems) = read(GOOD) {
-        panic!("{problems}");
+    for good in [GOOD, MAKE_FIRST] {
+        if let Err(problems) = read(good) {
+            panic!("{problems}");
+        }
     }
 }
 
@@ -259,6 +275,7 @@ fn every_word_and_every_end_of_a_range_in_the_schema_is_accepted() {
 fn faults_beyond_one_key_are_told_with_what_would_be_right() {
     let value = |path: &str, value: &str| with_value(path, value).0;
     let add = |line: &str| format!("{GOOD}\n{line}\n");
+    let without = |lines: &str| GOOD.replace(lines, "");
     let add_to_waits = |line: &str| GOOD.replace("waits = [", &format!("{line}\nwaits = ["));
     let entry = |at: &str, rest: &str| format!("[[timeline]]\nat = \"{at}\"\n{rest}\n");
     // In place of all that the good file has.
@@ -354,6 +371,26 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ("when_full without limit", GOOD.replace("queue_limit = 1000\n", "")),
         ("offset without wall clock", value("refresh.anchor", "\"own-age\"")),
         ("initiator without reconnect", value("refresh.action", "\"revalidate\"")),
+        ("style and grace without reconnect", MAKE_FIRST.replace("\"reconnect\"", "\"revalidate\"")),
+        ("made first beside others", value("refresh.style", "\"make-first\"")),
+        ("grace of who breaks first", MAKE_FIRST.replace("make-first", "break-first")),
+        ("limit of nothing", without("rate = \"50/s\"\nburst = 5\nbatch = 100\nevery = \"10s\"\nspacing = \"5ms\"\n")),
+        ("limit in batches without end", without("every = \"10s\"\n")),
+        ("limit of no batches", without("batch = 100\n")),
+        ("limit that saves up nothing", GOOD.replace("\nrate = \"50/s\"\n", "\n")),
+        ("issuer that nobody asks", without("asks_at = [\"45%\", \"55%\"]\npoll = \"5s\"\nthen = \"stay\"\n")),
+        ("poll of who does not ask", without("asks_at = [\"45%\", \"55%\"]\n")),
+        ("rotation beside ticks", value("group.validity.then", "\"reconnect\"")),
+        ("validity asked for and replaced", value("group.validity.poll", "\"5s\"\nreplaced = \"1h\"")),
+        ("validity without end", without("not_after = \"30h\"\nlives = { uniform = [\"80d\", \"90d\"] }\n")),
+        ("validity of what is not valid", value("group.certificate", "\"untrusted\"")),
+        ("validity renewed and replaced", value("group.validity.replaced", "\"2h\"\nrenew_before = \"1h\"")),
+        (
+            "timeline of a certificate that is not shown",
+            add(
+                "[[group]]\nname = \"plain\"\ntransport = \"tcp\"\n[[timeline]]\nat = \"1s\"\ndo = \"certificate-expires\"\ngroup = \"plain\"",
+            ),
+        ),
         ("transport twice", value("refresh.transports", "[\"tcp\", \"tcp\"]")),
         (
             "actions",

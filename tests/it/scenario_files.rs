@@ -10,9 +10,9 @@ use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, 
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp, Growth,
-    Initiator, Jitter, JitterAt, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate, Ratio, Reconnect, Recovery,
-    Refresh, Restart, Scope, Timeouts,
+    Act, Action, Anchor, Ask, Backoff, Batch, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp,
+    Growth, Initiator, Issuer, Jitter, JitterAt, Limit, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate,
+    Ratio, Reconnect, Recovery, Refresh, Replaced, Restart, Scope, Style, Then, Timeouts, TurnRate, Validity,
 };
 use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
@@ -179,6 +179,8 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Limits" => "front_end.limits".to_owned(),
             "Failover" => "group.failover".to_owned(),
             "Tls" => "group.tls".to_owned(),
+            "Validity" => "group.validity".to_owned(),
+            "Limit" => "refresh.limit".to_owned(),
             "LookupCache" => "lookup.cache".to_owned(),
             "Requests" => "group.requests".to_owned(),
             name => name.to_lowercase(),
@@ -360,6 +362,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::collection::vec((dist(), dist()), 1..=7),
         any::<bool>(),
         prop::option::of(tls()),
+        prop::option::of(validity()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()), path(), tcp());
     let requests = (dist(), dist(), prop::option::of(length()), prop::option::of(1u32..))
@@ -375,7 +378,8 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
             let order = if failover.0 { ListOrder::RoundRobin } else { ListOrder::Listed };
             front_ends.truncate(tried);
             let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
-            let (certificate, mut flights, with_client, tls) = tls.unwrap_or((None, vec![], false, None));
+            let (certificate, mut flights, with_client, tls, validity) =
+                tls.unwrap_or((None, vec![], false, None, None));
             if tls.as_ref().is_some_and(|tls| tls.finish.is_some()) {
                 flights.truncate(6);
             }
@@ -386,6 +390,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 indices,
                 transport,
                 certificate,
+                validity: validity.filter(|_| certificate == Some(CertificateState::Valid)),
                 address,
                 port,
                 known,
@@ -453,6 +458,26 @@ fn timeouts() -> impl Strategy<Value = Timeouts> {
     )
 }
 
+fn validity() -> impl Strategy<Value = Validity> {
+    let lives = || dist().prop_filter("a life", |life| !matches!(life, Dist::Constant(span) if *span < Span::MINUTE));
+    let replaced = prop_oneof![
+        Just(Replaced::Never),
+        length().prop_map(Replaced::Before),
+        dist().prop_map(Replaced::After),
+        (1..=1_000u32, prop::option::of(Span::SECOND.0..1 << 60)).prop_map(|(from, poll)| {
+            let (from, to) = (Ratio::new(1, from), Ratio::ONE);
+            Replaced::Asked(Ask { from, to, poll: poll.map(Span), then: Then::Stay })
+        }),
+    ];
+    (prop::option::of(any::<u32>()), lives(), any::<bool>(), replaced).prop_map(|(end, life, lives, replaced)| {
+        Validity {
+            not_after: end.map(|end| Time(u64::from(end))),
+            lives: (lives || end.is_none()).then_some(life),
+            replaced,
+        }
+    })
+}
+
 fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
     const FULL: [WhenFull; 3] = [WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest];
     let queue = prop::option::of((1u32.., prop::sample::select(&FULL[..])));
@@ -493,8 +518,10 @@ fn refresh() -> impl Strategy<Value = Refresh> {
         0..3,
         prop::sample::select(&ACTS[..]),
         prop::sample::select(&ORDERS[..]),
+        prop::option::of(limit()),
+        prop::option::of(length()),
     )
-        .prop_map(|(every, offset, spread, anchor, transports, act, order)| Refresh {
+        .prop_map(|(every, offset, spread, anchor, transports, act, order, limit, grace)| Refresh {
             every,
             anchor: match anchor {
                 0 => Anchor::ServiceStart,
@@ -506,7 +533,23 @@ fn refresh() -> impl Strategy<Value = Refresh> {
             tls: transports != 1,
             order,
             act,
+            style: match (act, grace) {
+                (Act::Reconnect(_), Some(grace)) => Style::MakeFirst { grace },
+                _ => Style::BreakFirst,
+            },
+            limit,
         })
+}
+
+fn limit() -> impl Strategy<Value = Limit> {
+    let some = 1..=u32::MAX;
+    let rate = (1..=1_000_000_000u32, (1..=Span::DAY.0).prop_map(Span), some.clone());
+    let batch = (some, length());
+    (prop::option::of(rate), prop::option::of(batch), length()).prop_map(|(rate, batch, spacing)| Limit {
+        rate: rate.map(|(turns, per, burst)| TurnRate { turns, per, burst }),
+        batch: batch.map(|(turns, every)| Batch { turns, every }),
+        spacing,
+    })
 }
 
 fn recovery() -> impl Strategy<Value = Recovery> {
@@ -654,10 +697,13 @@ fn plan() -> impl Strategy<Value = Plan> {
                 indices: None,
                 front_end: (!all).then(|| groups[nth].front_ends[0]),
             };
+            let asks = |of: &GroupPlan| matches!(&of.validity, Some(Validity { replaced: Replaced::Asked(_), .. }));
+            let rate = Some(TurnRate { turns: 7, per: Span::MINUTE, burst: 3 });
+            let issuer = groups.iter().any(asks).then_some(Issuer { workers: 3, cost: Dist::Constant(Span(9)), rate });
             let cuts: Vec<TimelineEntry> = cuts.into_iter().enumerate().map(cut).collect();
             let mut timeline: Vec<TimelineEntry> = changes.into_iter().enumerate().map(change).chain(cuts).collect();
             timeline.sort_by_key(|entry| entry.at);
-            Plan {
+            let mut plan = Plan {
                 name: "test".to_owned(),
                 seed,
                 replication: 0,
@@ -670,6 +716,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 tie_order: if shuffled { TieOrder::Shuffled } else { TieOrder::Entity },
                 front_ends,
                 refresh,
+                issuer,
                 recovery,
                 pool,
                 middlebox,
@@ -686,7 +733,11 @@ fn plan() -> impl Strategy<Value = Plan> {
                 process,
                 expect: vec![],
                 assumptions: vec![],
+            };
+            if plan.refresh.as_ref().is_some_and(|refresh| refresh.style != Style::BreakFirst) {
+                crate::random_plans::renewal::as_make_first_wants(&mut plan);
             }
+            plan
         },
     )
 }

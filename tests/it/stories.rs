@@ -3,6 +3,7 @@
 //! Each test bears the number of its rule. Peers are a second of round trip away and a validation takes 100 ms, unless
 //! a story says otherwise, so that every instant can be worked out by hand.
 
+mod certificates;
 mod connecting;
 mod front_end;
 mod refresh;

@@ -49,7 +49,7 @@ impl Handshake {
         let mut sum = (Span::ZERO, Span::ZERO);
         let mut part = |share: Span| {
             let before = sum.1;
-            sum.0 = sum.0 + share;
+            sum.0 += share;
             sum.1 = front_end.of(sum.0);
             Span((sum.1.0 - before.0).max(1))
         };

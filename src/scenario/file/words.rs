@@ -10,7 +10,7 @@ use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, PRESETS, Scope};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, PRESETS, Scope, Then};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 /// A value that a scenario names by a word.
@@ -42,6 +42,15 @@ pub enum ActionWord {
     Revalidate,
     /// By a new connection.
     Reconnect,
+}
+
+/// `refresh.style`: [`crate::policy::Style`] without its grace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StyleWord {
+    /// The old connection ends first.
+    BreakFirst,
+    /// The new connection is made first.
+    MakeFirst,
 }
 
 /// `group.certificate`: a state, or none.
@@ -183,6 +192,8 @@ words! {
     Transport { "tcp" = Transport::Tcp, "tls" = Transport::Tls }
     Order { "topology" = Order::Topology, "accepted" = Order::Accepted, "shuffled" = Order::Shuffled }
     ActionWord { "revalidate" = ActionWord::Revalidate, "reconnect" = ActionWord::Reconnect }
+    Then { "stay" = Then::Stay, "revalidate" = Then::Revalidate, "reconnect" = Then::Reconnect }
+    StyleWord { "break-first" = StyleWord::BreakFirst, "make-first" = StyleWord::MakeFirst }
     Initiator { "front-end" = Initiator::FrontEnd, "peer" = Initiator::Peer }
     Builtin {
         "sfb2015-rtm" = Builtin::Sfb2015Rtm, "sfb2015-cu2" = Builtin::Sfb2015Cu2, "tls-only" = Builtin::TlsOnly,
@@ -208,6 +219,7 @@ words! {
     Scope { "group" = Scope::Group, "front-end" = Scope::FrontEnd }
     Change {
         "join" = Change::Join, "leave" = Change::Leave, "cut-off" = Change::CutOff, "heal" = Change::Heal,
+        "replace-certificate" = Change::ReplaceCertificate, "certificate-expires" = Change::CertificateExpires,
     }
     Overflow { "drop" = Overflow::Drop, "abort" = Overflow::Abort, "reset" = Overflow::Reset }
     Stack {
@@ -227,6 +239,8 @@ words! {
     TimelineWord {
         "join" = TimelineWord::Peers(Change::Join), "leave" = TimelineWord::Peers(Change::Leave),
         "cut-off" = TimelineWord::Peers(Change::CutOff), "heal" = TimelineWord::Peers(Change::Heal),
+        "replace-certificate" = TimelineWord::Peers(Change::ReplaceCertificate),
+        "certificate-expires" = TimelineWord::Peers(Change::CertificateExpires),
         "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
         "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
         "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),

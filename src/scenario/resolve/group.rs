@@ -91,6 +91,9 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let indices = self.indices(count.unwrap_or(COUNT_MAX));
         let transport = table.need("transport", "`\"tcp\"` or `\"tls\"`").and_then(|item| item.word::<Transport>());
         let certificate = self.certificate(transport);
+        let validity = table.get("validity");
+        let validity = validity
+            .and_then(|item| super::validity::read(&item, certificate, |key, text| self.assume(&label, key, text)));
         let address = self.address(count.unwrap_or(1), running);
         let port = table.get("port").and_then(|item| item.whole32(0..=65_535)).and_then(|n| u16::try_from(n).ok());
         let port = port.unwrap_or(if transport == Some(Transport::Tcp) { 5060 } else { 5061 });
@@ -123,6 +126,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             indices,
             transport: transport.unwrap_or(Transport::Tls),
             certificate,
+            validity,
             address,
             port,
             known,

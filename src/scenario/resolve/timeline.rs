@@ -84,6 +84,13 @@ struct There {
 
 /// Lets an entry happen, or complains that it cannot.
 fn happens(entry: &TimelineEntry, item: &Item<'_, '_>, there: &mut There, group: &GroupPlan) {
+    if matches!(entry.change, Change::ReplaceCertificate | Change::CertificateExpires) {
+        if group.certificate.is_none() {
+            let what = format!("can never happen: {} shows no certificate", quoted(&group.name));
+            item.wrong(what, "a group with a certificate");
+        }
+        return;
+    }
     let joins = entry.change == Change::Join;
     let (verb, state) = if joins { ("join", "there already") } else { ("leave", "not there") };
     let at = entry.at;
@@ -206,7 +213,7 @@ fn of_peers(table: &Table<'_, '_>, at: Option<Span>, change: Change, known: &Kno
     }
     let front_end = table.get("front_end").map(|item| {
         if !of_path {
-            item.wrong("does nothing here", "not with `do = \"join\"` and `do = \"leave\"`");
+            item.wrong("does nothing here", "only on paths and with what is done to front ends");
         }
         front_end(&item, known)
     });

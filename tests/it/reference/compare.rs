@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
 use refresh_sim::policy::lookup::Lookups;
-use refresh_sim::policy::{ConnectLimit, Limits};
-use refresh_sim::scenario::plan::{GroupPlan, Plan, SEMANTICS};
+use refresh_sim::policy::{ConnectLimit, Limits, Style};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
 use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
@@ -79,6 +79,7 @@ fn kinds(what: What) -> Vec<u8> {
         What::Dropped => vec![0, 1, 2, 3],       // accept, flight, validation of a new connection, in place
         What::Handshake => vec![0, 1, 2],        // without a session, resumed, declined
         // Of what the reference does not know yet.
+        What::Turn | What::OldCut | What::Certificate => vec![],
         What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
         What::LookUp | What::LookedUp | What::Rejoined => vec![],
         What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
@@ -92,12 +93,14 @@ fn is_known(plan: &Plan) -> bool {
     known(plan.clone()) == *plan
 }
 
-/// The plan without what the reference does not know yet: time-outs of steps and limits (rules 5 and 14), what peers of a group share and time-outs that stretch (rule 14),
-/// look-ups (rule 4), pools, front ends stopped, the middlebox and failing over (rules 25 to 27), requests (rule 28).
+/// The plan without what the reference does not know yet: time-outs of steps and limits (rules 5 and 14), what peers of a
+/// group share and time-outs that stretch (rule 14), look-ups (rule 4), limits on turns, connections made first and
+/// certificates that change (rules 18, 19 and 22), pools, front ends stopped, the middlebox and failing over (rules 25 to
+/// 27), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
-        (group.requests, group.timeouts) = (None, plain.timeouts);
+        (group.validity, group.requests, group.timeouts) = (None, None, plain.timeouts);
         group.failover = plain.failover;
         (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
         group.reconnect.stretch_attempt = false;
@@ -105,6 +108,11 @@ fn known(mut plan: Plan) -> Plan {
     for front_end in &mut plan.front_ends {
         (front_end.notices, front_end.limits) = (false, Limits::default());
     }
+    plan.issuer = None;
+    if let Some(refresh) = &mut plan.refresh {
+        (refresh.limit, refresh.style) = (None, Style::BreakFirst);
+    }
+    plan.timeline.retain(|entry| !matches!(entry.change, Change::ReplaceCertificate | Change::CertificateExpires));
     plan.lookups = Lookups::default();
     (plan.pool, plan.middlebox) = (None, None);
     plan.operations.clear();

@@ -194,6 +194,9 @@ impl<'a> World<'a> {
             Change::CutOff => return self.cut_off(usize::from(of.group), of.front_end),
             Change::Heal => return,
             Change::Join | Change::Leave => {}
+            Change::ReplaceCertificate | Change::CertificateExpires => {
+                unreachable!("not known yet: `compare::known` takes them out")
+            }
         }
         for peer in 0..self.peers.len() {
             let listed = of.indices.as_ref().is_none_or(|indices| indices.contains(&self.peers[peer].index));
@@ -203,7 +206,7 @@ impl<'a> World<'a> {
             match of.change {
                 Change::Join if !self.peers[peer].present => self.join(peer),
                 Change::Leave if self.peers[peer].present => self.leave(peer),
-                Change::Join | Change::Leave | Change::CutOff | Change::Heal => {}
+                _ => {}
             }
         }
     }

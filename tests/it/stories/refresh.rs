@@ -2,7 +2,7 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::policy::{Act, Action, Initiator, Order, Recovery, Refresh};
+use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Recovery, Refresh, Style, TurnRate};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::Span;
@@ -68,6 +68,75 @@ fn rule_18_a_sweep_that_outlasts_the_next_tick_is_one_sample_all_the_same() {
     assert!(sweeps.equivalent(sweeps.min(), seconds(8).0) && sweeps.equivalent(sweeps.max(), seconds(12).0));
 }
 
+/// As many workers as peers, everybody valid from the start, a refresh at 10 s behind a limit.
+fn limited(peers: u32, limit: Limit) -> Plan {
+    let mut plan = story(peers, seconds(19));
+    plan.start = Start::Established;
+    plan.refresh = Some(Refresh { limit: Some(limit), ..refresh_in_place(seconds(10)) });
+    plan
+}
+
+const NO_LIMIT: Limit = Limit { rate: None, batch: None, spacing: Span::ZERO };
+
+#[test]
+fn rule_18_waiting_for_a_turn_is_lateness_and_no_due_moves() {
+    let plan = limited(4, Limit { rate: Some(TurnRate { turns: 2, per: Span::SECOND, burst: 1 }), ..NO_LIMIT });
+    let (outcome, seen) = seen(&plan);
+    assert_eq!(at(&seen, What::Due), [10_000; 4]);
+    assert_eq!(at(&seen, What::Turn), [10_000, 10_500, 11_000, 11_500]);
+    assert_eq!(at(&seen, What::Asked), at(&seen, What::Turn));
+    let of = |metric| outcome.meters.histogram(metric, 0, Cause::Refresh).expect("four").max();
+    assert_eq!(Span(of(Metric::Lateness)).0 / 1_000_000, 1_500);
+    assert_eq!(of(Metric::Refresh) / 10_000_000, 160, "from the due, with 100 ms of validation");
+    assert_eq!(of(Metric::Queue), 0, "nobody waits in the queue");
+}
+
+#[test]
+fn rule_18_batches_come_their_length_apart_and_spacing_holds_within_them() {
+    let batch = Some(Batch { turns: 2, every: seconds(3) });
+    let turns = |limit| at(&seen(&limited(5, limit)).1, What::Turn);
+    assert_eq!(turns(Limit { batch, ..NO_LIMIT }), [10_000, 10_000, 13_000, 13_000, 16_000]);
+    let spaced = Limit { batch, spacing: Span::SECOND, ..NO_LIMIT };
+    assert_eq!(turns(spaced), [10_000, 11_000, 13_000, 14_000, 16_000]);
+}
+
+#[test]
+fn rule_18_who_leaves_the_line_takes_nothing_from_the_limiter() {
+    let mut plan = limited(4, Limit { spacing: Span::SECOND, ..NO_LIMIT });
+    let turn_at_10_500 = refresh_sim::time::Time(10_500_000_000);
+    let leave = at_second(10, Change::Leave, &[1, 2]);
+    plan.timeline = vec![refresh_sim::scenario::plan::TimelineEntry { at: turn_at_10_500, ..leave }];
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 3], vec![10_000, 11_000]));
+    assert_eq!((total(&outcome, Counter::Departed), total(&outcome, Counter::ValidInPlace)), (2, 2));
+}
+
+#[test]
+fn rule_18_line_and_limiter_die_with_their_incarnation() {
+    let mut plan = limited(3, Limit { batch: Some(Batch { turns: 1, every: seconds(4) }), ..NO_LIMIT });
+    plan.horizon = seconds(25);
+    plan.recovery = Recovery { actions: vec![Action::Restart(Span::ZERO)], reset_period: None, dump: Span::ZERO };
+    let first_faults = By(|question| {
+        let is_first = question.at.0 < seconds(12).0;
+        if question.phase == Phase::Refresh && is_first { faults() } else { accepts() }
+    });
+    let (outcome, seen) = told(&plan, &first_faults);
+    // Crash at 10 s, valid again at 12.1 s; the next service start's tick is at 20 s, with a batch of its own.
+    assert_eq!((at(&seen, What::Crash), at(&seen, What::Turn)), (vec![10_000], vec![10_000, 20_000, 24_000]));
+    assert_eq!((total(&outcome, Counter::Recovered), total(&outcome, Counter::ValidInPlace)), (3, 2));
+    assert_eq!(total(&outcome, Counter::Unfinished), 1);
+}
+
+#[test]
+fn rule_18_a_planned_reconnect_ends_its_old_connection_at_its_turn() {
+    let mut plan = limited(2, Limit { spacing: seconds(2), ..NO_LIMIT });
+    plan.refresh = plan.refresh.map(|refresh| Refresh { act: Act::Reconnect(Initiator::Peer), ..refresh });
+    let (outcome, seen) = seen(&plan);
+    assert_eq!(at(&seen, What::Valid), [0, 0, 11_600, 13_600]);
+    let lateness = outcome.meters.histogram(Metric::Lateness, 0, Cause::Refresh).expect("two");
+    assert!(lateness.equivalent(lateness.min(), 1_500_000_000) && lateness.equivalent(lateness.max(), 3_500_000_000));
+}
+
 #[test]
 fn rule_19_a_reconnect_by_the_front_end_takes_half_a_round_trip_more() {
     let lasts = |initiator| {
@@ -80,6 +149,85 @@ fn rule_19_a_reconnect_by_the_front_end_takes_half_a_round_trip_more() {
     };
     assert_eq!(lasts(Initiator::Peer), [1_600, 11_600]);
     assert_eq!(lasts(Initiator::FrontEnd), [1_600, 12_100]);
+}
+
+/// A refresh at 10 s by a new connection that is made first.
+fn make_first(mut plan: Plan, initiator: Initiator, grace: Span) -> Plan {
+    let style = Style::MakeFirst { grace };
+    plan.refresh = Some(Refresh { act: Act::Reconnect(initiator), style, ..refresh_in_place(seconds(10)) });
+    plan
+}
+
+#[test]
+fn rule_19_make_first_leaves_nobody_without_a_connection() {
+    for (initiator, valid) in [(Initiator::Peer, 11_600), (Initiator::FrontEnd, 12_100)] {
+        let (outcome, seen) = seen(&make_first(story(1, seconds(15)), initiator, Span::ZERO));
+        assert_eq!(at(&seen, What::Valid), [1_600, valid]);
+        assert_eq!((outcome.disconnected_max.0, total(&outcome, Counter::ValidByReconnect)), (0, 1));
+        assert_eq!(outcome.groups[0].lost / 1_000_000, 2_100, "until it heard of its first connection");
+        assert!(outcome.meters.histogram(Metric::Outage, 0, Cause::Refresh).is_none());
+        let refresh = outcome.meters.histogram(Metric::Refresh, 0, Cause::Refresh).expect("one");
+        assert!(refresh.equivalent(refresh.max(), (valid - 10_000) * 1_000_000));
+        assert_eq!(outcome.front_ends[0].valid, 1);
+    }
+}
+
+#[test]
+fn rule_19_a_new_connection_that_is_rejected_leaves_the_old_one() {
+    let plan = make_first(story(1, seconds(19)), Initiator::Peer, Span::ZERO);
+    let rejects = By(|question| match question.at.0 > seconds(5).0 {
+        false => accepts(),
+        true => Answer::Reject(refresh_sim::validate::Rejection::Other).into(),
+    });
+    let (outcome, seen) = told(&plan, &rejects);
+    assert_eq!((total(&outcome, Counter::Rejected), total(&outcome, Counter::Losses)), (1, 0));
+    assert_eq!((at(&seen, What::Attempt), total(&outcome, Counter::Attempts)), (vec![0], 2));
+    assert_eq!((outcome.front_ends[0].valid, outcome.groups[0].lost / 1_000_000), (1, 2_100));
+}
+
+#[test]
+fn rule_19_a_new_connection_that_fails_is_tried_again_while_the_old_one_serves() {
+    let mut plan = make_first(story(1, seconds(19)), Initiator::Peer, Span::ZERO);
+    plan.start = Start::Established;
+    plan.groups[0].attempt_timeout = Some(Span::SECOND);
+    let (outcome, seen) = seen(&plan);
+    assert_eq!((at(&seen, What::GaveUp), at(&seen, What::Attempt)), (vec![11_000, 17_000], vec![16_000]));
+    assert_eq!((total(&outcome, Counter::Unfinished), total(&outcome, Counter::UnfinishedConnects)), (1, 0));
+    assert_eq!((outcome.groups[0].lost, outcome.front_ends[0].valid), (0, 1));
+}
+
+#[test]
+fn rule_19_an_old_connection_that_is_lost_takes_the_new_try_along() {
+    let mut plan = make_first(story(2, seconds(19)), Initiator::Peer, Span::ZERO);
+    plan.start = Start::Established;
+    plan.recovery = Recovery { actions: vec![Action::Restart(Span::ZERO)], reset_period: None, dump: Span::ZERO };
+    let first_faults = By(|question| if question.at.0 < seconds(12).0 { faults() } else { accepts() });
+    let (outcome, seen) = told(&plan, &first_faults);
+    // Both new connections are asked about at 11.5 s; their peers learn at 12 s, and are valid again 1.6 s later.
+    assert_eq!((at(&seen, What::Crash), at(&seen, What::Lost)), (vec![11_500], vec![11_500; 2]));
+    assert_eq!(at(&seen, What::Valid), [0, 0, 13_600, 13_600]);
+    assert_eq!((total(&outcome, Counter::Recovered), total(&outcome, Counter::Losses)), (2, 2));
+}
+
+#[test]
+fn rule_19_an_old_connection_is_cut_after_its_grace() {
+    let (_, seen) = seen(&make_first(story(1, seconds(19)), Initiator::Peer, seconds(3)));
+    assert_eq!(at(&seen, What::OldCut), [14_600]);
+}
+
+#[test]
+fn rule_20_a_tick_that_comes_while_a_new_connection_is_made_is_missed() {
+    let mut plan = make_first(story(1, seconds(38)), Initiator::Peer, Span::ZERO);
+    plan.start = Start::Established;
+    plan.groups[0].validate_accept = Dist::Constant(seconds(10));
+    plan.measure.cycles = (1..9).collect();
+    let (outcome, seen) = seen(&plan);
+    // Valid at 21.5 s, one and a half round trips and a validation after the tick at 10 s; taken again at 30 s, which is
+    // its third due.
+    assert_eq!(at(&seen, What::Valid), [0, 21_500]);
+    assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::Unfinished)), (1, 1));
+    let cycles = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Lateness).map(|c| c.cycle);
+    assert_eq!(cycles.collect::<Vec<_>>(), [1, 3]);
 }
 
 #[test]
