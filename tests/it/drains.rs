@@ -2,7 +2,7 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Figure, Outcome, Tags, Verdict};
-use refresh_sim::policy::{Action, Anchor, Recovery, Refresh};
+use refresh_sim::policy::{Action, Anchor, Budget, Rate, Ratio, Recovery, Refresh, Scope};
 use refresh_sim::report::{Value, course, figure, judge};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::{load, refresh_in_place};
@@ -146,6 +146,32 @@ fn rule_33_nobody_waits_for_a_front_end_that_stays_down_once_its_peers_are_gone(
     let leaves = Time(Span::SECOND.times(1_200).0);
     plan.timeline = vec![TimelineEntry { at: leaves, change: Change::Leave, group: 0, indices: None, front_end: None }];
     assert_eq!(outcome(&plan).drains.longest.and_then(|episode| episode.ended), Some(leaves));
+}
+
+#[test]
+fn rule_33_a_collapse_needs_time_outs_and_retries_and_wasted_work_together() {
+    let scenario = include_str!("../../scenarios/reconnect/stays-collapsed.toml");
+    let plan = load("collapse", "collapse.toml", scenario.as_bytes(), &[]).expect("it loads");
+    let collapsed = outcome(&plan);
+    assert_eq!(course(&plan, &collapsed).name, "metastable");
+    let open = collapsed.drains.open().expect("it has not drained");
+    let ideal = open.ideal.expect("nothing else falls due");
+    assert!(plan.horizon > (Span::MINUTE + ideal.times(10)).times(2), "ten times the ideal, and long after");
+    let budget = Budget {
+        share: Ratio::percent(20),
+        floor: Rate::per_second(10),
+        window: Span::SECOND.times(10),
+        scope: Scope::Group,
+    };
+    for without in ["time-outs", "retries", "wasted work"] {
+        let mut plan = plan.clone();
+        match without {
+            "time-outs" => plan.groups[0].attempt_timeout = None,
+            "retries" => plan.groups[0].reconnect.budget = Some(budget),
+            _ => plan.front_ends[0].notices = true,
+        }
+        assert_eq!(course(&plan, &outcome(&plan)).name, "recovered", "without {without}");
+    }
 }
 
 /// Two peers of which nothing crashes, a tick each 10 s, with lines of `[expect]`.
