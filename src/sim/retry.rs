@@ -132,7 +132,9 @@ impl Run<'_> {
         if attempt == 0 {
             aside.first_syn = now;
         }
-        if attempt.is_multiple_of(round) {
+        // Beyond what is counted each attempt is a round of its own, as in `Reconnect::after_failure`: a start that stays
+        // behind would leave no wait at all.
+        if attempt == u16::MAX || attempt.is_multiple_of(round) {
             aside.round_started = now;
         }
     }
