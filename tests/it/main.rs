@@ -21,3 +21,4 @@ mod shipped;
 mod stories;
 mod tls;
 mod validation;
+mod watching;

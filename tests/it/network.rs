@@ -2,40 +2,22 @@
 
 use proptest::prelude::*;
 use refresh_sim::dist::Dist;
-use refresh_sim::measure::{Cause, Decision, Metric, Outcome, Record, RecordKind, What};
+use refresh_sim::measure::{Cause, Decision, Metric, Record, RecordKind, What};
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Stack, SynSchedule};
 use refresh_sim::policy::{Act, Action, Anchor, Initiator, Reconnect, Recovery, Refresh};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Overflow, Plan, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
-use refresh_sim::sim::{Watch, run, run_with};
+use refresh_sim::sim::run_with;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Answer, Builtin, FaultCode, Question, Transport, Validator, ValidatorMaker, Verdict};
+
+use super::watching::{All, seen};
 
 const SECOND: u64 = Span::SECOND.0;
 const MILLI: u64 = Span::MILLISECOND.0;
 
 fn millis(n: u64) -> Dist {
     Dist::Constant(Span(n * MILLI))
-}
-
-/// Keeps every decision.
-#[derive(Default)]
-struct All(Vec<Decision>);
-
-impl Watch for All {
-    fn wants_decisions(&self) -> bool {
-        true
-    }
-
-    fn decision(&mut self, decision: &Decision) {
-        self.0.push(*decision);
-    }
-}
-
-fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
-    let mut all = All::default();
-    let outcome = run(plan, &mut all).expect("it runs");
-    (outcome, all.0)
 }
 
 /// Instants of decisions of a kind with this detail about one peer.

@@ -1,33 +1,15 @@
 //! Stories of pools, of front ends that are stopped and started, and of peers that go from one to the next.
 
 use refresh_sim::dist::Dist;
-use refresh_sim::measure::{Counter, Decision, Outcome, RecordKind, What};
+use refresh_sim::measure::{Counter, Decision, RecordKind, What};
 use refresh_sim::policy::{Action, Failover, ListOrder, Middlebox, Minimum, Pool, Restart};
 use refresh_sim::scenario::plan::{FrontEndPlan, GroupPlan, Operate, Operation, Plan, Start};
 use refresh_sim::scenario::{load, refresh_in_place};
-use refresh_sim::sim::{Unwatched, Watch, run};
+use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, Transport};
 
-/// Keeps every decision.
-#[derive(Default)]
-struct All(Vec<Decision>);
-
-impl Watch for All {
-    fn wants_decisions(&self) -> bool {
-        true
-    }
-
-    fn decision(&mut self, decision: &Decision) {
-        self.0.push(*decision);
-    }
-}
-
-fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
-    let mut all = All::default();
-    let outcome = run(plan, &mut all).expect("it runs");
-    (outcome, all.0)
-}
+use super::watching::seen;
 
 const SECOND: Span = Span::SECOND;
 

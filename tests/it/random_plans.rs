@@ -34,6 +34,7 @@ use refresh_sim::validate::{
 };
 
 use super::established::time_lost as time_lost_of;
+use super::watching::{All, seen};
 
 /// Numbers that a plan is read off; beyond their end all are 0.
 struct Choices<'a> {
@@ -518,20 +519,6 @@ impl Validator for Whim {
     }
 }
 
-/// Keeps every decision.
-#[derive(Default)]
-pub(super) struct All(pub(super) Vec<Decision>);
-
-impl Watch for All {
-    fn wants_decisions(&self) -> bool {
-        true
-    }
-
-    fn decision(&mut self, decision: &Decision) {
-        self.0.push(*decision);
-    }
-}
-
 fn go(plan: &Plan, whim: Option<&Whim>, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
     match whim {
         None => run(plan, watch),
@@ -927,12 +914,6 @@ pub(super) fn story(count: u32, horizon: Span) -> Plan {
     };
     plan = plan.with_group(group);
     plan
-}
-
-pub(super) fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
-    let mut all = All::default();
-    let outcome = run(plan, &mut all).expect("it runs");
-    (outcome, all.0)
 }
 
 pub(super) fn at(seen: &[Decision], what: What) -> Vec<u64> {

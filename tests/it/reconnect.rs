@@ -10,13 +10,14 @@ use refresh_sim::policy::{
     Timeouts,
 };
 use refresh_sim::scenario::plan::{Change, Plan, TimelineEntry};
-use refresh_sim::sim::{Unwatched, Watch, run_with};
+use refresh_sim::sim::{Unwatched, run_with};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{
     Answer, CertificateState, Phase, Question, Rejection, Transport, Validator, ValidatorMaker, Verdict,
 };
 
-use super::random_plans::{at, every, seen, story};
+use super::random_plans::{at, every, story};
+use super::watching::{All, seen};
 
 fn seconds(n: u64) -> Span {
     Span::SECOND.times(n)
@@ -109,20 +110,6 @@ impl Validator for OnlyNew {
             Phase::Accept => Answer::Accept.into(),
             Phase::Refresh => Answer::Reject(Rejection::Other).into(),
         }
-    }
-}
-
-/// Keeps every decision.
-#[derive(Default)]
-struct All(Vec<Decision>);
-
-impl Watch for All {
-    fn wants_decisions(&self) -> bool {
-        true
-    }
-
-    fn decision(&mut self, decision: &Decision) {
-        self.0.push(*decision);
     }
 }
 

@@ -6,25 +6,12 @@ use refresh_sim::report;
 use refresh_sim::scenario::load;
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Requests, Start, TimelineEntry, WhenFull};
 use refresh_sim::scenario::refresh_in_place;
-use refresh_sim::sim::{Watch, run};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, Transport};
 
+use super::watching::seen;
+
 const MS: Span = Span::MILLISECOND;
-
-/// Keeps every decision.
-#[derive(Default)]
-struct All(Vec<Decision>);
-
-impl Watch for All {
-    fn wants_decisions(&self) -> bool {
-        true
-    }
-
-    fn decision(&mut self, decision: &Decision) {
-        self.0.push(*decision);
-    }
-}
 
 /// One front end that serves from `start_up` on, one TCP peer a second of round trip away that it accepts in 100 ms, and
 /// requests of 100 ms, each some 10 s after the one before.
@@ -50,12 +37,6 @@ fn story(start_up: Span, horizon: Span) -> Plan {
 
 fn requests(plan: &mut Plan) -> &mut Requests {
     plan.groups[0].requests.as_mut().expect("the story has requests")
-}
-
-fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
-    let mut all = All::default();
-    let outcome = run(plan, &mut all).expect("it runs");
-    (outcome, all.0)
 }
 
 fn at(seen: &[Decision], what: What) -> Vec<Time> {

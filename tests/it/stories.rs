@@ -15,7 +15,7 @@ use refresh_sim::sim::run_with;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Answer, FaultCode, Question, Validator, ValidatorMaker, Verdict};
 
-use crate::random_plans::All;
+use crate::watching::All;
 
 /// Answers each question by a function of it.
 #[derive(Clone, Copy)]

@@ -12,30 +12,13 @@ use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Plan, ResumedPlan, Start, TimelineEntry, TlsPlan, WhenFull,
 };
 use refresh_sim::scenario::{load, refresh_in_place, render};
-use refresh_sim::sim::{Unwatched, Watch, run, run_with};
+use refresh_sim::sim::{Unwatched, run, run_with};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{
     Answer, Builtin, FaultCode, Phase, Question, Transport, Validator, ValidatorMaker, Verdict,
 };
 
-#[derive(Default)]
-struct All(Vec<Decision>);
-
-impl Watch for All {
-    fn wants_decisions(&self) -> bool {
-        true
-    }
-
-    fn decision(&mut self, decision: &Decision) {
-        self.0.push(*decision);
-    }
-}
-
-fn seen(plan: &Plan) -> (Outcome, Vec<Decision>) {
-    let mut all = All::default();
-    let outcome = run(plan, &mut all).expect("it runs");
-    (outcome, all.0)
-}
+use super::watching::{All, seen};
 
 /// When peer `who` became valid, each time.
 fn valid(seen: &[Decision], who: u32) -> Vec<u64> {

@@ -20,7 +20,8 @@ use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
 use super::books::{COUNTERS, PathFigures};
 use super::measures;
 use super::world::World;
-use crate::random_plans::{All, Whim, numbers, plan};
+use crate::random_plans::{Whim, numbers, plan};
+use crate::watching::All;
 
 /// A validator that comes with the program, anew for each incarnation.
 struct BuiltIn(Builtin);

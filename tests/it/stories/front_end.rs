@@ -8,7 +8,8 @@ use refresh_sim::time::Span;
 use refresh_sim::validate::{Phase, Verdict};
 
 use super::{By, accepts, at_second, faults, seconds, told};
-use crate::random_plans::{at, every, seen, story};
+use crate::random_plans::{at, every, story};
+use crate::watching::seen;
 
 /// Faults at every refresh.
 const FAULTS_AT_REFRESH: By = By(|question| if question.phase == Phase::Refresh { faults() } else { accepts() });
