@@ -68,18 +68,34 @@ fn rule_14_waits_grow_with_failures_up_to_the_cap_and_count_from_the_failure_or_
     assert_eq!(at(&seen(&from_start).1, What::Attempt), [0, 1_000, 3_000, 7_000, 15_000, 23_000]);
 }
 
-#[test]
-fn rule_14_with_two_front_ends_a_failure_is_a_round_and_the_start_is_that_of_the_round() {
-    let mut plan = story(1, seconds(20));
-    plan.front_ends[0].start_up = Dist::Constant(Span::DAY);
+/// One peer that two front ends refuse for ten days.
+fn refused_by_two(horizon: Span) -> Plan {
+    let mut plan = refused(1, horizon, backing_off(doubling()));
+    plan.front_ends[0].start_up = Dist::Constant(Span::DAY.times(10));
     let mut second = plan.front_ends[0].clone();
     second.name = "fe02".to_owned();
     plan.front_ends.push(second);
     plan.groups[0].front_ends = vec![0, 1];
-    plan.groups[0].reconnect = backing_off(doubling());
+    plan
+}
+
+#[test]
+fn rule_14_with_two_front_ends_a_failure_is_a_round_and_the_start_is_that_of_the_round() {
+    let mut plan = refused_by_two(seconds(20));
     assert_eq!(at(&seen(&plan).1, What::Attempt), [0, 1_000, 3_000, 4_000, 7_000, 8_000, 13_000, 14_000]);
     plan.groups[0].reconnect.counted_from = CountedFrom::Start;
     assert_eq!(at(&seen(&plan).1, What::Attempt)[..6], [0, 1_000, 2_000, 3_000, 4_000, 5_000]);
+}
+
+#[test]
+fn rule_14_beyond_the_attempts_that_are_counted_each_is_a_round_and_has_its_wait() {
+    let mut plan = refused_by_two(Span::DAY.times(4));
+    plan.groups[0].reconnect.counted_from = CountedFrom::Start;
+    let attempts = at(&seen(&plan).1, What::Attempt);
+    let gaps: Vec<u64> = attempts.windows(2).map(|two| two[1] - two[0]).collect();
+    let (counted, beyond) = gaps.split_at(usize::from(u16::MAX));
+    assert_eq!(counted.last(), Some(&1_000), "the second of a round");
+    assert!(beyond.len() > 1_000 && beyond.iter().all(|gap| *gap == 8_000), "{:?}", beyond.first());
 }
 
 #[test]
