@@ -73,7 +73,8 @@ pub struct Schedule {
     ring: Slots<RING>,    // the RING - 1 epochs after it, by epoch
     far: BTreeMap<u64, List>,
     ahead: u64, // the earliest time in `ring` and `far`, or 0: not known
-    blocks: Blocks,
+    near_blocks: Blocks<NEAR_KEYS>,
+    ahead_blocks: Blocks<AHEAD_KEYS>, // of `ring` and `far`
 }
 
 type LateHeap = BinaryHeap<Reverse<u64>>;
@@ -100,7 +101,8 @@ impl Schedule {
             ring: Slots::new(),
             far: BTreeMap::new(),
             ahead: 0,
-            blocks: Blocks::new(),
+            near_blocks: Blocks::new(),
+            ahead_blocks: Blocks::new(),
         }
     }
 
@@ -126,7 +128,7 @@ impl Schedule {
         if epoch != self.epoch {
             self.push_ahead(at, epoch, key);
         } else if bucket_of(key) >= self.opened {
-            self.near.push(bucket_of(key), key, &mut self.blocks);
+            self.near.push(bucket_of(key), key, &mut self.near_blocks);
         } else {
             self.push_late(key);
         }
@@ -193,7 +195,8 @@ impl Schedule {
     /// Bytes held, free blocks included; without the nodes of the map of far epochs.
     pub fn bytes(&self) -> usize {
         let keys = self.current.capacity() + self.fresh.capacity() + self.late.capacity();
-        size_of::<Schedule>() + keys * size_of::<u64>() + self.near.bytes() + self.ring.bytes() + self.blocks.bytes()
+        let blocks = self.near_blocks.bytes() + self.ahead_blocks.bytes();
+        size_of::<Schedule>() + keys * size_of::<u64>() + self.near.bytes() + self.ring.bytes() + blocks
     }
 
     /// Adds to what is open or past: to the heap while that is a few in L1, else aside until one is due.
@@ -212,7 +215,7 @@ impl Schedule {
     fn push_ahead(&mut self, at: Time, epoch: u64, key: u64) {
         self.ahead = self.ahead.min(at.0);
         if epoch - self.epoch < RING as u64 {
-            self.ring.push(ring_slot(epoch), key, &mut self.blocks);
+            self.ring.push(ring_slot(epoch), key, &mut self.ahead_blocks);
         } else {
             self.push_far(epoch, key);
         }
@@ -220,7 +223,7 @@ impl Schedule {
 
     #[inline(never)]
     fn push_far(&mut self, epoch: u64, key: u64) {
-        self.blocks.push(self.far.entry(epoch).or_default(), key);
+        self.ahead_blocks.push(self.far.entry(epoch).or_default(), key);
     }
 
     /// The pop that is not just the open bucket's next entry. Leaves `len` and `now` to its caller.
@@ -264,8 +267,9 @@ impl Schedule {
         let Some(bucket) = self.near.first_from(self.opened) else { return false };
         self.opened = bucket + 1;
         let mut list = self.near.take(bucket);
-        while let Some(block) = self.blocks.take_newest(&mut list) {
-            self.current.extend_from_slice(block.newest_first().as_slice());
+        while let Some(keys) = self.near_blocks.newest(list) {
+            self.current.extend(keys.iter().rev());
+            self.near_blocks.free_newest(&mut list);
         }
         sort(&mut self.current);
         true
@@ -278,10 +282,11 @@ impl Schedule {
         let near = self.ring.take(ring_slot(epoch));
         let far = self.far.remove(&epoch).unwrap_or_default();
         for mut list in [near, far] {
-            while let Some(block) = self.blocks.take_newest(&mut list) {
-                for &key in block.newest_first().as_slice() {
-                    self.near.push(bucket_of(key), key, &mut self.blocks);
+            while let Some(keys) = self.ahead_blocks.newest(list) {
+                for &key in keys.iter().rev() {
+                    self.near.push(bucket_of(key), key, &mut self.near_blocks);
                 }
+                self.ahead_blocks.free_newest(&mut list);
             }
         }
         true
@@ -307,8 +312,8 @@ impl Schedule {
         }
         if self.ahead == 0 {
             let epoch = self.next_epoch()?;
-            let near = self.blocks.least(self.ring.get(ring_slot(epoch)));
-            let far = self.far.get(&epoch).and_then(|&list| self.blocks.least(list));
+            let near = self.ahead_blocks.least(self.ring.get(ring_slot(epoch)));
+            let far = self.far.get(&epoch).and_then(|&list| self.ahead_blocks.least(list));
             self.ahead = time_of(epoch, near.into_iter().chain(far).min()?).0;
         }
         Some(Time(self.ahead))
@@ -330,6 +335,15 @@ const VACANT: u64 = u64::MAX;
 /// the newest blocks of an epoch's lists fit the second-level cache.
 const BUCKET_BITS: u32 = 21;
 const BUCKETS: usize = 1 << (EPOCH_BITS - BUCKET_BITS);
+
+/// Keys of a block of a bucket's list: with the link and the count one cache line. Newest first, the lines are walked
+/// from link to link, each a wait for memory; but there are thousands of such lists, and their newest blocks are to stay
+/// in the second-level cache.
+const NEAR_KEYS: usize = 7;
+
+/// Keys of a block of an epoch's list: half a kilobyte, whose lines come from memory together. Few of these lists are
+/// added to at a time.
+const AHEAD_KEYS: usize = 63;
 
 /// Epochs that need no search: 39 hours, so that timers of a day and its jitter are among them.
 const RING: usize = 1 << 14;

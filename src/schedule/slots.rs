@@ -22,7 +22,7 @@ impl<const N: usize> Slots<N> {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, slot: usize, key: u64, blocks: &mut Blocks) {
+    pub(super) fn push<const KEYS: usize>(&mut self, slot: usize, key: u64, blocks: &mut Blocks<KEYS>) {
         let list = &mut self.lists[slot];
         if list.is_empty() {
             self.words[slot / 64] |= 1 << (slot % 64);
