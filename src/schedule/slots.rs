@@ -13,11 +13,11 @@ pub(super) struct Slots<const N: usize> {
 
 impl<const N: usize> Slots<N> {
     pub(super) fn new() -> Slots<N> {
-        const { assert!(N.is_power_of_two() && N >= 4096) };
+        const { assert!(N.is_power_of_two() && N >= 64) };
         Slots {
             lists: vec![List::default(); N].into_boxed_slice(),
             words: vec![0; N / 64].into_boxed_slice(),
-            tops: vec![0; N / 4096].into_boxed_slice(),
+            tops: vec![0; N.div_ceil(4096)].into_boxed_slice(),
         }
     }
 
