@@ -73,8 +73,10 @@ pub struct Schedule {
     ring: Slots<RING>,    // the RING - 1 epochs after it, by epoch
     far: BTreeMap<u64, List>,
     ahead: u64, // the earliest time in `ring` and `far`, or 0: not known
-    near_blocks: Blocks<NEAR_KEYS>,
-    ahead_blocks: Blocks<AHEAD_KEYS>, // of `ring` and `far`
+    // Of the lists of buckets there are hundreds, whose newest blocks are to stay in the second-level cache: one line
+    // each. Of the lists of epochs few are added to at a time, and the lines of half a kilobyte come from memory together.
+    near_blocks: Blocks<7, 1024>,
+    ahead_blocks: Blocks<31, 256>,
 }
 
 type LateHeap = BinaryHeap<Reverse<u64>>;
@@ -101,7 +103,9 @@ impl Schedule {
             ring: Slots::new(),
             far: BTreeMap::new(),
             ahead: 0,
-            near_blocks: Blocks::new(),
+            // Of the lists of buckets there are hundreds, whose newest blocks are to stay in the second-level cache: one line
+    // each. Of the lists of epochs few are added to at a time, and the lines of half a kilobyte come from memory together.
+    near_blocks: Blocks::new(),
             ahead_blocks: Blocks::new(),
         }
     }
@@ -337,15 +341,6 @@ const VACANT: u64 = u64::MAX;
 /// the newest blocks of an epoch's lists fit the second-level cache.
 const BUCKET_BITS: u32 = 21;
 const BUCKETS: usize = 1 << (EPOCH_BITS - BUCKET_BITS);
-
-/// Keys of a block of a bucket's list: with the link and the count one cache line. Newest first, the lines are walked
-/// from link to link, each a wait for memory; but there are thousands of such lists, and their newest blocks are to stay
-/// in the second-level cache.
-const NEAR_KEYS: usize = 7;
-
-/// Keys of a block of an epoch's list: half a kilobyte, whose lines come from memory together. Few of these lists are
-/// added to at a time.
-const AHEAD_KEYS: usize = 63;
 
 /// Epochs that need no search: 39 hours, so that timers of a day and its jitter are among them.
 const RING: usize = 1 << 17;

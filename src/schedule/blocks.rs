@@ -7,10 +7,10 @@
 #[derive(Clone, Copy, Default)]
 pub(super) struct List(u32);
 
-/// A pool of blocks of `KEYS` keys, which with the link and the count fill one cache line or more: `KEYS` is one less
-/// than a power of two, 1,023 at most.
-pub(super) struct Blocks<const KEYS: usize> {
-    chunks: Vec<Box<[Block<KEYS>]>>,
+/// A pool of blocks of `KEYS` keys, which with the link and the count fill whole cache lines: `KEYS` is one less than a
+/// multiple of 8. `CHUNK` of them, a power of two, are allocated together.
+pub(super) struct Blocks<const KEYS: usize, const CHUNK: usize> {
+    chunks: Vec<Box<[Block<KEYS>; CHUNK]>>,
     free: List,
 }
 
@@ -22,14 +22,9 @@ struct Block<const KEYS: usize> {
     len: u32,          // 1..=KEYS; less than KEYS only in a list's newest block
 }
 
-impl<const KEYS: usize> Blocks<KEYS> {
-    /// Blocks that are allocated together: 64 KiB.
-    const CHUNK: usize = {
-        assert!((KEYS + 1).is_power_of_two() && KEYS < 1024);
-        (1 << 16) / size_of::<Block<KEYS>>()
-    };
-
-    pub(super) fn new() -> Blocks<KEYS> {
+impl<const KEYS: usize, const CHUNK: usize> Blocks<KEYS, CHUNK> {
+    pub(super) fn new() -> Blocks<KEYS, CHUNK> {
+        const { assert!(KEYS % 8 == 7 && CHUNK.is_power_of_two()) };
         Blocks { chunks: Vec::new(), free: List::default() }
     }
 
@@ -77,20 +72,20 @@ impl<const KEYS: usize> Blocks<KEYS> {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.len() * Self::CHUNK * size_of::<Block<KEYS>>() + self.chunks.capacity() * size_of::<Box<[u64]>>()
+        self.chunks.len() * CHUNK * size_of::<Block<KEYS>>() + self.chunks.capacity() * size_of::<Box<u64>>()
     }
 
     #[inline]
     fn at(&self, block: u32) -> &Block<KEYS> {
-        &self.chunks[block as usize / Self::CHUNK][block as usize % Self::CHUNK]
+        &self.chunks[block as usize / CHUNK][block as usize % CHUNK]
     }
 
     #[inline]
     fn at_mut(&mut self, block: u32) -> &mut Block<KEYS> {
-        &mut self.chunks[block as usize / Self::CHUNK][block as usize % Self::CHUNK]
+        &mut self.chunks[block as usize / CHUNK][block as usize % CHUNK]
     }
 
-    #[inline]
+    #[inline(never)]
     fn begin(&mut self, list: &mut List, key: u64) {
         if self.free.0 == 0 {
             self.grow();
@@ -105,12 +100,13 @@ impl<const KEYS: usize> Blocks<KEYS> {
     /// Adds a chunk, its blocks in the free list in ascending order.
     #[cold]
     fn grow(&mut self) {
-        let first = self.chunks.len() * Self::CHUNK;
-        let end = u32::try_from(first + Self::CHUNK).expect("at most 2^32 blocks: 30 milliard entries");
+        let first = self.chunks.len() * CHUNK;
+        let end = u32::try_from(first + CHUNK).expect("at most 2^32 blocks: 30 milliard entries");
         let link = |block: u32| if block == end { 0 } else { block };
-        let chunk = (end - Self::CHUNK as u32 + 1..=end).map(|next| Block { keys: [0; KEYS], older: link(next), len: 0 });
-        self.chunks.push(chunk.collect());
-        self.free.0 = end - Self::CHUNK as u32 + u32::from(first == 0); // Block 0 stays unused: it means none.
+        let blocks = (end - CHUNK as u32 + 1..=end).map(|next| Block { keys: [0; KEYS], older: link(next), len: 0 });
+        let Ok(chunk) = blocks.collect::<Vec<_>>().try_into() else { unreachable!("CHUNK blocks make a chunk") };
+        self.chunks.push(chunk);
+        self.free.0 = end - CHUNK as u32 + u32::from(first == 0); // Block 0 stays unused: it means none.
     }
 }
 

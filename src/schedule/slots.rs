@@ -21,8 +21,13 @@ impl<const N: usize> Slots<N> {
         }
     }
 
-    #[inline]
-    pub(super) fn push<const KEYS: usize>(&mut self, slot: usize, key: u64, blocks: &mut Blocks<KEYS>) {
+    #[inline(always)]
+    pub(super) fn push<const KEYS: usize, const CHUNK: usize>(
+        &mut self,
+        slot: usize,
+        key: u64,
+        blocks: &mut Blocks<KEYS, CHUNK>,
+    ) {
         let list = &mut self.lists[slot];
         if list.is_empty() {
             self.words[slot / 64] |= 1 << (slot % 64);
