@@ -69,6 +69,9 @@ pub(super) struct RunArgs {
     /// How the result is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
+    /// Which replication of the seed; another has other draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) replication: u32,
     /// Write no results folder
     #[arg(long, conflicts_with = "out")]
     pub(super) no_results: bool,

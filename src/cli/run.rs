@@ -52,7 +52,10 @@ fn load(args: &RunArgs) -> Result<Vec<Input>, Exit> {
     let (mut inputs, mut is_bad) = (Vec::new(), false);
     for file in &args.files {
         match Input::load(file, &args.changes) {
-            Ok(input) => inputs.push(input),
+            Ok(mut input) => {
+                input.plan.replication = args.replication;
+                inputs.push(input);
+            }
             Err(error) => {
                 complain(&error.to_string());
                 is_bad = true;

@@ -253,3 +253,21 @@ fn diagnostics_and_progress_go_to_standard_error_when_asked_for() {
     home.run(&["run", "s.toml", "--log", "info"]).ends(1, &["INFO", "peers=21"]);
     home.run(&["run", "s.toml", "--progress"]).ends(1, &["running s.toml: 2d of 21 peers"]);
 }
+
+#[test]
+fn a_replication_can_be_run_alone_and_each_has_its_own_draws() {
+    let home = Home::new(
+        &INCIDENT.replace("[[group]]\nname = \"rcc\"", "rtt = { exponential = \"20ms\" }\n[[group]]\nname = \"rcc\""),
+    );
+    let digest = |replication: &str| {
+        let ran =
+            home.run(&["run", "s.toml", "--no-results", "--format", "json", "--replication", replication]).ends(1, &[]);
+        let summary: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+        assert_eq!(summary["replication"].to_string(), replication);
+        summary["digest"].as_str().expect("a digest").to_owned()
+    };
+    assert_eq!(digest("17"), digest("17"));
+    assert_ne!(digest("17"), digest("0"));
+    let text = home.run(&["run", "s.toml", "--no-results", "--replication", "17"]).ends(1, &[]).out;
+    assert!(text.contains("seed 42, replication 17,"), "{text}");
+}
