@@ -1,5 +1,6 @@
 //! The command line: its words, their help, and nothing of what they do.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -12,7 +13,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMA
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass; 1 an expectation failed, or a crash that no expectation mentions; 2 usage or bad input; \
-3 inconclusive; 5 not deterministic; 8 results could not be written; 70 internal error; \
+3 inconclusive; 4 nothing ran; 5 not deterministic; 8 results could not be written; 70 internal error; \
 130, 143 interrupted.";
 
 /// What `--version` and error reports say.
@@ -40,6 +41,9 @@ pub(super) enum Command {
     /// Run scenarios, one after the other, and judge what they expect
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
+    /// Run all scenarios that are found, and say which expectations hold
+    #[command(after_help = EXIT_CODES)]
+    Check(CheckArgs),
     /// Print the plan of a scenario: every default filled in, every assumption named
     Resolve(ResolveArgs),
     /// Print the JSON Schema of scenario files
@@ -81,6 +85,47 @@ pub(super) struct RunArgs {
     /// For tests only: an internal error in the middle of the run
     #[arg(long, hide = true)]
     pub(super) test_panic: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// Scenario files, and folders of which all `.toml` files are taken, those of their folders too
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only scenarios whose path has this text in it; repeatable, one of them is enough
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Vec<String>,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// Replications of each: runs with draws of their own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) replications: u32,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    /// Write a JUnit file
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write the summary as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// How the summary is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+/// How many runs are made at once.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Jobs {
+    /// Runs at once; no result depends on it [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+impl Jobs {
+    /// As asked for, else one a core.
+    pub(super) fn count(self) -> NonZeroUsize {
+        self.jobs.unwrap_or_else(crate::host::threads::cores)
+    }
 }
 
 #[derive(Args, Debug)]

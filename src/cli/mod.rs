@@ -3,9 +3,12 @@
 //! The only place that names clap, that prints, and that touches files. Knows no rule of the simulation.
 
 mod args;
+mod check;
 mod compare;
 pub mod exit;
+mod find;
 mod input;
+mod junit;
 mod panics;
 mod print;
 mod results;
@@ -13,6 +16,7 @@ mod run;
 mod selfcheck;
 mod trace;
 mod watch;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -47,6 +51,7 @@ fn dispatch() -> Exit {
     start_log(line.log);
     match line.command {
         Command::Run(args) => run::run(&args, &listen(), &mut printer),
+        Command::Check(args) => check::check(&args, &listen(), &mut printer),
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),

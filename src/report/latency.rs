@@ -166,6 +166,24 @@ impl Samples {
     }
 }
 
+/// Quantiles of a latency, in parts per million, as the upper edges of their buckets in ns; `None`: it is not known, and
+/// `u64::MAX`: its rank falls among those that never ended.
+pub fn quantiles(
+    outcome: &Outcome,
+    metric: Metric,
+    tags: &Tags,
+    phase: Option<InPhase>,
+    ppm: &[u32],
+) -> Vec<Option<u64>> {
+    let samples = Samples::of(outcome, metric, tags, phase);
+    let one = |ppm: &u32| match samples.printed(*ppm) {
+        Printed::Unknown => None,
+        Printed::Never => Some(u64::MAX),
+        Printed::UpTo(span) => Some(span.0),
+    };
+    ppm.iter().map(one).collect()
+}
+
 /// A quantile as reports print it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Printed {

@@ -3,11 +3,16 @@
 //! Knows plans and replications. Does not know threads, files or output: `host::threads` runs [`Task`]s, and hands
 //! their results back in the order of the tasks, so that what is made of them never depends on how many ran at once.
 
+pub mod check;
+mod worst;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::scenario::Plan;
+
+pub use worst::Worst;
 
 /// One run to be made: a replication of a plan.
 ///
