@@ -10,10 +10,12 @@ mod find;
 mod input;
 mod junit;
 mod panics;
+mod parting;
 mod print;
 mod results;
 mod run;
 mod selfcheck;
+mod streams;
 mod trace;
 mod watch;
 mod whole;
@@ -27,7 +29,7 @@ use crate::host::signals::Interrupt;
 use crate::measure::{Figure, Metric};
 use crate::scenario;
 
-use args::{Command, CommandLine, Level, ResolveArgs};
+use args::{BaselineAct, Command, CommandLine, Level, ResolveArgs};
 use exit::Exit;
 use input::Input;
 use print::{Printer, complain};
@@ -52,6 +54,11 @@ fn dispatch() -> Exit {
     match line.command {
         Command::Run(args) => run::run(&args, &listen(), &mut printer),
         Command::Check(args) => check::check(&args, &listen(), &mut printer),
+        Command::Compare(args) => compare::compare(&args, &listen(), &mut printer),
+        Command::Whatif(args) => compare::whatif(&args, &listen(), &mut printer),
+        Command::Baseline(args) => match args.act {
+            BaselineAct::Accept(args) => compare::accept(&args, &listen(), &mut printer),
+        },
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),

@@ -176,7 +176,9 @@ pub fn quantiles(
     ppm: &[u32],
 ) -> Vec<Option<u64>> {
     let samples = Samples::of(outcome, metric, tags, phase);
+    let is_empty = samples.finite() + samples.never_max == 0;
     let one = |ppm: &u32| match samples.printed(*ppm) {
+        _ if is_empty => None,
         Printed::Unknown => None,
         Printed::Never => Some(u64::MAX),
         Printed::UpTo(span) => Some(span.0),

@@ -1,6 +1,7 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
 mod check;
+mod compare;
 mod folders;
 mod input;
 mod selfcheck;
@@ -232,6 +233,9 @@ fn help_and_version() {
     assert_eq!(home.run(&["--version"]).ends(0, &[]).out, "refresh-sim 0.1.0 (semantics 1)\n");
     insta::assert_snapshot!("help", home.run(&["--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_check", home.run(&["check", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_compare", home.run(&["compare", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_whatif", home.run(&["whatif", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_baseline_accept", home.run(&["baseline", "accept", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }

@@ -12,6 +12,7 @@ mod pool;
 mod random_plans;
 mod reconnect;
 mod reference;
+mod regression;
 mod report;
 mod requests;
 mod rules;
