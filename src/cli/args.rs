@@ -108,7 +108,7 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) changes: Changes,
     /// Replications of each: runs with draws of their own
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
     pub(super) replications: u32,
     #[command(flatten)]
     pub(super) jobs: Jobs,

@@ -136,7 +136,7 @@ fn headline(comparison: &Comparison) -> String {
 
 /// The comparison in words.
 pub fn text(comparison: &Comparison, tolerance_ppm: u64) -> String {
-    let mut text = format!("{}\n", headline(comparison));
+    let mut text = words::wrap(&headline(comparison), 100, 2) + "\n";
     section(&mut text, comparison, "worse", Finding::Worse);
     section(&mut text, comparison, "better", Finding::Better);
     section(&mut text, comparison, "other", Finding::Other);

@@ -287,3 +287,17 @@ fn what_fails_in_one_replication_of_many_is_not_exit_0() {
     assert!((1..60).contains(&times), "{times} of 60: the limit should lie between: {failed}");
     assert!(ran.out.contains(" of 60 replications: "), "{}", ran.out);
 }
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_samples() {
+    let home = Home::new(
+        &good("all = \"refresh : count >= 17000000\"").replace("\"2d\"", "\"10d\"").replace("\"24h\"", "\"1s\""),
+    );
+    // More than 17 million refreshes, with several samples each: 8 bytes for one of those were more than this in all.
+    let script = format!(
+        "ulimit -v 130000; MALLOC_ARENA_MAX=1 exec {} check s.toml --jobs 1",
+        env!("CARGO_BIN_EXE_refresh-sim")
+    );
+    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(home.path(".")).output();
+    super::Ran::of(output.expect("sh")).ends(0, &[]);
+}
