@@ -229,7 +229,9 @@ pub(super) fn place_of(scenario: &Path) -> PathBuf {
 /// What speaks against taking a run as right.
 fn failed(plan: &Plan, outcome: &crate::measure::Outcome) -> Vec<String> {
     let judged = report::judge(plan, outcome);
-    let failed = judged.iter().filter(|judged| judged.verdict == Verdict::Fail);
+    // What is against a baseline is against the one that this shall replace.
+    let own = judged.iter().zip(&plan.expect).filter(|(_, expectation)| expectation.against.is_none());
+    let failed = own.map(|(judged, _)| judged).filter(|judged| judged.verdict == Verdict::Fail);
     let crash = report::unmentioned_crash(plan, outcome);
     let crash = crash.map(|front_end| format!("{front_end} crashed and no expectation mentions it"));
     failed.map(|judged| format!("{} does not hold: {}", judged.name, judged.text)).chain(crash).collect()

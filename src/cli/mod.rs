@@ -26,7 +26,7 @@ use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::host::signals::Interrupt;
-use crate::measure::{Figure, Metric};
+use crate::measure::{Figure, Metric, Signal};
 use crate::scenario;
 
 use args::{BaselineAct, Command, CommandLine, Level, ResolveArgs};
@@ -102,10 +102,14 @@ fn resolve(args: &ResolveArgs, printer: &mut Printer) -> Exit {
 fn metrics() -> String {
     let latencies = Metric::ALL.iter().map(|metric| (metric.name(), metric.about()));
     let figures = Figure::ALL.iter().map(|figure| (figure.name(), figure.about()));
-    let width = latencies.clone().chain(figures.clone()).map(|(name, _)| name.len()).max().unwrap_or(0);
+    let signals = Signal::ALL.iter().map(|signal| (signal.name(), signal.about()));
+    let all = latencies.clone().chain(figures.clone()).chain(signals.clone());
+    let width = all.map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = "Latencies (pNN, min, max, mean, count; tags: group, transport, cause):\n".to_owned();
     latencies.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
     text += "\nFigures (value):\n";
     figures.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
+    text += "\nLooked at every `measure.sample` (always, never, sometimes, eventually):\n";
+    signals.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
     text
 }

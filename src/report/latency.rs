@@ -1,6 +1,6 @@
 //! Histograms of one metric put together, and what ranks beyond their samples as infinitely late (model rule 20).
 
-use crate::measure::{Cause, Counter, Histo, Metric, Outcome, RequestCounts, Tags};
+use crate::measure::{Cause, Counter, Histo, Metric, Outcome, RequestCounts, Tags, Window, Windowed};
 use crate::scenario::expect::InPhase;
 use crate::time::Span;
 
@@ -88,6 +88,30 @@ impl Samples {
             samples.never_min = if cycle.is_some() { 0 } else { never };
         }
         samples
+    }
+
+    /// The samples that carry `tags`, belong to `phase` and began in `window`. Which of those that never ended would is
+    /// not counted: at most all of them.
+    pub(super) fn within(
+        outcome: &Outcome,
+        metric: Metric,
+        tags: &Tags,
+        phase: Option<InPhase>,
+        window: Window,
+    ) -> Samples {
+        let all = Samples::of(outcome, metric, tags, phase);
+        let cause = match phase {
+            Some(InPhase::Cause(cause)) => Some(cause),
+            Some(InPhase::Cycle(_)) => Some(Cause::Refresh),
+            None => tags.cause,
+        };
+        let wanted = |w: &&Windowed| {
+            (w.metric, w.window) == (metric, window)
+                && (metric == Metric::Sweep || matches(outcome, w.cell, tags))
+                && cause.is_none_or(|cause| cause == w.cause)
+        };
+        let histogram = merge(outcome.meters.windowed.iter().filter(wanted).map(|w| &w.histogram));
+        Samples { histogram, never_min: 0, never_max: all.never_max }
     }
 
     /// How many samples came to an end.

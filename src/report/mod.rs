@@ -10,6 +10,7 @@ mod json;
 mod judge;
 mod latency;
 mod records;
+mod signal;
 mod text;
 pub(crate) mod words;
 
@@ -17,7 +18,7 @@ pub use course::{Course, course};
 pub use figures::{Value, figure};
 pub use files::files;
 pub use json::{SCHEMA, summary};
-pub use judge::{Judged, judge, overall, unmentioned_crash};
+pub use judge::{Judged, judge, observe, overall, unmentioned_crash};
 pub use latency::quantiles;
 pub use records::{record_line, step_line};
 pub use text::text;

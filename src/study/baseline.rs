@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{self, Plan, SEMANTICS};
+use crate::scenario::{self, Between, Plan, SEMANTICS};
 
 use super::compare::{Measured, Side};
 use super::family::Family;
@@ -31,8 +31,22 @@ pub struct Baseline {
     pub plan: String,
     /// The digest of each replication from 0 on.
     pub digests: Vec<String>,
+    /// By the selection of each expectation that is against a baseline: from the least to the greatest that it may have been
+    /// in each replication.
+    pub expectations: BTreeMap<String, Vec<Option<Between>>>,
     /// By the label of each value: what it was in each replication, `null` where there was none.
     pub values: BTreeMap<String, Vec<Option<u64>>>,
+}
+
+/// What runs gave for the expectations that are against a baseline.
+fn expectations(plan: &Plan, runs: &[Measured]) -> BTreeMap<String, Vec<Option<Between>>> {
+    let mut all = BTreeMap::new();
+    let against = plan.expect.iter().filter(|expectation| expectation.against.is_some());
+    for (place, expectation) in against.enumerate() {
+        let values = runs.iter().map(|run| run.expected.get(place).copied().flatten()).collect();
+        all.insert(expectation.selection().to_owned(), values);
+    }
+    all
 }
 
 /// Why a text is no baseline that can be used.
@@ -68,6 +82,7 @@ impl Baseline {
             seed: plan.seed,
             plan: scenario::render(plan),
             digests: side.runs.iter().map(|run| run.digest.clone()).collect(),
+            expectations: expectations(plan, &side.runs),
             values: family.keys.iter().enumerate().map(|(place, key)| (key.label(), values(place))).collect(),
         }
     }
@@ -91,13 +106,28 @@ impl Baseline {
             return Err(BaselineError::Semantics(baseline.semantics));
         }
         let runs = baseline.digests.len();
-        let wrong = baseline.values.iter().find(|(_, values)| values.len() != runs || runs == 0);
-        if let Some((label, values)) = wrong {
-            return Err(BaselineError::Damaged(runs, values.len(), label.clone()));
+        let values = baseline.values.iter().map(|(label, values)| (label, values.len()));
+        let expectations = baseline.expectations.iter().map(|(label, values)| (label, values.len()));
+        if let Some((label, n)) = values.chain(expectations).find(|(_, n)| *n != runs || runs == 0) {
+            return Err(BaselineError::Damaged(runs, n, label.clone()));
         }
         let plan = scenario::load(&baseline.scenario, "its plan", baseline.plan.as_bytes(), &[]);
         let plan = plan.map_err(|problems| BaselineError::Plan(problems.to_string()))?;
         Ok((baseline, plan))
+    }
+
+    /// Tells `plan` what this has to say to those of its expectations that are against a baseline. Nothing if the seed is
+    /// another: replications of other draws are no measure for a single one.
+    pub fn tell(&self, plan: &mut Plan) {
+        if self.seed != plan.seed {
+            return;
+        }
+        for expectation in &mut plan.expect {
+            let values = self.expectations.get(expectation.selection());
+            if let (Some(against), Some(values)) = (&mut expectation.against, values) {
+                against.values.clone_from(values);
+            }
+        }
     }
 
     /// Its text.
@@ -110,7 +140,7 @@ impl Baseline {
     pub fn side(&self, family: &Family, count: usize) -> Side {
         let run = |(nth, digest): (usize, &String)| {
             let value = |key: &super::family::Key| self.values.get(&key.label()).and_then(|values| values[nth]);
-            Measured { digest: digest.clone(), values: family.keys.iter().map(value).collect() }
+            Measured { digest: digest.clone(), values: family.keys.iter().map(value).collect(), expected: Vec::new() }
         };
         Side { seed: self.seed, runs: self.digests.iter().enumerate().take(count).map(run).collect() }
     }

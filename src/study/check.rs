@@ -1,8 +1,8 @@
 //! Checking a scenario: its expectations over one replication or several, and who is to blame where they fail.
 //!
 //! A run is reduced to [`Seen`] on its own thread; [`Checked`] puts those together, in the order of the replications.
-//! An expectation fails if it fails in one of them, and is inconclusive if it is so in one; `sometimes` passes if it does
-//! in one.
+//! An expectation fails if it fails in one of them, and is inconclusive if it is so in one. One that has `sometimes` passes
+//! if it does in one: the replications together are what it is about.
 
 use crate::measure::{Outcome, Verdict};
 use crate::report::{self, Judged};
@@ -86,7 +86,7 @@ impl Weighed {
             if self.named.len() < NAMED {
                 self.named.push(other.replication);
             }
-        } else if new > own {
+        } else if (new > own) != self.judged.sometimes {
             *self = other;
         }
     }
@@ -148,6 +148,7 @@ mod tests {
             observed: format!("in {replication}"),
             samples: None,
             why: None,
+            sometimes: false,
         });
         Seen {
             replication,
@@ -170,6 +171,23 @@ mod tests {
         let failed = &checked.expectations[1];
         assert_eq!((failed.times, failed.named.as_slice(), failed.judged.observed.as_str()), (2, &[2, 4][..], "in 2"));
         assert_eq!(checked.expectations[0].times, 5);
+    }
+
+    #[test]
+    fn what_must_hold_sometimes_holds_if_it_does_in_one_replication() {
+        for (verdicts, expected) in [
+            ([Verdict::Fail, Verdict::Pass, Verdict::Fail], Verdict::Pass),
+            ([Verdict::Fail, Verdict::Inconclusive, Verdict::Fail], Verdict::Inconclusive),
+            ([Verdict::Fail; 3], Verdict::Fail),
+        ] {
+            let mut checked = Checked::default();
+            for (n, verdict) in verdicts.into_iter().enumerate() {
+                let mut seen = seen(n as u32, &[verdict]);
+                seen.judged[0].sometimes = true;
+                checked.add(seen);
+            }
+            assert_eq!(checked.verdict(), expected);
+        }
     }
 
     #[test]

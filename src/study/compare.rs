@@ -8,7 +8,8 @@
 use std::cmp::Ordering;
 
 use crate::measure::Outcome;
-use crate::scenario::Plan;
+use crate::report;
+use crate::scenario::{Between, Plan};
 
 use super::family::{Family, Key, Worse};
 use super::stats::{ALPHA, holm, median, pairs_needed, rank_test, replications_needed, sign_test};
@@ -20,13 +21,17 @@ pub struct Measured {
     pub digest: String,
     /// Its values, in the order of the family.
     pub values: Vec<Option<u64>>,
+    /// Where the values of expectations that are against a baseline lie, in the plan's order.
+    pub expected: Vec<Option<Between>>,
 }
 
 impl Measured {
     /// Reduces an outcome; `None`: it was interrupted.
     pub fn of(plan: &Plan, outcome: &Outcome, family: &Family) -> Option<Measured> {
         let digest = outcome.digest.clone()?;
-        Some(Measured { digest, values: family.measure(plan, outcome) })
+        let against = plan.expect.iter().filter(|expectation| expectation.against.is_some());
+        let expected = against.map(|expectation| report::observe(plan, outcome, expectation)).collect();
+        Some(Measured { digest, values: family.measure(plan, outcome), expected })
     }
 }
 
@@ -269,7 +274,7 @@ mod tests {
     fn side(seed: u64, runs: u32, values: impl Fn(u64) -> [Option<u64>; 3]) -> Side {
         let run = |n: u32| {
             let values = values(u64::from(n)).to_vec();
-            Measured { digest: format!("{values:?}"), values }
+            Measured { digest: format!("{values:?}"), values, expected: Vec::new() }
         };
         Side { seed, runs: (0..runs).map(run).collect() }
     }

@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::measure::{Cause, Decision, Figure, Metric, Tags, What};
+use crate::measure::{Cause, Decision, Figure, Metric, Signal, Tags, What};
 use crate::report::words;
 use crate::scenario::plan::Plan;
 use crate::scenario::{Expectation, InPhase, Subject};
@@ -66,6 +66,9 @@ impl By {
                 | Metric::Lookup => By::Refresh,
             },
             Subject::Figure(figure) => By::of_figure(figure)?,
+            Subject::Signal(Signal::Disconnected | Signal::Valid) => By::Outage(None),
+            Subject::Signal(Signal::Queued | Signal::Busy) => By::Refresh,
+            Subject::Signal(Signal::Serving) => By::Answers(1),
         })
     }
 

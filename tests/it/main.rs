@@ -20,6 +20,7 @@ mod scenario_errors;
 mod scenario_files;
 mod shipped;
 mod stories;
+mod thresholds;
 mod tls;
 mod validation;
 mod watching;
