@@ -8,7 +8,7 @@ use super::figures::{self, Value, dues, figure};
 use super::latency::{Edges, Samples, cells, requests};
 use super::signal;
 use super::words;
-use crate::measure::{COURSES, Figure, Metric, Outcome, Shape, Tags, Verdict};
+use crate::measure::{COURSES, CrashReport, Figure, Metric, Outcome, Shape, Tags, Verdict};
 use crate::scenario::expect::{Aggregate, Between, Expectation, InPhase, Op, Subject};
 use crate::scenario::plan::Plan;
 use crate::time::Span;
@@ -46,15 +46,17 @@ pub fn overall(judged: &[Judged]) -> Option<Verdict> {
 
 /// A front end that crashed although no expectation about crashes is about it.
 pub fn unmentioned_crash<'a>(plan: &'a Plan, outcome: &Outcome) -> Option<&'a str> {
-    let is_mentioned = |front_end: &str| {
+    let is_mentioned = |crash: &CrashReport, front_end: &str| {
         plan.expect.iter().any(|expectation| {
             let is_about_crashes =
                 matches!(expectation.subject, Subject::Figure(Figure::Crashes | Figure::FirstCrash | Figure::CrashAge));
-            is_about_crashes && expectation.tags.front_end.as_deref().is_none_or(|tag| tag == front_end)
+            is_about_crashes
+                && expectation.tags.front_end.as_deref().is_none_or(|tag| tag == front_end)
+                && expectation.window.is_none_or(|window| window.holds(crash.at))
         })
     };
-    let crashed = outcome.crashes.iter().map(|crash| plan.front_ends[usize::from(crash.front_end)].name.as_str());
-    crashed.into_iter().find(|front_end| !is_mentioned(front_end))
+    let name = |crash: &CrashReport| plan.front_ends[usize::from(crash.front_end)].name.as_str();
+    outcome.crashes.iter().find(|crash| !is_mentioned(crash, name(crash))).map(name)
 }
 
 fn one(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Judged {

@@ -1,7 +1,7 @@
 //! Expectations in full: windows, always and never, sometimes, eventually, and against a baseline.
 
 use refresh_sim::measure::Verdict;
-use refresh_sim::report::{Judged, judge};
+use refresh_sim::report::{Judged, judge, unmentioned_crash};
 use refresh_sim::scenario::{Plan, Setting, load};
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::study::baseline::Baseline;
@@ -114,6 +114,17 @@ fn crashes_are_counted_in_windows() {
             ("crashes in 3d..4d : value == 0", Inconclusive),
         ],
     );
+}
+
+#[test]
+fn a_crash_outside_the_window_of_an_expectation_is_mentioned_by_none() {
+    let unmentioned = |line: &str| {
+        let plan = plan(&[&format!("expect.e={line}")]);
+        unmentioned_crash(&plan, &run(&plan, &mut Unwatched).expect("it runs")).map(str::to_owned)
+    };
+    assert_eq!(unmentioned("crashes in ..1d : value == 0"), Some("fe01".to_owned()));
+    assert_eq!(unmentioned("crashes in 1d.. : value == 1"), None);
+    assert_eq!(unmentioned("crashes : value == 1"), None);
 }
 
 #[test]
