@@ -224,6 +224,42 @@ figures! {
     HerdIndex = "herd", Shape::Count, "most refreshes due in one second over the mean of its cycle, the highest of all cycles";
 }
 
+macro_rules! signals {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $what:literal;)*) => {
+        /// What is looked at again and again over the run: the columns of the series.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Signal { $($(#[$doc])* $variant),* }
+
+        impl Signal {
+            /// All of them.
+            pub const ALL: &'static [Signal] = &[$(Signal::$variant),*];
+
+            /// Its name in `[expect]`.
+            pub fn name(self) -> &'static str {
+                match self { $(Signal::$variant => $name),* }
+            }
+
+            /// One line on what it is.
+            pub fn about(self) -> &'static str {
+                match self { $(Signal::$variant => $what),* }
+            }
+        }
+    };
+}
+
+signals! {
+    /// Front ends.
+    Serving = "serving", "front ends that serve (tag: front_end)";
+    /// Connections.
+    Valid = "valid", "connections that are valid (tag: front_end)";
+    /// Jobs.
+    Queued = "queued", "jobs that wait for a worker (tag: front_end)";
+    /// Workers.
+    Busy = "busy", "workers that are held (tag: front_end)";
+    /// Peers.
+    Disconnected = "disconnected", "peers that had a valid connection and have none";
+}
+
 /// The tags that a metric takes in `[expect]`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tags {

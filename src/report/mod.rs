@@ -10,13 +10,15 @@ mod json;
 mod judge;
 mod latency;
 mod records;
+mod signal;
 mod text;
-mod words;
+pub(crate) mod words;
 
 pub use course::{Course, course};
 pub use figures::{Value, figure};
 pub use files::files;
 pub use json::{SCHEMA, summary};
-pub use judge::{Judged, judge, overall};
+pub use judge::{Judged, judge, observe, overall, unmentioned_crash};
+pub use latency::quantiles;
 pub use records::{record_line, step_line};
 pub use text::text;

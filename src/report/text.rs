@@ -509,7 +509,12 @@ fn footer(plan: &Plan, outcome: &Outcome) -> String {
         0 => String::new(),
         n => format!(", {n} groups beyond the 64th measured together as `other`"),
     };
-    let first = format!("{}: seed {}, {assumed}{folded}", words::cut(&words::printable(&plan.name), 40), plan.seed);
+    let replication = match plan.replication {
+        0 => String::new(),
+        n => format!(", replication {n}"),
+    };
+    let name = words::cut(&words::printable(&plan.name), 40);
+    let first = format!("{name}: seed {}{replication}, {assumed}{folded}", plan.seed);
     let digest = outcome.digest.as_deref().unwrap_or("none, the run was interrupted");
     format!("{}\ndigest {digest}", words::wrap(&first, WIDTH, 2))
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use refresh_sim::cli::exit::Exit;
-use refresh_sim::measure::{Figure, Metric};
+use refresh_sim::measure::{Figure, Metric, Signal};
 use refresh_sim::scenario::load;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_refresh-sim");
@@ -173,4 +173,8 @@ fn the_tables_of_metrics_are_the_registry() {
     let known: Vec<_> =
         Figure::ALL.iter().map(|figure| (figure.name().to_owned(), figure.about().to_owned())).collect();
     assert_eq!(figures, known);
+    let signals: Vec<_> = part("\nLooked at again and again:\n").into_iter().map(row).collect();
+    let known: Vec<_> =
+        Signal::ALL.iter().map(|signal| (signal.name().to_owned(), signal.about().to_owned())).collect();
+    assert_eq!(signals, known);
 }
