@@ -4,6 +4,7 @@
 //! identical results make identical bytes.
 
 mod course;
+mod coverage;
 mod figures;
 mod files;
 mod json;
@@ -14,6 +15,7 @@ mod text;
 mod words;
 
 pub use course::{Course, course};
+pub use coverage::{Coverage, coverage};
 pub use figures::{Value, figure};
 pub use files::files;
 pub use json::{SCHEMA, summary};

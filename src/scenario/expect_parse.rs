@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::measure::{COURSES, Cause, Figure, Metric, Shape, Tags};
-use crate::validate::Transport;
+use crate::measure::{ABSENT, Answered, COURSES, Cause, Figure, Metric, Shape, Tags};
+use crate::validate::{CertificateState, Phase, Transport};
 
 use super::decode::span;
 use super::diagnose::{listed, near_miss, quoted};
@@ -140,10 +140,18 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
                     None => value,
                 });
             }
-            "transport" => {
-                let words: BTreeSet<&str> = Transport::WORDS.iter().map(|(word, _)| *word).collect();
-                let word = one_of(&value, &at, "transport", &words)?;
-                tags.transport = Transport::WORDS.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+            "transport" => tags.transport = Some(among(&value, &at, "transport", Transport::WORDS)?),
+            "certificate" => {
+                let states = CertificateState::ALL.map(|state| (state.name(), Some(state)));
+                let words: Vec<_> = [(ABSENT, None)].into_iter().chain(states).collect();
+                tags.certificate = Some(among(&value, &at, "certificate", &words)?);
+            }
+            "phase" => {
+                tags.phase = Some(among(&value, &at, "phase", &Phase::ALL.map(|phase| (phase.name(), phase)))?);
+            }
+            "verdict" => {
+                let words = Answered::ALL.map(|answered| (answered.name(), answered));
+                tags.verdict = Some(among(&value, &at, "verdict", &words)?);
             }
             _ => {
                 tags.cause = Some(cause(&value, &at)?);
@@ -155,6 +163,13 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
             return Err(reader.fault_here("has tags that do not end", "`,` or `}`"));
         }
     }
+}
+
+/// What a word of a tag stands for.
+fn among<T: Copy>(value: &str, at: &Range<usize>, what: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+    let known = words.iter().find(|(word, _)| *word == value).map(|(_, meant)| *meant);
+    let message = || format!("has the unknown {what} {}", quoted(value));
+    known.ok_or_else(|| Fault::near(at.clone(), message(), value, words.iter().map(|(word, _)| *word)))
 }
 
 fn one_of(value: &str, at: &Range<usize>, what: &str, known: &BTreeSet<&str>) -> Result<String, Fault> {

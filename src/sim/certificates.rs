@@ -196,11 +196,16 @@ impl World<'_> {
         let mut question = group.question(who, row, now, phase);
         question.certificate = Some(shown);
         let builtin = match &self.judges {
-            Judges::Builtin(_) => certificates.builtin,
-            Judges::Changing { of, .. } => Builtin::ALL[of[usize::from(place)]],
-            Judges::Own { .. } => return Some(self.ask_own(place, &question)),
+            Judges::Builtin(_) => Some(certificates.builtin),
+            Judges::Changing { of, .. } => Some(Builtin::ALL[of[usize::from(place)]]),
+            Judges::Own { .. } => None,
         };
-        Some(builtin.answer(&question).into())
+        let verdict = match builtin {
+            Some(builtin) => builtin.answer(&question).into(),
+            None => self.ask_own(place, &question),
+        };
+        self.was_asked(group, question.certificate, phase, verdict.answer);
+        Some(verdict)
     }
 
     /// A connection is valid: it was made with the certificate that its peer has.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome};
+use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome, Questions};
 use crate::measure::{GroupFigures, Sample};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
@@ -116,6 +116,7 @@ impl<'a> Run<'a> {
                 Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
             },
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan)),
+            questions: Questions::new(cells.plans.len().max(1)),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use crate::frontend::{Group, Port, Row, Suspended, Wake};
 use crate::id::Entity;
 use crate::measure::{Bundle, Cause, Counter};
-use crate::measure::{CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Record, RecordKind, Sample};
+use crate::measure::{
+    CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Questions, Record, RecordKind, Sample,
+};
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Builtin, Phase, Question, Validator, ValidatorMaker, Verdict};
+use crate::validate::{Answer, Builtin, Certificate, Phase, Question, Validator, ValidatorMaker, Verdict};
 
 use super::certificates::Certificates;
 use super::lookups::Waits;
@@ -80,6 +82,7 @@ pub(super) struct World<'a> {
     /// `None`: no group's certificate changes.
     pub(super) certificates: Option<Box<Certificates>>,
     pub(super) meters: Meters,
+    pub(super) questions: Questions,
     pub(super) digest: Digest,
     pub(super) herd: Herd,
     pub(super) drains: Drains,
@@ -197,6 +200,12 @@ impl World<'_> {
         verdict
     }
 
+    /// Counts a question about a peer that shows `certificate`.
+    #[inline]
+    pub(super) fn was_asked(&mut self, group: &Group, certificate: Option<Certificate>, phase: Phase, answer: Answer) {
+        self.questions.count(group.cell, certificate.map(|certificate| certificate.state), phase, answer);
+    }
+
     /// The validator dies with its incarnation.
     pub(super) fn end_validator(&mut self, place: u16) {
         if let Judges::Own { instances, .. } = &mut self.judges
@@ -241,9 +250,15 @@ impl Port for World<'_> {
         let answers = match &self.judges {
             Judges::Builtin(answers) => answers,
             Judges::Changing { tables, of } => &tables[of[usize::from(place)]],
-            Judges::Own { .. } => return self.ask_own(place, &group.question(at_row, row, now, phase)),
+            Judges::Own { .. } => {
+                let verdict = self.ask_own(place, &group.question(at_row, row, now, phase));
+                self.was_asked(group, group.certificate, phase, verdict.answer);
+                return verdict;
+            }
         };
-        answers[usize::from(group.number)][phase as usize].into()
+        let answer = answers[usize::from(group.number)][phase as usize];
+        self.was_asked(group, group.certificate, phase, answer);
+        answer.into()
     }
 
     #[inline]

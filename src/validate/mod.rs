@@ -41,6 +41,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Both, in order.
+    pub const ALL: [Phase; 2] = [Phase::Accept, Phase::Refresh];
+
     /// Its name in results.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,6 +64,22 @@ pub enum CertificateState {
     WrongName,
     /// Chains to a root that is not trusted.
     Untrusted,
+}
+
+impl CertificateState {
+    /// All of them, in order.
+    pub const ALL: [CertificateState; 4] =
+        [CertificateState::Valid, CertificateState::Expired, CertificateState::WrongName, CertificateState::Untrusted];
+
+    /// Its name in scenario files and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            CertificateState::Valid => "valid",
+            CertificateState::Expired => "expired",
+            CertificateState::WrongName => "wrong-name",
+            CertificateState::Untrusted => "untrusted",
+        }
+    }
 }
 
 /// A certificate as the validator sees it.

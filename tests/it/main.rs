@@ -9,6 +9,7 @@ mod layers;
 mod lookups;
 mod network;
 mod pool;
+mod questions;
 mod random_plans;
 mod reconnect;
 mod reference;

@@ -639,6 +639,12 @@ fn wrong_expectations_are_told_at_their_place_in_the_line() {
         "queue{group=web : p99 <= 250ms",
         "queue{group} : p99 <= 250ms",
         "refresh : p99 <= 250ms — and more",
+        "questions{certificate=none} : value >= 1",
+        "questions{phase=initial} : value >= 1",
+        "questions{verdict=rejected} : value >= 1",
+        "questions{cause=refresh} : value >= 1",
+        "questions{certificate=absent} : p99 >= 1",
+        "rejections{phase=refresh} : value >= 1",
     ] {
         told += &format!("=== {line}\n{}\n", message(&with_value("expect.fast", &format!("\"{line}\"")).0));
     }
