@@ -100,6 +100,7 @@ impl GroupPlan {
             indices: None,
             transport,
             certificate: tls.then_some(CertificateState::Valid),
+            particulars: None,
             validity: None,
             address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)),
             port: if tls { 5061 } else { 5060 },

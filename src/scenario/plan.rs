@@ -11,7 +11,7 @@ use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
 use crate::policy::{Failover, Issuer, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts, Validity};
 use crate::time::{Span, Time};
-use crate::validate::{Builtin, CertificateState, Transport};
+use crate::validate::{Builtin, CertificateState, Particulars, Transport};
 
 use super::expect::Expectation;
 
@@ -132,6 +132,8 @@ pub struct GroupPlan {
     pub transport: Transport,
     /// What they show; `None`: no certificate.
     pub certificate: Option<CertificateState>,
+    /// What else the topology and their certificates say of them; `None`: what is usual.
+    pub particulars: Option<Particulars>,
     /// How long that is good, and when it is replaced; only with a valid one. `None`: always, unless the timeline says.
     pub validity: Option<Validity>,
     /// Address of index 0; index i has this plus i.

@@ -12,6 +12,7 @@ mod lookup;
 mod making;
 mod network;
 mod operations;
+mod particulars;
 mod pool;
 mod reconnect;
 mod requests;

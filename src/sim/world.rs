@@ -12,7 +12,7 @@ use crate::rng::{Draws, Shuffle};
 use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Builtin, Certificate, Phase, Question, Validator, ValidatorMaker, Verdict};
+use crate::validate::{Answer, Builtin, CertificateState, Phase, Question, Validator, ValidatorMaker, Verdict};
 
 use super::certificates::Certificates;
 use super::lookups::Waits;
@@ -25,7 +25,7 @@ const RECORDS_MAX: usize = 100_000;
 /// Who judges.
 pub(super) enum Judges<'a> {
     /// Built-in logic is pure, free of time and blind to all that differs within a group but for certificates that change
-    /// (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
+    /// and particulars of single peers (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
     /// The same with a table for each logic there is, and the number of the one that each front end has.
     Changing {
@@ -79,7 +79,7 @@ pub(super) struct World<'a> {
     pub(super) draws: Draws,
     pub(super) ties: Option<Shuffle>,
     pub(super) judges: Judges<'a>,
-    /// `None`: no group's certificate changes.
+    /// What differs between peers of a group; `None`: nothing does, and no group's certificate changes.
     pub(super) certificates: Option<Box<Certificates>>,
     pub(super) meters: Meters,
     pub(super) questions: Questions,
@@ -200,10 +200,10 @@ impl World<'_> {
         verdict
     }
 
-    /// Counts a question about a peer that shows `certificate`.
+    /// Counts a question about a peer that shows a certificate in this state, or none.
     #[inline]
-    pub(super) fn was_asked(&mut self, group: &Group, certificate: Option<Certificate>, phase: Phase, answer: Answer) {
-        self.questions.count(group.cell, certificate.map(|certificate| certificate.state), phase, answer);
+    pub(super) fn was_asked(&mut self, group: &Group, shown: Option<CertificateState>, phase: Phase, answer: Answer) {
+        self.questions.count(group.cell, shown, phase, answer);
     }
 
     /// The validator dies with its incarnation.

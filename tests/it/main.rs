@@ -4,6 +4,7 @@ mod cli;
 mod docs;
 mod drains;
 mod established;
+mod identity;
 mod incident;
 mod layers;
 mod lookups;

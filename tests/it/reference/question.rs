@@ -25,7 +25,7 @@ impl World<'_> {
         question.address_known = group.known;
         let left_behind = !self.is_wanted(job.connection) || !self.has_socket(job.connection);
         question.attempt = if left_behind { 0 } else { job.when.attempt };
-        question.certificate = group.certificate.map(|state| Certificate { state });
+        question.certificate = group.certificate.map(Certificate::new);
         let validator = self.front_ends[front_end].validator.as_mut().expect("a front end that serves has one");
         let verdict = validator.judge(&question);
         let answer = match verdict.answer {
