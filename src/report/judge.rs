@@ -41,6 +41,19 @@ pub fn overall(judged: &[Judged]) -> Option<Verdict> {
     judged.iter().map(|j| j.verdict).max()
 }
 
+/// A front end that crashed although no expectation about crashes is about it: a failure by itself.
+pub fn unmentioned_crash<'a>(plan: &'a Plan, outcome: &Outcome) -> Option<&'a str> {
+    let is_mentioned = |front_end: &str| {
+        plan.expect.iter().any(|expectation| {
+            let is_about_crashes =
+                matches!(expectation.subject, Subject::Figure(Figure::Crashes | Figure::FirstCrash | Figure::CrashAge));
+            is_about_crashes && expectation.tags.front_end.as_deref().is_none_or(|tag| tag == front_end)
+        })
+    };
+    let crashed = outcome.crashes.iter().map(|crash| plan.front_ends[usize::from(crash.front_end)].name.as_str());
+    crashed.into_iter().find(|front_end| !is_mentioned(front_end))
+}
+
 fn one(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Judged {
     let found = if outcome.interrupted {
         Found::unknown("not judged", "the run was interrupted")

@@ -19,6 +19,7 @@ pub use coverage::{Coverage, coverage};
 pub use figures::{Value, figure};
 pub use files::files;
 pub use json::{SCHEMA, summary};
-pub use judge::{Judged, judge, overall};
+pub use judge::{Judged, judge, overall, unmentioned_crash};
+pub use latency::upper_edge;
 pub use records::{record_line, step_line};
 pub use text::text;

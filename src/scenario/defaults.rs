@@ -54,6 +54,7 @@ impl Plan {
             operations: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
             process: ProcessPlan::default(),
+            skips_exact_age: false,
             expect: Vec::new(),
             assumptions: Vec::new(),
         }

@@ -13,6 +13,7 @@ use super::decode::span;
 use super::diagnose::{listed, near_miss, quoted};
 use super::expect::{Aggregate, Expectation, InPhase, Op, Subject};
 use super::file::Word;
+use super::plan::Plan;
 
 /// Why a line is no expectation, and where in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +51,15 @@ const OPS: [(&str, Op); 6] = [
     (">", Op::More),
 ];
 const SHAPE: &str = "metric{tag=value} in phase : aggregate op value min n";
+
+/// Reads a line of `[expect]` for a plan that there is already; the error says what is wrong with it.
+pub fn expectation(plan: &Plan, name: &str, line: &str) -> Result<Expectation, String> {
+    let groups = plan.groups.iter().map(|group| group.name.as_str()).collect();
+    let front_ends = plan.front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
+    let lookups = plan.lookups.each.iter().map(|lookup| lookup.name.as_str()).collect();
+    let names = Names { groups: &groups, front_ends: &front_ends, lookups: Some(&lookups), complete: true };
+    parse(name, line, &names).map_err(|fault| format!("`{name}` {}; accepted: {}", fault.message, fault.accepts))
+}
 
 /// Reads one line.
 pub(super) fn parse(name: &str, line: &str, names: &Names<'_>) -> Result<Expectation, Fault> {

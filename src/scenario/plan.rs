@@ -62,6 +62,9 @@ pub struct Plan {
     pub measure: MeasurePlan,
     /// The faulting process as the event log will describe it.
     pub process: ProcessPlan,
+    /// Whether a refresh that falls due at an age of exactly its period is left out: a defect that an audit puts in, and
+    /// no scenario.
+    pub skips_exact_age: bool,
     /// What must hold of the result.
     pub expect: Vec<Expectation>,
     /// Defaults that matter and were not written, in words.

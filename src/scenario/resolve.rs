@@ -183,6 +183,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         operations,
         measure,
         process,
+        skips_exact_age: false,
         expect,
         assumptions: Vec::new(),
     })

@@ -28,14 +28,13 @@ pub(super) enum Judges<'a> {
     /// and particulars of single peers (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
     /// The same with a table for each logic there is, and the number of the one that each front end has.
-    Changing {
-        tables: Vec<Vec<[Answer; 2]>>,
-        of: Vec<usize>,
-    },
+    Changing { tables: Vec<Vec<[Answer; 2]>>, of: Vec<usize> },
     Own {
         maker: &'a dyn ValidatorMaker,
         instances: Vec<Option<Box<dyn Validator>>>,
         asked: u64,
+        /// The logic that the last patch of each front end named.
+        patched: BTreeMap<usize, Builtin>,
     },
 }
 
@@ -51,10 +50,14 @@ impl Judges<'_> {
         Judges::Changing { tables, of: vec![number(plan.validator); plan.front_ends.len()] }
     }
 
-    /// From now on `builtin` judges at front end `place`; a validator of the user's own stays.
+    /// From now on `builtin` judges at front end `place`; a validator of the user's own is told when it is made anew.
     pub(super) fn change(&mut self, place: usize, builtin: Builtin) {
-        if let Judges::Changing { of, .. } = self {
-            of[place] = number(builtin);
+        match self {
+            Judges::Builtin(_) => {}
+            Judges::Changing { of, .. } => of[place] = number(builtin),
+            Judges::Own { patched, .. } => {
+                patched.insert(place, builtin);
+            }
         }
     }
 }
@@ -177,17 +180,20 @@ impl World<'_> {
 
     /// A fresh validator for a new incarnation (rule 23).
     pub(super) fn renew_validator(&mut self, place: u16, incarnation: u32) {
-        if let Judges::Own { maker, instances, .. } = &mut self.judges {
+        if let Judges::Own { maker, instances, patched, .. } = &mut self.judges {
             let place = usize::from(place);
             instances.resize_with(instances.len().max(place + 1), || None);
-            instances[place] = Some(maker.make(place, incarnation));
+            instances[place] = Some(match patched.get(&place) {
+                None => maker.make(place, incarnation),
+                Some(builtin) => maker.make_patched(place, incarnation, *builtin),
+            });
         }
     }
 
     /// Asks the validator of the user's own at front end `place`.
     #[inline]
     pub(super) fn ask_own(&mut self, place: u16, question: &Question<'_>) -> Verdict {
-        let Judges::Own { maker, instances, asked } = &mut self.judges else { return Answer::Accept.into() };
+        let Judges::Own { maker, instances, asked, .. } = &mut self.judges else { return Answer::Accept.into() };
         let place = usize::from(place);
         instances.resize_with(instances.len().max(place + 1), || None);
         let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));

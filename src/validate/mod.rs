@@ -6,6 +6,7 @@
 mod builtin;
 mod certificate;
 mod identity;
+mod known_bad;
 mod known_servers;
 mod names;
 
@@ -20,6 +21,7 @@ pub use certificate::{
     differs_by_peer, filled,
 };
 pub use identity::{RuleSet, by_address, by_certificate};
+pub use known_bad::{BLOCKED, Defect, Defective};
 pub use known_servers::{KnownServer, KnownServers, Listed, Particulars};
 pub use names::{address, behind_wildcard, is_domain_name, sip_uri};
 
@@ -240,6 +242,8 @@ pub struct FaultCode(pub u32);
 impl FaultCode {
     /// STATUS_ACCESS_VIOLATION.
     pub const ACCESS_VIOLATION: FaultCode = FaultCode(0xC000_0005);
+    /// STATUS_NO_MEMORY.
+    pub const NO_MEMORY: FaultCode = FaultCode(0xC000_0017);
 }
 
 impl fmt::Display for FaultCode {
@@ -292,6 +296,12 @@ pub trait Validator {
 pub trait ValidatorMaker {
     /// A fresh instance, for incarnation `incarnation` of front end number `front_end`.
     fn make(&self, front_end: usize, incarnation: u32) -> Box<dyn Validator>;
+
+    /// The same after a patch of the scenario that named other built-in logic. The validator of the user's own stays, unless
+    /// it wants to be like that.
+    fn make_patched(&self, front_end: usize, incarnation: u32, _patched: Builtin) -> Box<dyn Validator> {
+        self.make(front_end, incarnation)
+    }
 }
 
 #[cfg(test)]

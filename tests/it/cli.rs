@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
+mod audit;
 mod folders;
 mod input;
 mod selfcheck;
@@ -231,6 +232,7 @@ fn help_and_version() {
     assert_eq!(home.run(&["--version"]).ends(0, &[]).out, "refresh-sim 0.1.0 (semantics 1)\n");
     insta::assert_snapshot!("help", home.run(&["--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_audit", home.run(&["audit", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }
 

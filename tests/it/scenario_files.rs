@@ -757,6 +757,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                     cycles: measure.2.into_iter().collect(),
                 },
                 process,
+                skips_exact_age: false,
                 expect: vec![],
                 assumptions: vec![],
             };
