@@ -30,8 +30,11 @@ struct Shown {
 
 impl Shown {
     fn at(self, now: Time, group: &Group) -> Certificate<'_> {
-        let is_over = self.state == CertificateState::Valid && now >= self.end;
-        let state = if is_over { CertificateState::Expired } else { self.state };
+        if self.state != CertificateState::Valid {
+            // What is wrong from the beginning stays what is wrong with it.
+            return group.certificate_in(self.state);
+        }
+        let state = if now >= self.end { CertificateState::Expired } else { CertificateState::Valid };
         group.certificate_in(state).until(self.end)
     }
 }

@@ -26,6 +26,20 @@ fn refused(validator: &str, groups: &str) -> Vec<(String, Rejection)> {
     refused
 }
 
+#[test]
+fn that_the_product_lets_in_whom_it_cannot_check_is_an_assumption_of_the_plan() {
+    let assumed = |validator: &str| {
+        let scenario = format!(
+            "schema = 1\nsemantics = 1\n[run]\nhorizon = \"10m\"\n[validation]\nvalidator = \"{validator}\"\n\
+             [[group]]\nname = \"t\"\ntransport = \"tls\"\ncertificate = \"revocation-unknown\"\n"
+        );
+        let plan = load("it", "it.toml", scenario.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        render(&plan).contains("certificate = \"revocation-unknown\"  # assumed: the product lets in")
+    };
+    assert!(assumed("sfb2015-cu2"));
+    assert!(!assumed("rfc5922"));
+}
+
 fn nobody() -> Vec<(String, Rejection)> {
     Vec::new()
 }

@@ -14,7 +14,7 @@ use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{CertificateWord, Handshake, Word};
 use crate::scenario::plan::{GroupPlan, TlsPlan};
 use crate::time::Span;
-use crate::validate::{CertificateState, Transport};
+use crate::validate::{CertificateState, RuleSet, Transport};
 
 use super::{COUNT_MAX, NAME_MAX, Validation, network, particulars, requests, tls};
 
@@ -91,6 +91,14 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let indices = self.indices(count.unwrap_or(COUNT_MAX));
         let transport = table.need("transport", "`\"tcp\"` or `\"tls\"`").and_then(|item| item.word::<Transport>());
         let certificate = self.certificate(transport);
+        let by_product = validation.is_some_and(|validation| validation.validator.rules() == RuleSet::Product);
+        if certificate == Some(CertificateState::RevocationUnknown) && by_product {
+            self.assume(
+                &label,
+                "certificate",
+                "the product lets in whom it cannot check for revocation: nothing is public",
+            );
+        }
         let validity = table.get("validity");
         let validity = validity
             .and_then(|item| super::validity::read(&item, certificate, |key, text| self.assume(&label, key, text)));
