@@ -107,6 +107,9 @@ pub(super) struct AuditArgs {
     /// How the result is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
 }
 
 #[derive(Args, Debug)]

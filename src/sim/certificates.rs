@@ -184,7 +184,7 @@ fn known_servers(plan: &Plan) -> Option<KnownServers> {
     plan.groups.iter().any(|of| listed(of).is_some()).then(|| {
         let entry = |of: &GroupPlan| {
             let (first, port) = listed(of).unwrap_or((of.address, of.port));
-            KnownServer { first, last: offset(first, of.count - 1), port }
+            KnownServer { first, last: offset(first, of.count.saturating_sub(1)), port }
         };
         KnownServers::new(plan.groups.iter().filter(|of| of.known).map(entry))
     })

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use refresh_sim::measure::Counter;
-use refresh_sim::scenario::{Plan, expectation, load};
+use refresh_sim::scenario::{Plan, Start, expectation, load};
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::study::audit::{Audit, AuditError, By, Found, KnownBad, audit};
 
@@ -128,6 +128,8 @@ fn a_connection_of_exactly_its_period_is_refreshed_a_period_later() {
     };
     assert_eq!(found(&audited(&spread), KnownBad::SkipsExactAge), &Found::CannotShow, "no age is exact with a spread");
     let ticks = half_a_day("sfb2015-cu2", "", TLS);
+    let established = Plan { start: Start::Established, ..ticks.clone() };
+    assert_ne!(found(&audited(&established), KnownBad::SkipsExactAge), &Found::CannotShow, "valid since the anchor");
     assert_eq!(found(&audited(&ticks), KnownBad::SkipsExactAge), &Found::CannotShow, "younger than a period at a tick");
 }
 

@@ -1,8 +1,11 @@
 //! `audit`: what it says and how it ends.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
-use super::{Home, INCIDENT};
+use super::{ENDLESS, Home, INCIDENT, Ran};
 
 /// The incident after its fix, with the settings of a scenario that catches nothing but crashes.
 fn fixed(expect: &str) -> String {
@@ -58,4 +61,19 @@ fn a_scenario_in_which_nothing_can_show_is_4() {
     let ran = home.run(&["audit", "s.toml", "--set", "run.horizon=1m"]).ends(4, &[]);
     let head = ran.out.split("\n\n").next().unwrap_or_default().replace('\n', " ");
     assert!(head.ends_with("0 caught, 0 NOT CAUGHT, 10 cannot show here"), "{}", ran.out);
+}
+
+#[test]
+fn ctrl_c_is_130_and_says_nothing_of_what_was_not_finished() {
+    let home = Home::new(INCIDENT);
+    let args = [&["audit", "s.toml", "--progress"][..], &ENDLESS].concat();
+    let mut child = home.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    let stderr = child.stderr.as_mut().expect("a pipe");
+    BufReader::with_capacity(1, stderr).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("running s.toml"), "{line}");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
+    let ran = Ran::of(child.wait_with_output().expect("it ends")).ends(130, &[]);
+    assert_eq!(ran.out, "");
 }
