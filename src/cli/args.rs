@@ -18,6 +18,11 @@ Exit codes: 0 pass; 1 an expectation failed, or a crash that no expectation ment
 3 inconclusive; 4 nothing ran; 5 not deterministic; 6 regression; 8 results could not be written; 70 internal error; \
 130, 143 interrupted.";
 
+const AUDIT_EXIT_CODES: &str = "\
+Exit codes: 0 all that can show here is caught; 1 something is not caught, or the scenario fails with its own logic; \
+2 usage or bad input; 3 the scenario is inconclusive with its own logic; 4 nothing can show here; \
+8 the output could not be written; 70 internal error; 130, 143 interrupted.";
+
 /// What `--version` and error reports say.
 pub(super) fn version() -> &'static str {
     VERSION.as_str()
@@ -60,6 +65,9 @@ pub(super) enum Command {
     Schema,
     /// List the metrics that `[expect]` knows
     Metrics,
+    /// Run a scenario with logic that is known to be bad, and list what its expectations do not catch
+    #[command(after_help = AUDIT_EXIT_CODES)]
+    Audit(AuditArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
@@ -205,6 +213,21 @@ pub(super) struct ResolveArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) changes: Changes,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AuditArgs {
+    /// Scenario file; it must pass with its own logic
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
 }
 
 #[derive(Args, Debug)]

@@ -3,6 +3,7 @@
 //! The only place that names clap, that prints, and that touches files. Knows no rule of the simulation.
 
 mod args;
+mod audit;
 mod check;
 mod compare;
 pub mod exit;
@@ -62,6 +63,7 @@ fn dispatch() -> Exit {
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),
+        Command::Audit(args) => audit::audit(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
     }

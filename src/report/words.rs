@@ -155,6 +155,11 @@ pub(crate) fn shows(group: &GroupPlan) -> String {
         Some(CertificateState::Expired) => "expired certificate",
         Some(CertificateState::WrongName) => "certificate of another name",
         Some(CertificateState::Untrusted) => "certificate of an untrusted root",
+        Some(CertificateState::NotYetValid) => "certificate that is not valid yet",
+        Some(CertificateState::SelfSigned) => "self-signed certificate",
+        Some(CertificateState::IncompleteChain) => "certificate without its intermediate",
+        Some(CertificateState::Revoked) => "revoked certificate",
+        Some(CertificateState::RevocationUnknown) => "certificate of unknown revocation",
     };
     let v6 = if matches!(group.address, IpAddr::V6(_)) { " over IPv6" } else { "" };
     format!("{}{v6}, {certificate}", group.transport.name().to_uppercase())

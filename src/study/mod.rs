@@ -3,6 +3,7 @@
 //! Knows plans and replications. Does not know threads, files or output: `host::threads` runs [`Task`]s, and hands
 //! their results back in the order of the tasks, so that what is made of them never depends on how many ran at once.
 
+pub mod audit;
 pub mod baseline;
 pub mod check;
 pub mod compare;

@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
+mod audit;
 mod check;
 mod compare;
 mod folders;
@@ -237,6 +238,7 @@ fn help_and_version() {
     insta::assert_snapshot!("help_whatif", home.run(&["whatif", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_baseline_accept", home.run(&["baseline", "accept", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_audit", home.run(&["audit", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }
 

@@ -10,6 +10,7 @@ use std::process::Command;
 use refresh_sim::cli::exit::Exit;
 use refresh_sim::measure::{Figure, Metric, Signal};
 use refresh_sim::scenario::load;
+use refresh_sim::study::audit::KnownBad;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_refresh-sim");
 
@@ -152,6 +153,22 @@ fn documented_exit_codes_are_those_of_the_program() {
     let list = help.split("Exit codes:").nth(1).expect("exit codes").replace([';', ','], " ");
     let said: BTreeSet<u8> = list.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert!(said.len() > 5 && said.is_subset(&documented), "--help says {said:?}, the README {documented:?}");
+}
+
+#[test]
+fn the_table_of_known_bad_logic_is_the_registry() {
+    let text = document("docs/audit.md");
+    let rest = text.split("|---|---|---|---|---|\n").nth(1).expect("a table");
+    let rows: Vec<Vec<String>> = rest
+        .lines()
+        .map_while(cells)
+        .map(|cells| cells.into_iter().map(|cell| cell.trim_matches('`').to_owned()).collect())
+        .collect();
+    let known = KnownBad::ALL.iter().map(|bad| {
+        let cells = [bad.name(), bad.kind().name(), bad.defect(), bad.effect(), bad.needs()];
+        cells.map(|cell| cell.trim_matches('`').to_owned()).to_vec()
+    });
+    assert_eq!(rows, known.collect::<Vec<_>>());
 }
 
 #[test]

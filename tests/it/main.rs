@@ -1,14 +1,17 @@
 //! The one integration test binary; each module holds the claims of one part.
 
+mod audit;
 mod cli;
 mod docs;
 mod drains;
 mod established;
+mod identity;
 mod incident;
 mod layers;
 mod lookups;
 mod network;
 mod pool;
+mod questions;
 mod random_plans;
 mod reconnect;
 mod reference;
