@@ -6,12 +6,16 @@ mod args;
 mod compare;
 pub mod exit;
 mod input;
+mod outside;
 mod panics;
 mod print;
+mod replay;
 mod results;
 mod run;
 mod selfcheck;
+mod stored;
 mod trace;
+mod verdicts;
 mod watch;
 
 use std::process::ExitCode;
@@ -50,8 +54,10 @@ fn dispatch() -> Exit {
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),
+        Command::Replay(args) => replay::replay(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
+        Command::ValidatorStart(args) => outside::become_validator(&args),
     }
 }
 

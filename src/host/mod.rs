@@ -6,3 +6,4 @@
 pub mod child;
 pub mod clock;
 pub mod signals;
+pub mod validator;

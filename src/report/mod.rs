@@ -11,6 +11,7 @@ mod judge;
 mod latency;
 mod records;
 mod text;
+pub mod verdicts;
 mod words;
 
 pub use course::{Course, course};

@@ -10,7 +10,7 @@ use crate::rng::{Draws, Shuffle};
 use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Builtin, Phase, Question, Validator, ValidatorMaker, Verdict};
+use crate::validate::{Answer, Builtin, Failure, Phase, Question, Validator, ValidatorMaker, Verdict};
 
 use super::certificates::Certificates;
 use super::lookups::Waits;
@@ -26,14 +26,13 @@ pub(super) enum Judges<'a> {
     /// (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
     /// The same with a table for each logic there is, and the number of the one that each front end has.
-    Changing {
-        tables: Vec<Vec<[Answer; 2]>>,
-        of: Vec<usize>,
-    },
+    Changing { tables: Vec<Vec<[Answer; 2]>>, of: Vec<usize> },
     Own {
         maker: &'a dyn ValidatorMaker,
         instances: Vec<Option<Box<dyn Validator>>>,
         asked: u64,
+        /// Whether somebody wants to know the verdicts.
+        told: bool,
     },
 }
 
@@ -177,22 +176,32 @@ impl World<'_> {
         if let Judges::Own { maker, instances, .. } = &mut self.judges {
             let place = usize::from(place);
             instances.resize_with(instances.len().max(place + 1), || None);
-            instances[place] = Some(maker.make(place, incarnation));
+            let instance = maker.make(place, incarnation);
+            if let Some(failure) = instance.failure() {
+                self.failed.get_or_insert(failure.into());
+            }
+            instances[place] = Some(instance);
         }
     }
 
     /// Asks the validator of the user's own at front end `place`.
     #[inline]
     pub(super) fn ask_own(&mut self, place: u16, question: &Question<'_>) -> Verdict {
-        let Judges::Own { maker, instances, asked } = &mut self.judges else { return Answer::Accept.into() };
-        let place = usize::from(place);
-        instances.resize_with(instances.len().max(place + 1), || None);
-        let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));
+        let Judges::Own { maker, instances, asked, told } = &mut self.judges else { return Answer::Accept.into() };
+        let at = usize::from(place);
+        instances.resize_with(instances.len().max(at + 1), || None);
+        let instance = instances[at].get_or_insert_with(|| maker.make(at, 0));
         let verdict = instance.judge(question);
         *asked += 1;
         if *asked % ASKED_TWICE == 0 && instance.is_pure() && instance.judge(question) != verdict {
             let who = question.name.to_string();
-            self.failed = Some(RunError::Unstable { at: question.at, who });
+            self.failed.get_or_insert(RunError::Unstable { at: question.at, who });
+        }
+        if let Some(failure) = instance.failure() {
+            self.failed.get_or_insert(failure.into());
+        }
+        if *told && self.failed.is_none() {
+            self.watch.verdict(place, question, &verdict);
         }
         verdict
     }
@@ -203,6 +212,15 @@ impl World<'_> {
             && let Some(instance) = instances.get_mut(usize::from(place))
         {
             *instance = None;
+        }
+    }
+}
+
+impl From<Failure> for RunError {
+    fn from(failure: Failure) -> RunError {
+        match failure {
+            Failure::NotRun(why) => RunError::NoValidator(why),
+            Failure::Differs(how) => RunError::Differs(how),
         }
     }
 }

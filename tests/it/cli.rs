@@ -2,8 +2,10 @@
 
 mod folders;
 mod input;
+mod replay;
 mod selfcheck;
 mod signals;
+mod validator;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,6 +62,11 @@ impl Home {
 
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn text_lossy(&self, name: &str) -> String {
+        let bytes = fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -231,6 +238,7 @@ fn help_and_version() {
     assert_eq!(home.run(&["--version"]).ends(0, &[]).out, "refresh-sim 0.1.0 (semantics 1)\n");
     insta::assert_snapshot!("help", home.run(&["--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_replay", home.run(&["replay", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }
 

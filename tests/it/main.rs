@@ -1,5 +1,6 @@
 //! The one integration test binary; each module holds the claims of one part.
 
+mod child;
 mod cli;
 mod docs;
 mod drains;

@@ -86,7 +86,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 48] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 50] = [
     ("run.horizon", &["\"0s\"", "\"36526d\""]),
     ("front_end.nodes.starts", &["\"1h\""]),
     ("refresh.every", &["\"0s\""]),
@@ -117,6 +117,8 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 48] = [
             "{ start = 1, functional = 2, among = 2 }",
         ],
     ),
+    ("validation.answer_limit", &["\"9ms\"", "\"61m\""]),
+    ("validation.command", &["[\"\"]", "[\"./v\", 3]", "[\"./v\\u0007\"]"]),
     ("measure.from", &["\"99d\""]),
     ("measure.sample", &["\"999ms\""]),
     ("front_end.accept", &["\"0s\""]),

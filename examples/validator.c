@@ -1,0 +1,103 @@
+/* A validator in C with the bug of 2015 for real: at refresh it reads the peer's certificate whatever the transport, and
+ * a plain-TCP peer has none. The null pointer it then follows is its own, the SIGSEGV is its own; refresh-sim takes that
+ * for what it is, the access violation of a front end.
+ *
+ *     cc -O1 -o validator examples/validator.c                (the bug)
+ *     cc -O1 -DFIXED -o validator examples/validator.c        (branches on the transport first)
+ *     refresh-sim run scenarios/sfb2015/incident.toml --validator ./validator
+ *
+ * docs/validator.md has the protocol. The reader of JSON below knows just what the questions have: one object a line,
+ * no spaces, keys in any order, each value found by its key. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct certificate {
+    char state[16]; /* valid, expired, wrong-name, untrusted */
+};
+
+struct question {
+    unsigned long long id;
+    int is_refresh, is_tcp, is_ipv6, is_known;
+    const struct certificate *certificate; /* NULL: none was shown */
+};
+
+/* Where the value of a key begins, or NULL. */
+static const char *value(const char *line, const char *key) {
+    const char *at = strstr(line, key);
+    return at ? at + strlen(key) : NULL;
+}
+
+static int is(const char *at, const char *word) { return at && strncmp(at, word, strlen(word)) == 0; }
+
+static int read_question(const char *line, struct question *q, struct certificate *room) {
+    const char *id = value(line, "\"id\":"), *address = value(line, "\"address\":\"");
+    const char *state = value(line, "\"certificate\":{\"state\":\"");
+    if (!id || !address) return 0;
+    q->id = strtoull(id, NULL, 10);
+    q->is_refresh = is(value(line, "\"phase\":\""), "refresh");
+    q->is_tcp = is(value(line, "\"transport\":\""), "tcp");
+    q->is_known = is(value(line, "\"address_known\":"), "true");
+    q->is_ipv6 = memchr(address, ':', strcspn(address, "\"")) != NULL;
+    q->certificate = NULL;
+    if (state) {
+        snprintf(room->state, sizeof room->state, "%.*s", (int)strcspn(state, "\""), state);
+        q->certificate = room;
+    }
+    return 1;
+}
+
+/* NULL: accepted; else the reason. */
+static const char *by_names_of(const struct certificate *certificate) {
+    const char *state = certificate->state; /* the bug: who says that there is one? */
+    switch (state[0]) {
+    case 'v': return NULL;
+    case 'e': return "certificate-expired";
+    case 'w': return "certificate-name";
+    default: return "certificate-untrusted";
+    }
+}
+
+static const char *by_address(const struct question *q) {
+    if (q->is_ipv6) return "tcp-over-ipv6";
+    return q->is_known ? NULL : "address-unknown";
+}
+
+static const char *judge(const struct question *q) {
+#ifndef FIXED
+    if (q->is_refresh) return by_names_of(q->certificate);
+#endif
+    if (q->is_tcp) return by_address(q);
+    return q->certificate ? by_names_of(q->certificate) : "certificate-missing";
+}
+
+int main(void) {
+    const char *in = getenv("REFRESH_SIM_QUESTIONS"), *out = getenv("REFRESH_SIM_ANSWERS");
+    if (!in || !out) {
+        fprintf(stderr, "refresh-sim starts this program; see docs/validator.md\n");
+        return 2;
+    }
+    FILE *questions = fdopen(atoi(in), "r");
+    int answers = atoi(out);
+    if (!questions) return 2;
+    const char *front_end = getenv("REFRESH_SIM_FRONT_END");
+    fprintf(stderr, "for %s; this goes to validator.log\n", front_end ? front_end : "nobody");
+    dprintf(answers, "{\"protocol\":\"refresh-sim.validator/1\",\"name\":\"sfb2015 in C\",\"version\":\"1.0\","
+                     "\"pure\":true,\"time_free\":true,\"batch\":1}\n");
+    char line[65536];
+    while (fgets(line, sizeof line, questions)) {
+        struct question q;
+        struct certificate room;
+        if (!read_question(line, &q, &room)) {
+            fprintf(stderr, "not a question: %s", line);
+            return 2;
+        }
+        const char *reason = judge(&q);
+        if (reason)
+            dprintf(answers, "{\"id\":%llu,\"verdict\":\"reject\",\"reason\":\"%s\"}\n", q.id, reason);
+        else
+            dprintf(answers, "{\"id\":%llu,\"verdict\":\"accept\"}\n", q.id);
+    }
+    return 0; /* the questions have ended, and so has the front end */
+}
