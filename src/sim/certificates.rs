@@ -198,7 +198,7 @@ impl World<'_> {
         let builtin = match &self.judges {
             Judges::Builtin(_) => certificates.builtin,
             Judges::Changing { of, .. } => Builtin::ALL[of[usize::from(place)]],
-            Judges::Own { .. } => return Some(self.ask_own(place, &question)),
+            Judges::Own { .. } => return Some(self.ask_own(place, who, &question)),
         };
         Some(builtin.answer(&question).into())
     }

@@ -3,6 +3,7 @@
 //! Knows how a plan is executed. Does not know files, output or other runs; reads no scenario's name and no verdict
 //! about the run.
 
+mod ahead;
 mod build;
 mod certificates;
 mod connection;

@@ -12,6 +12,7 @@ use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Builtin, Failure, Phase, Question, Validator, ValidatorMaker, Verdict};
 
+use super::ahead::Ahead;
 use super::certificates::Certificates;
 use super::lookups::Waits;
 use super::requests::RequestBook;
@@ -33,6 +34,8 @@ pub(super) enum Judges<'a> {
         asked: u64,
         /// Whether somebody wants to know the verdicts.
         told: bool,
+        /// What is asked before its time; `None`: no validator has wanted that yet.
+        ahead: Option<Box<Ahead>>,
     },
 }
 
@@ -184,14 +187,17 @@ impl World<'_> {
         }
     }
 
-    /// Asks the validator of the user's own at front end `place`.
+    /// Asks the validator of the user's own at front end `place` about the peer in row `who`.
     #[inline]
-    pub(super) fn ask_own(&mut self, place: u16, question: &Question<'_>) -> Verdict {
-        let Judges::Own { maker, instances, asked, told } = &mut self.judges else { return Answer::Accept.into() };
+    pub(super) fn ask_own(&mut self, place: u16, who: u32, question: &Question<'_>) -> Verdict {
+        let Judges::Own { maker, instances, asked, told, ahead } = &mut self.judges else {
+            return Answer::Accept.into();
+        };
         let at = usize::from(place);
         instances.resize_with(instances.len().max(at + 1), || None);
         let instance = instances[at].get_or_insert_with(|| maker.make(at, 0));
-        let verdict = instance.judge(question);
+        let foreseen = ahead.as_mut().and_then(|ahead| ahead.verdict(at, who, question, instance.as_mut()));
+        let verdict = foreseen.unwrap_or_else(|| instance.judge(question));
         *asked += 1;
         if *asked % ASKED_TWICE == 0 && instance.is_pure() && instance.judge(question) != verdict {
             let who = question.name.to_string();
@@ -208,10 +214,13 @@ impl World<'_> {
 
     /// The validator dies with its incarnation.
     pub(super) fn end_validator(&mut self, place: u16) {
-        if let Judges::Own { instances, .. } = &mut self.judges
+        if let Judges::Own { instances, ahead, .. } = &mut self.judges
             && let Some(instance) = instances.get_mut(usize::from(place))
         {
             *instance = None;
+            if let Some(ahead) = ahead {
+                ahead.forget(usize::from(place));
+            }
         }
     }
 }
@@ -259,7 +268,7 @@ impl Port for World<'_> {
         let answers = match &self.judges {
             Judges::Builtin(answers) => answers,
             Judges::Changing { tables, of } => &tables[of[usize::from(place)]],
-            Judges::Own { .. } => return self.ask_own(place, &group.question(at_row, row, now, phase)),
+            Judges::Own { .. } => return self.ask_own(place, at_row, &group.question(at_row, row, now, phase)),
         };
         answers[usize::from(group.number)][phase as usize].into()
     }

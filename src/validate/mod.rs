@@ -295,7 +295,7 @@ impl From<Answer> for Verdict {
 pub enum Failure {
     /// It could not be run: not found, did not keep to its protocol, did not answer. In words.
     NotRun(String),
-    /// It only repeats what is on record, and was asked something else. In words.
+    /// It was asked something else than is on record, or answers otherwise than it did. In words.
     Differs(String),
 }
 
@@ -307,6 +307,25 @@ pub trait Validator {
     /// Whether the same question, its time left aside, always gets the same answer. One in 256 is then asked twice.
     fn is_pure(&self) -> bool {
         false
+    }
+
+    /// How many questions may be put to it at once, before their virtual time; 1: none. More only for logic that is pure and
+    /// does not look at the time (model rule 21): that of such questions is 0.
+    fn ahead(&self) -> usize {
+        1
+    }
+
+    /// Judges questions ahead, in their order, and gives their verdicts: of all, or of the first of them up to a fault.
+    fn judge_ahead(&mut self, questions: &[Question<'_>]) -> Vec<Verdict> {
+        let mut verdicts = Vec::with_capacity(questions.len());
+        for question in questions {
+            let verdict = self.judge(question);
+            verdicts.push(verdict);
+            if matches!(verdict.answer, Answer::Fault(_)) {
+                break;
+            }
+        }
+        verdicts
     }
 
     /// Why it cannot be asked any more, if that is so: its verdicts mean nothing from then on, and the run ends without an

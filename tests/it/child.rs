@@ -138,9 +138,15 @@ fn behave(how: &str) {
         }
         _ => {}
     }
-    let pure = r#","pure":true,"time_free":true"#;
-    side.hello(if how == "unstable" { pure } else { "" });
+    side.hello(match how {
+        "unstable" => r#","pure":true,"time_free":true"#,
+        _ if how.starts_with("ahead") => r#","pure":true,"time_free":true,"batch":64"#,
+        _ => "",
+    });
     match how {
+        "ahead" => side.answer_all(),
+        "ahead, in a buffer" => in_a_buffer(&mut side),
+        "ahead, dies of many" => dies_of_many(&mut side),
         "honest" | "loud" => side.answer_all(),
         "texts" => loop {
             let question = side.question();
@@ -200,6 +206,33 @@ fn behave(how: &str) {
         _ => panic!("nobody behaves like {how}"),
     }
     for_ever();
+}
+
+/// Writes its answers when there is nothing more to read, and dies of the 2015 bug with some of them unwritten.
+fn in_a_buffer(side: &mut Side) -> ! {
+    let mut answers = String::new();
+    loop {
+        let question = side.question();
+        let verdict = verdict(&question);
+        if verdict.contains("fault") {
+            signal("SEGV");
+        }
+        answers += &format!("{{\"id\":{},{verdict}}}\n", question["id"]);
+        if side.questions.buffer().is_empty() {
+            side.answers.write_all(std::mem::take(&mut answers).as_bytes()).expect("written");
+        }
+    }
+}
+
+/// Aborts where several questions are open, and answers each that comes alone.
+fn dies_of_many(side: &mut Side) -> ! {
+    loop {
+        let question = side.question();
+        if !side.questions.buffer().is_empty() {
+            std::process::abort();
+        }
+        side.answer(&question);
+    }
 }
 
 /// Another answer each time.

@@ -1,6 +1,8 @@
 //! The one integration test binary; each module holds the claims of one part.
 
+mod ahead;
 mod child;
+mod child_cost;
 mod cli;
 mod docs;
 mod drains;

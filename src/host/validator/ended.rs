@@ -30,7 +30,7 @@ const PANIC: i32 = 101;
 /// What `status` means.
 pub(super) fn of(status: ExitStatus) -> End {
     match (status.code(), status.signal()) {
-        (Some(0), _) => End::Other("ended with status 0 instead of an answer".to_owned()),
+        (Some(0), _) => End::Other("ended of its own accord, with status 0".to_owned()),
         (Some(PANIC), _) => End::Fault(FaultCode::ABORT),
         // Shells have no others.
         (Some(code), _) => End::Fault(FaultCode::exited(code as u8)),

@@ -1,6 +1,6 @@
 //! One validator of one incarnation: its process, and the conversation with it.
 
-use std::io::{self, PipeReader, Write};
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::sync::{Arc, PoisonError};
 
 use super::Shared;
@@ -29,7 +29,23 @@ pub(super) struct Instance {
 struct Process {
     started: Started,
     answers: Lines<PipeReader>,
+    /// Bytes of questions that may be on their way at once.
+    room: usize,
 }
+
+/// How many bytes a pipe takes while nobody reads, whatever the pieces in which it gets them.
+fn room(pipe: &PipeWriter) -> usize {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Ok(size) = rustix::pipe::fcntl_getpipe_size(pipe) {
+        // Half: what was read in part keeps its page.
+        return size / 2;
+    }
+    let _ = pipe;
+    ROOM_LEAST
+}
+
+/// What POSIX promises of any pipe.
+const ROOM_LEAST: usize = 512;
 
 /// Why there is no line from a process.
 enum NoLine {
@@ -37,6 +53,18 @@ enum NoLine {
     Ended,
     /// In words that follow "it".
     Wrong(String),
+}
+
+/// Why there are no verdicts; both in words that follow "the validator …".
+enum Failed {
+    NotRun(String),
+    Differs(String),
+}
+
+impl From<String> for Failed {
+    fn from(what: String) -> Failed {
+        Failed::NotRun(what)
+    }
 }
 
 impl Instance {
@@ -70,7 +98,8 @@ impl Instance {
         let started = self.supervisor.order(env).map_err(|error| format!("could not be started: {error}"))?;
         let answers =
             Lines::new(started.answers.try_clone().map_err(|error| format!("could not be started: {error}"))?);
-        let mut process = Process { started, answers };
+        let room = room(&started.questions);
+        let mut process = Process { started, answers, room };
         let hello = match process.wait_for_line() {
             Ok(line) => wire::hello(line)
                 .map_err(|what| format!("said hello with a line that is none: {}: {what}", wire::shown(line)))?,
@@ -131,6 +160,12 @@ impl Instance {
         self.process = None;
     }
 
+    fn differs(&mut self, what: &str) {
+        let (name, asked_by) = (&self.shared.name, self.front_end());
+        self.failure = Some(Failure::Differs(format!("the validator `{name}` {what} ({asked_by})")));
+        self.process = None;
+    }
+
     /// Asks one question and waits for its answer. An error follows "the validator …".
     fn ask(&mut self, question: &Question<'_>) -> Result<Verdict, String> {
         let mut process = match self.process.take() {
@@ -141,7 +176,7 @@ impl Instance {
         self.id += 1;
         self.line.clear();
         wire::put_question(&mut self.line, self.id, question, with_time);
-        let verdict = match process.exchange(&self.line) {
+        let verdict = match process.exchange(&self.line, false) {
             Ok(line) => self.read(self.id, line)?,
             Err(NoLine::Wrong(what)) => return Err(format!("{what} instead of an answer")),
             Err(NoLine::Ended) => return self.died(&process.gone()),
@@ -151,6 +186,68 @@ impl Instance {
         }
         self.process = Some(process);
         Ok(verdict)
+    }
+
+    /// Asks the first of `questions`, as many as the pipe holds without anybody reading, and appends their verdicts.
+    fn ask_some(&mut self, questions: &[Question<'_>], verdicts: &mut Vec<Verdict>) -> Result<(), Failed> {
+        let mut process = match self.process.take() {
+            Some(process) => process,
+            None => self.start()?,
+        };
+        let with_time = self.hello.as_ref().is_none_or(|hello| !hello.time_free);
+        let (first, room) = (self.id + 1, process.room);
+        self.line.clear();
+        let mut asked = 0;
+        for (question, id) in questions.iter().zip(first..) {
+            let before = self.line.len();
+            wire::put_question(&mut self.line, id, question, with_time);
+            if asked > 0 && self.line.len() > room {
+                self.line.truncate(before);
+                break;
+            }
+            asked += 1;
+        }
+        let mut next = process.exchange(&self.line, asked > 1);
+        for nth in 0..asked {
+            self.id = first + nth as u64;
+            match next {
+                Ok(line) => verdicts.push(self.read(self.id, line)?),
+                Err(NoLine::Wrong(what)) => return Err(Failed::NotRun(format!("{what} instead of an answer"))),
+                Err(NoLine::Ended) => {
+                    let gone = process.gone();
+                    return self.find_fault(&gone, &questions[nth..asked], verdicts);
+                }
+            }
+            if nth + 1 == asked {
+                break;
+            }
+            next = process.line(nth + 2 < asked);
+        }
+        if process.answers.has_more() {
+            return Err(Failed::NotRun("answered more than it was asked: one line for each question".to_owned()));
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// A process ended with questions open: asked one by one, they show which it was.
+    fn find_fault(&mut self, gone: &Gone, open: &[Question<'_>], verdicts: &mut Vec<Verdict>) -> Result<(), Failed> {
+        let verdict = self.died(gone)?;
+        if let [_only] = open {
+            verdicts.push(verdict);
+            return Ok(());
+        }
+        for question in open {
+            let verdict = self.ask(question)?;
+            verdicts.push(verdict);
+            if matches!(verdict.answer, Answer::Fault(_)) {
+                return Ok(());
+            }
+        }
+        let many = open.len();
+        Err(Failed::Differs(format!(
+            "is declared pure but died over {many} questions, each of which it answers when asked alone"
+        )))
     }
 
     /// Reads the answer to question `id`.
@@ -206,29 +303,55 @@ impl Validator for Instance {
         self.hello.as_ref().is_some_and(|hello| hello.pure)
     }
 
+    fn ahead(&self) -> usize {
+        self.hello.as_ref().map_or(1, |hello| hello.batch as usize)
+    }
+
+    fn judge_ahead(&mut self, questions: &[Question<'_>]) -> Vec<Verdict> {
+        let mut verdicts = Vec::with_capacity(questions.len());
+        while self.failure.is_none() && verdicts.len() < questions.len() {
+            let (got, open) = (verdicts.len(), &questions[verdicts.len()..]);
+            if let Err(failed) = self.ask_some(open, &mut verdicts) {
+                let about = questions.get(verdicts.len());
+                match failed {
+                    Failed::NotRun(what) => self.fail(&what, about),
+                    Failed::Differs(what) => self.differs(&what),
+                }
+            }
+            let is_over = verdicts.last().is_some_and(|verdict: &Verdict| matches!(verdict.answer, Answer::Fault(_)));
+            if is_over || verdicts.len() == got {
+                break;
+            }
+        }
+        verdicts
+    }
+
     fn failure(&self) -> Option<Failure> {
         self.failure.clone()
     }
 }
 
 impl Process {
-    /// Sends a question and waits for a line.
-    fn exchange(&mut self, line: &[u8]) -> Result<&[u8], NoLine> {
+    /// Sends questions and waits for the first line; `more` are to follow it.
+    fn exchange(&mut self, lines: &[u8], more: bool) -> Result<&[u8], NoLine> {
         self.started.watched.turn(1);
-        if self.started.questions.write_all(line).is_err() {
-            return Err(NoLine::Ended);
+        if self.started.questions.write_all(lines).is_err() {
+            // What it wrote before it ended is still there.
+            self.started.watched.is_closed();
         }
-        self.line()
+        self.line(more)
     }
 
     fn wait_for_line(&mut self) -> Result<&[u8], NoLine> {
         self.started.watched.turn(1);
-        self.line()
+        self.line(false)
     }
 
-    fn line(&mut self) -> Result<&[u8], NoLine> {
+    /// Waits for a line; `more` are to follow it.
+    fn line(&mut self, more: bool) -> Result<&[u8], NoLine> {
         let next = self.answers.next_line();
-        self.started.watched.turn(1);
+        // Even: nothing is awaited any more.
+        self.started.watched.turn(if more { 2 } else { 1 });
         match next {
             Ok(Next::Line(line)) => Ok(line),
             Ok(Next::End) | Err(_) => Err(NoLine::Ended),
