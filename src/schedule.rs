@@ -104,8 +104,8 @@ impl Schedule {
             far: BTreeMap::new(),
             ahead: 0,
             // Of the lists of buckets there are hundreds, whose newest blocks are to stay in the second-level cache: one line
-    // each. Of the lists of epochs few are added to at a time, and the lines of half a kilobyte come from memory together.
-    near_blocks: Blocks::new(),
+            // each. Of the lists of epochs few are added to at a time, and the lines of half a kilobyte come from memory together.
+            near_blocks: Blocks::new(),
             ahead_blocks: Blocks::new(),
         }
     }

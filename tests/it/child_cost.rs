@@ -13,13 +13,12 @@ use refresh_sim::scenario::{Plan, load};
 use refresh_sim::sim::{Unwatched, run, run_with};
 use refresh_sim::validate::{Builtin, Question, Validator, ValidatorMaker, Verdict};
 
-/// Everybody is there, and refreshed once at the same instant.
+/// Everybody connects to a front end that is starting, and is refreshed once, at the same instant.
 const SCENARIO: &str = r#"
 schema = 1
 semantics = 1
 [run]
 horizon = "25h"
-start = "established"
 [refresh]
 every = "24h"
 [validation]
@@ -126,7 +125,7 @@ fn lock_step_costs_at_most_twice_a_bare_echo_and_asked_ahead_at_most_half_of_loc
     }
     let digest = run_with(&plan, &Maker(Rc::clone(&asked)), &mut Unwatched).expect("it runs").digest;
     let Asked { questions, lines } = asked.take();
-    assert_eq!(questions, 100_000);
+    assert!(questions >= 200_000, "{questions}");
     let (mut built_in, mut echo, mut step, mut ahead) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let begun = now();
@@ -146,7 +145,11 @@ fn lock_step_costs_at_most_twice_a_bare_echo_and_asked_ahead_at_most_half_of_loc
         [("built in", &mut built_in), ("bare echo", &mut echo), ("lock step", &mut step), ("ahead", &mut ahead)]
     {
         let median = median(times);
-        println!("{what:10} {:8.3} s  {:6.2} us a question", median.as_secs_f64(), median.as_secs_f64() * 1e6 / 1e5);
+        println!(
+            "{what:10} {:8.3} s  {:6.2} us a question",
+            median.as_secs_f64(),
+            median.as_secs_f64() * 1e6 / questions as f64
+        );
     }
     println!("lock step / bare echo {to_echo:.2}, asked ahead / lock step {to_step:.2} (medians of {ROUNDS})");
     assert!(to_echo <= 2.0, "{to_echo}");

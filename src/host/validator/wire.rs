@@ -56,7 +56,7 @@ struct HelloLine {
 
 /// Reads the first line of a validator; an error says what is wrong with it.
 pub fn hello(line: &[u8]) -> Result<Hello, String> {
-    let line: HelloLine = serde_json::from_slice(line).map_err(|error| in_words(&error))?;
+    let line: HelloLine = object(line)?;
     if line.protocol != PROTOCOL {
         return Err(format!("it speaks {:?}; this program speaks {PROTOCOL:?}", cut(&line.protocol, 40)));
     }
@@ -138,7 +138,7 @@ struct AnswerLine<'a> {
 
 /// Reads an answer; an error says what is wrong with it.
 pub fn answer(line: &[u8]) -> Result<Answered, String> {
-    let line: AnswerLine<'_> = serde_json::from_slice(line).map_err(|error| in_words(&error))?;
+    let line: AnswerLine<'_> = object(line)?;
     let answer = match (line.verdict.as_ref(), &line.reason, &line.code) {
         ("accept", None, None) => Answer::Accept,
         ("reject", Some(word), None) => Answer::Reject(rejection(word)?),
@@ -173,6 +173,14 @@ fn reasons() -> String {
 fn fault_code(text: &str) -> Result<FaultCode, String> {
     let wrong = || format!("`code` is {:?}; it is 0x and eight hexadecimal digits, e.g. \"0xc0000005\"", cut(text, 40));
     FaultCode::read(text).ok_or_else(wrong)
+}
+
+/// Reads a line that is an object; lists, which serde takes for one whose keys are left out, are none.
+fn object<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
+    if line.trim_ascii_start().starts_with(b"[") {
+        return Err("it is a list; a line is an object".to_owned());
+    }
+    serde_json::from_slice(line).map_err(|error| in_words(&error))
 }
 
 /// What a parser says, without the position: there is one line.
@@ -297,7 +305,7 @@ mod tests {
         for (line, word) in [
             ("", "EOF"),
             ("accept", "expected value"),
-            ("[]", "missing field"),
+            (r#"[3,"accept",null,null,null,null,null]"#, "a line is an object"),
             (r#"{"id":3}"#, "missing field `verdict`"),
             (r#"{"id":-1,"verdict":"accept"}"#, "u64"),
             (r#"{"id":3,"verdict":"maybe"}"#, "\"accept\", \"reject\", \"fault\""),
