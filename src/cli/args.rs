@@ -1,5 +1,6 @@
 //! The command line: its words, their help, and nothing of what they do.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -15,7 +16,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMA
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass; 1 an expectation failed, or a crash that no expectation mentions; 2 usage or bad input; \
-3 inconclusive; 4 nothing ran; 5 not deterministic; 6 regression; 8 results could not be written; 70 internal error; \
+3 inconclusive; 4 nothing ran; 5 not deterministic, or a replay differs; 6 regression; \
+7 the validator could not be run; 8 results could not be written; 70 internal error; \
 130, 143 interrupted.";
 
 const AUDIT_EXIT_CODES: &str = "\
@@ -68,11 +70,16 @@ pub(super) enum Command {
     /// Run a scenario with logic that is known to be bad, and list what its expectations do not catch
     #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(AuditArgs),
+    /// Run a result's plan again, without the validator whose verdicts are on record; it must decide the same
+    Replay(ReplayArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
     #[command(hide = true)]
     SelfcheckRun(SelfcheckRunArgs),
+    /// The first moments of a validator's process
+    #[command(hide = true, name = crate::host::validator::launch::COMMAND)]
+    ValidatorStart(ValidatorStartArgs),
 }
 
 #[derive(Args, Debug)]
@@ -100,6 +107,9 @@ pub(super) struct RunArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    /// A program of your own that judges peers, and its arguments; takes all that follows, so give it last
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    pub(super) validator: Vec<String>,
     /// For tests only: an internal error in the middle of the run
     #[arg(long, hide = true)]
     pub(super) test_panic: bool,
@@ -248,6 +258,28 @@ pub(super) struct SelfcheckRunArgs {
     pub(super) changes: Changes,
     #[arg(long, value_name = "N")]
     pub(super) flip_decision: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// Results folder
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// Take a result that is not complete, too, and go as far as its record of verdicts does
+    #[arg(long)]
+    pub(super) incomplete: bool,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ValidatorStartArgs {
+    /// The process that it dies with
+    pub(super) parent: u32,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
 }
 
 /// What changes a scenario beside its file.

@@ -33,7 +33,7 @@ pub(super) fn audit(args: &AuditArgs, interrupt: &Interrupt, printer: &mut Print
 
 fn one(args: &AuditArgs, input: &Input, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
     let progress = Progress::new(&input.shown, &input.plan, args.progress);
-    let mut watch = RunWatch { interrupt, progress, tracer: None };
+    let mut watch = RunWatch { interrupt, progress, tracer: None, verdicts: None };
     let audit = carry_out(&input.plan, &mut watch);
     drop(watch);
     let audit = match audit {

@@ -90,7 +90,7 @@ fn name(path: &Path) -> Result<String, InputError> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     let failed = |error: io::Error| InputError::Read { path: shown(path), cause: cause(&error) };
     // Before it is opened: opening a pipe waits for a writer.
     plain(path, &fs::metadata(path).map_err(failed)?)?;

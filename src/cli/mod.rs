@@ -10,14 +10,18 @@ pub mod exit;
 mod find;
 mod input;
 mod junit;
+mod outside;
 mod panics;
 mod parting;
 mod print;
+mod replay;
 mod results;
 mod run;
 mod selfcheck;
+mod stored;
 mod streams;
 mod trace;
+mod verdicts;
 mod watch;
 mod whole;
 
@@ -64,8 +68,10 @@ fn dispatch() -> Exit {
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),
         Command::Audit(args) => audit::audit(&args, &listen(), &mut printer),
+        Command::Replay(args) => replay::replay(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
+        Command::ValidatorStart(args) => outside::become_validator(&args),
     }
 }
 

@@ -35,7 +35,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "scenario": plan.name,
         "seed": plan.seed,
         "replication": plan.replication,
-        "validator": plan.validator.name(),
+        "validator": plan.judged_by(),
         "horizon_ns": plan.horizon.0,
         "epoch_filetime": plan.epoch.map(|epoch| epoch.0),
         "digest": outcome.digest,

@@ -13,6 +13,7 @@ mod latency;
 mod records;
 mod signal;
 mod text;
+pub mod verdicts;
 pub(crate) mod words;
 
 pub use course::{Course, course};

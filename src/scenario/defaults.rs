@@ -48,6 +48,7 @@ impl Plan {
             pool: None,
             middlebox: None,
             validator,
+            outside: None,
             lookups: Lookups::default(),
             groups: Vec::new(),
             timeline: Vec::new(),

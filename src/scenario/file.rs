@@ -317,8 +317,13 @@ pub struct Middlebox {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Validation {
-    /// The logic that judges peers.
-    pub validator: OneOf<Builtin>,
+    /// The built-in logic that judges peers; required unless there is a `command`, which judges in its place.
+    pub validator: Option<OneOf<Builtin>>,
+    /// A program of your own that judges peers, and its arguments; it runs in the folder of the scenario file.
+    #[schemars(length(min = 1, max = 64))]
+    pub command: Option<Vec<String>>,
+    /// Real time that `command` may take for one answer; 10ms to 1h; default 10s.
+    pub answer_limit: Option<Length>,
     /// CPU of validating a new connection; default 1ms.
     pub accept: Option<Distribution>,
     /// CPU of validating a connection again; default as `accept`.

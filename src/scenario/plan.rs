@@ -48,8 +48,10 @@ pub struct Plan {
     /// What hands on the peers of groups whose order is [`crate::policy::ListOrder::Middlebox`]; `None`: nothing, and they
     /// go by their lists.
     pub middlebox: Option<Middlebox>,
-    /// Who judges peers.
+    /// Who judges peers, unless `outside` does.
     pub validator: Builtin,
+    /// A program of the user's own that judges peers; `None`: built-in logic does.
+    pub outside: Option<Outside>,
     /// What validations look up, and who waits for it.
     pub lookups: Lookups,
     /// Peers, group by group, in the scenario's order.
@@ -69,6 +71,15 @@ pub struct Plan {
     pub expect: Vec<Expectation>,
     /// Defaults that matter and were not written, in words.
     pub assumptions: Vec<Assumption>,
+}
+
+/// A program of the user's own that judges peers, as a child process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outside {
+    /// The program and its arguments; at least one word.
+    pub command: Vec<String>,
+    /// Real time that it may take for one answer; longer is a hang. No result depends on it.
+    pub answer_limit: Span,
 }
 
 /// A date as a FILETIME: 100 ns units since 1601-01-01T00:00:00Z.
@@ -328,6 +339,11 @@ pub struct Assumption {
 }
 
 impl Plan {
+    /// Who judges peers, in a word or as a command.
+    pub fn judged_by(&self) -> String {
+        self.outside.as_ref().map_or_else(|| self.validator.name().to_owned(), |outside| outside.command.join(" "))
+    }
+
     /// How many peers there are in all groups that send requests.
     pub fn senders(&self) -> u64 {
         self.groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum()

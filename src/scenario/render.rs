@@ -272,7 +272,13 @@ fn pool(out: &mut Writer<'_>, plan: &Plan) {
 
 fn validation(out: &mut Writer<'_>, plan: &Plan) {
     out.section("[validation]", "validation");
-    out.line("validator", word(plan.validator));
+    match &plan.outside {
+        None => out.line("validator", word(plan.validator)),
+        Some(outside) => {
+            out.line("command", list(outside.command.iter().map(|word| string(word))));
+            out.line("answer_limit", length(outside.answer_limit));
+        }
+    }
     if let Some(group) = plan.groups.first() {
         out.line("accept", dist(&group.validate_accept));
         out.line("refresh", dist(&group.validate_refresh));

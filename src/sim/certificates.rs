@@ -248,7 +248,7 @@ impl World<'_> {
         };
         let verdict = match builtin {
             Some(builtin) => builtin.answer(&question).into(),
-            None => self.ask_own(place, &question),
+            None => self.ask_own(place, who, &question),
         };
         self.was_asked(group, question.certificate.map(|shown| shown.state), phase, verdict.answer);
         Some(verdict)

@@ -66,6 +66,7 @@ impl Run<'_> {
         if is_first && self.plan.start == Start::Established {
             self.establish(now, place);
         }
+        self.foresee_comers(place);
         self.peers_may_come(now, place);
         self.stages_may_go_on(now);
     }

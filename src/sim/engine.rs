@@ -112,7 +112,14 @@ impl<'a> Run<'a> {
             judges: match maker {
                 None if changes_validator(plan) => Judges::changing(plan, &groups),
                 None => Judges::builtin(plan.validator, &groups),
-                Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0, patched: BTreeMap::new() },
+                Some(maker) => Judges::Own {
+                    maker,
+                    instances: Vec::new(),
+                    asked: 0,
+                    patched: BTreeMap::new(),
+                    told: watch.wants_verdicts(),
+                    ahead: None,
+                },
             },
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan))
                 .with_windows(windows_asked_for(plan)),

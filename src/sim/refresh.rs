@@ -10,7 +10,7 @@ use super::engine::Run;
 use super::visit::leave_sweep;
 
 /// What a tick makes of a connection.
-enum Found {
+pub(super) enum Found {
     /// It takes it.
     Eligible,
     /// The refresh before is still open.
@@ -33,6 +33,7 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[place];
         let next = policy.next_tick(front_end.service_start, now);
         front_end.tick_at(next, &mut self.world);
+        self.foresee(now, place, &policy);
         let (taken, missed) = self.take(now, place, &policy);
         if taken > 0 && policy.spread == Span::ZERO {
             self.tick_has_taken(now, now);
@@ -167,7 +168,7 @@ impl Run<'_> {
 
     /// What a tick makes of one of its front end's connections.
     #[inline]
-    fn found(&self, now: Time, place: usize, who: u32, group: usize) -> Found {
+    pub(super) fn found(&self, now: Time, place: usize, who: u32, group: usize) -> Found {
         let (row, of) = (&self.rows[who as usize], &self.groups[group]);
         if FrontEnd::is_eligible(row, place as u16, now, of) && !self.front_ends[place].covers(who, row, of) {
             if self.is_left_out(now, row) { Found::NotIts } else { Found::Eligible }
@@ -192,7 +193,7 @@ impl Run<'_> {
         1
     }
 
-    fn in_order(&self, mut rows: Vec<u32>, order: Order) -> Vec<u32> {
+    pub(super) fn in_order(&self, mut rows: Vec<u32>, order: Order) -> Vec<u32> {
         match order {
             Order::Topology => {}
             Order::Accepted => rows.sort_by_key(|who| (self.rows[*who as usize].since, *who)),

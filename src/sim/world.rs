@@ -12,8 +12,10 @@ use crate::rng::{Draws, Shuffle};
 use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Builtin, CertificateState, Phase, Question, Validator, ValidatorMaker, Verdict};
+use crate::validate::{Answer, Builtin, CertificateState, Failure, Phase, Question};
+use crate::validate::{Validator, ValidatorMaker, Verdict};
 
+use super::ahead::Ahead;
 use super::certificates::Certificates;
 use super::lookups::Waits;
 use super::requests::RequestBook;
@@ -35,6 +37,10 @@ pub(super) enum Judges<'a> {
         asked: u64,
         /// The logic that the last patch of each front end named.
         patched: BTreeMap<usize, Builtin>,
+        /// Whether somebody wants to know the verdicts.
+        told: bool,
+        /// What is asked before its time; `None`: no validator has wanted that yet.
+        ahead: Option<Box<Ahead>>,
     },
 }
 
@@ -183,25 +189,38 @@ impl World<'_> {
         if let Judges::Own { maker, instances, patched, .. } = &mut self.judges {
             let place = usize::from(place);
             instances.resize_with(instances.len().max(place + 1), || None);
-            instances[place] = Some(match patched.get(&place) {
+            let instance = match patched.get(&place) {
                 None => maker.make(place, incarnation),
                 Some(builtin) => maker.make_patched(place, incarnation, *builtin),
-            });
+            };
+            if let Some(failure) = instance.failure() {
+                self.failed.get_or_insert(failure.into());
+            }
+            instances[place] = Some(instance);
         }
     }
 
-    /// Asks the validator of the user's own at front end `place`.
+    /// Asks the validator of the user's own at front end `place` about the peer in row `who`.
     #[inline]
-    pub(super) fn ask_own(&mut self, place: u16, question: &Question<'_>) -> Verdict {
-        let Judges::Own { maker, instances, asked, .. } = &mut self.judges else { return Answer::Accept.into() };
-        let place = usize::from(place);
-        instances.resize_with(instances.len().max(place + 1), || None);
-        let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));
-        let verdict = instance.judge(question);
+    pub(super) fn ask_own(&mut self, place: u16, who: u32, question: &Question<'_>) -> Verdict {
+        let Judges::Own { maker, instances, asked, told, ahead, .. } = &mut self.judges else {
+            return Answer::Accept.into();
+        };
+        let at = usize::from(place);
+        instances.resize_with(instances.len().max(at + 1), || None);
+        let instance = instances[at].get_or_insert_with(|| maker.make(at, 0));
+        let foreseen = ahead.as_mut().and_then(|ahead| ahead.verdict(at, who, question, instance.as_mut()));
+        let verdict = foreseen.unwrap_or_else(|| instance.judge(question));
         *asked += 1;
         if *asked % ASKED_TWICE == 0 && instance.is_pure() && instance.judge(question) != verdict {
             let who = question.name.to_string();
-            self.failed = Some(RunError::Unstable { at: question.at, who });
+            self.failed.get_or_insert(RunError::Unstable { at: question.at, who });
+        }
+        if let Some(failure) = instance.failure() {
+            self.failed.get_or_insert(failure.into());
+        }
+        if *told && self.failed.is_none() {
+            self.watch.verdict(place, question, &verdict);
         }
         verdict
     }
@@ -214,10 +233,22 @@ impl World<'_> {
 
     /// The validator dies with its incarnation.
     pub(super) fn end_validator(&mut self, place: u16) {
-        if let Judges::Own { instances, .. } = &mut self.judges
+        if let Judges::Own { instances, ahead, .. } = &mut self.judges
             && let Some(instance) = instances.get_mut(usize::from(place))
         {
             *instance = None;
+            if let Some(ahead) = ahead {
+                ahead.forget(usize::from(place));
+            }
+        }
+    }
+}
+
+impl From<Failure> for RunError {
+    fn from(failure: Failure) -> RunError {
+        match failure {
+            Failure::NotRun(why) => RunError::NoValidator(why),
+            Failure::Differs(how) => RunError::Differs(how),
         }
     }
 }
@@ -257,7 +288,7 @@ impl Port for World<'_> {
             Judges::Builtin(answers) => answers,
             Judges::Changing { tables, of } => &tables[of[usize::from(place)]],
             Judges::Own { .. } => {
-                let verdict = self.ask_own(place, &group.question(at_row, row, now, phase));
+                let verdict = self.ask_own(place, at_row, &group.question(at_row, row, now, phase));
                 self.was_asked(group, group.certificate, phase, verdict.answer);
                 return verdict;
             }

@@ -74,6 +74,18 @@ pub enum Chain {
     Incomplete,
 }
 
+impl Chain {
+    /// Its name in the protocol of validators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Chain::Trusted => "trusted",
+            Chain::UntrustedRoot => "untrusted-root",
+            Chain::SelfSigned => "self-signed",
+            Chain::Incomplete => "incomplete",
+        }
+    }
+}
+
 /// What is known of its revocation (RFC 5280 section 6.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Revocation {
@@ -85,6 +97,17 @@ pub enum Revocation {
     Unknown,
 }
 
+impl Revocation {
+    /// Its name in the protocol of validators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Revocation::Good => "good",
+            Revocation::Revoked => "revoked",
+            Revocation::Unknown => "unknown",
+        }
+    }
+}
+
 /// The kinds of subject alternative names that are read here (RFC 5280 section 4.2.1.6).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AltKind {
@@ -94,6 +117,17 @@ pub enum AltKind {
     Uri,
     /// `iPAddress`, as text.
     Ip,
+}
+
+impl AltKind {
+    /// What stands before a name of this kind in the protocol of validators.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            AltKind::Dns => "dns:",
+            AltKind::Uri => "uri:",
+            AltKind::Ip => "ip:",
+        }
+    }
 }
 
 /// A subject alternative name, perhaps with a part that differs from peer to peer; see [`Names::text`].

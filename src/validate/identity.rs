@@ -12,7 +12,7 @@
 //! computer; no wildcards) and from its sibling stack, which checks subject and alternative names. That it takes what
 //! it cannot check for revocation is an assumption.
 
-use super::certificate::{AltKind, Certificate, Chain, POOL, Revocation, filled};
+use super::certificate::{AltKind, Certificate, CertificateState, Chain, POOL, Revocation, filled};
 use super::names::{address, behind_wildcard, matches_with_wildcard, same_name, sip_uri};
 use super::{Answer, Question, Rejection};
 
@@ -57,10 +57,12 @@ fn health(rules: RuleSet, certificate: &Certificate<'_>, question: &Question<'_>
         Chain::UntrustedRoot => return Some(Rejection::CertificateUntrusted),
         Chain::Trusted => {}
     }
-    if question.at < certificate.not_before {
+    // The state says the same as the dates, and also where the question carries no time (model rule 21).
+    let state = certificate.state;
+    if state == CertificateState::NotYetValid || question.at < certificate.not_before {
         return Some(Rejection::CertificateNotYetValid);
     }
-    if question.at >= certificate.not_after {
+    if state == CertificateState::Expired || question.at >= certificate.not_after {
         return Some(Rejection::CertificateExpired);
     }
     match certificate.revocation {

@@ -3,7 +3,7 @@
 //! A defect is put into the scenario's own logic, so that nothing but the defect differs. Each is one that real code has
 //! had, or that its tests would let pass.
 
-use super::certificate::AltKind;
+use super::certificate::{AltKind, CertificateState};
 use super::identity::{by_certificate, stands_for};
 use super::names::{address, behind_wildcard, same_name, sip_uri};
 use super::{Answer, Builtin, Certificate, FaultCode, Phase, Question, Rejection, Transport, Validator, Verdict};
@@ -66,7 +66,9 @@ impl Validator for Defective {
             Defect::CaseSensitive => among_names(question, own, is_there_letter_by_letter),
             Defect::SubjectOnly => among_names(question, own, is_in_the_subject),
             Defect::TrustsExpired if refresh && own == Answer::Reject(Rejection::CertificateExpired) => {
-                let undated = question.certificate.map(|certificate| certificate.until(Time::NEVER));
+                let undated = question
+                    .certificate
+                    .map(|shown| Certificate { state: CertificateState::Valid, ..shown.until(Time::NEVER) });
                 by_certificate(self.base.rules(), &Question { certificate: undated, ..*question })
             }
             _ => own,
@@ -108,7 +110,7 @@ fn is_in_the_subject(question: &Question<'_>, certificate: &Certificate<'_>) -> 
 #[cfg(test)]
 mod tests {
     use super::super::PeerName;
-    use super::super::certificate::{AltName, CertificateNames, CertificateState};
+    use super::super::certificate::{AltName, CertificateNames};
     use super::*;
 
     const BASE: Builtin = Builtin::Sfb2015Cu2;

@@ -183,6 +183,37 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Its word in the protocol of validators and in recorded verdicts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Rejection::TransportNotTls => "transport-not-tls",
+            Rejection::AddressUnknown => "address-unknown",
+            Rejection::TcpOverIpv6 => "tcp-over-ipv6",
+            Rejection::CertificateMissing => "certificate-missing",
+            Rejection::CertificateExpired => "certificate-expired",
+            Rejection::CertificateName => "certificate-name",
+            Rejection::CertificateUntrusted => "certificate-untrusted",
+            Rejection::Other => "other",
+            Rejection::LookupNegative => "lookup-negative",
+            Rejection::LookupFailed => "lookup-failed",
+            Rejection::PortUnknown => "port-unknown",
+            Rejection::CertificateNotYetValid => "certificate-not-yet-valid",
+            Rejection::CertificateSelfSigned => "certificate-self-signed",
+            Rejection::ChainIncomplete => "chain-incomplete",
+            Rejection::CertificateRevoked => "certificate-revoked",
+            Rejection::RevocationUnknown => "revocation-unknown",
+            Rejection::NoUsableName => "no-usable-name",
+            Rejection::WildcardRefused => "wildcard-refused",
+            Rejection::NameOnlyInSubject => "name-only-in-subject",
+            Rejection::NameOfUser => "name-of-user",
+        }
+    }
+
+    /// The reason that has this word.
+    pub fn of_word(word: &str) -> Option<Rejection> {
+        Rejection::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
     /// All of them, in order of their numbers.
     pub const ALL: [Rejection; 20] = [
         Rejection::TransportNotTls,
@@ -244,6 +275,28 @@ impl FaultCode {
     pub const ACCESS_VIOLATION: FaultCode = FaultCode(0xC000_0005);
     /// STATUS_NO_MEMORY.
     pub const NO_MEMORY: FaultCode = FaultCode(0xC000_0017);
+    /// STATUS_IN_PAGE_ERROR.
+    pub const IN_PAGE_ERROR: FaultCode = FaultCode(0xC000_0006);
+    /// STATUS_ILLEGAL_INSTRUCTION.
+    pub const ILLEGAL_INSTRUCTION: FaultCode = FaultCode(0xC000_001D);
+    /// STATUS_INTEGER_DIVIDE_BY_ZERO.
+    pub const DIVIDE_BY_ZERO: FaultCode = FaultCode(0xC000_0094);
+    /// STATUS_BREAKPOINT.
+    pub const BREAKPOINT: FaultCode = FaultCode(0x8000_0003);
+    /// STATUS_STACK_BUFFER_OVERRUN, which Windows' abort() ends with, as all that fails fast does.
+    pub const ABORT: FaultCode = FaultCode(0xC000_0409);
+    /// The process ended itself with `status`, which is no exception of Windows': a code with the bit set that Windows
+    /// leaves to applications.
+    pub const fn exited(status: u8) -> FaultCode {
+        FaultCode(0xE000_0000 | status as u32)
+    }
+
+    /// Reads a code as it is written, `0xc0000005`; `None`: it is none.
+    pub fn read(text: &str) -> Option<FaultCode> {
+        let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 8)?;
+        let all_are = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u32::from_str_radix(digits, 16).ok().filter(|_| all_are).map(FaultCode)
+    }
 }
 
 impl fmt::Display for FaultCode {
@@ -281,6 +334,15 @@ impl From<Answer> for Verdict {
     }
 }
 
+/// Why a validator cannot be asked any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// It could not be run: not found, did not keep to its protocol, did not answer. In words.
+    NotRun(String),
+    /// It was asked something else than is on record, or answers otherwise than it did. In words.
+    Differs(String),
+}
+
 /// Logic that judges peers. One instance serves one incarnation of one front end and dies with it.
 pub trait Validator {
     /// Judges one peer. Called in the order of virtual time, when a worker starts on the question.
@@ -289,6 +351,31 @@ pub trait Validator {
     /// Whether the same question, its time left aside, always gets the same answer. One in 256 is then asked twice.
     fn is_pure(&self) -> bool {
         false
+    }
+
+    /// How many questions may be put to it at once, before their virtual time; 1: none. More only for logic that is pure and
+    /// does not look at the time (model rule 21): that of such questions is 0.
+    fn ahead(&self) -> usize {
+        1
+    }
+
+    /// Judges questions ahead, in their order, and gives their verdicts: of all, or of the first of them up to a fault.
+    fn judge_ahead(&mut self, questions: &[Question<'_>]) -> Vec<Verdict> {
+        let mut verdicts = Vec::with_capacity(questions.len());
+        for question in questions {
+            let verdict = self.judge(question);
+            verdicts.push(verdict);
+            if matches!(verdict.answer, Answer::Fault(_)) {
+                break;
+            }
+        }
+        verdicts
+    }
+
+    /// Why it cannot be asked any more, if that is so: its verdicts mean nothing from then on, and the run ends without an
+    /// outcome. Looked at when it is made and after each question.
+    fn failure(&self) -> Option<Failure> {
+        None
     }
 }
 

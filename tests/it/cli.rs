@@ -5,8 +5,10 @@ mod check;
 mod compare;
 mod folders;
 mod input;
+mod replay;
 mod selfcheck;
 mod signals;
+mod validator;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,11 @@ impl Home {
 
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn text_lossy(&self, name: &str) -> String {
+        let bytes = fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -239,6 +246,7 @@ fn help_and_version() {
     insta::assert_snapshot!("help_baseline_accept", home.run(&["baseline", "accept", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_audit", home.run(&["audit", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_replay", home.run(&["replay", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }
 

@@ -1,6 +1,9 @@
 //! The one integration test binary; each module holds the claims of one part.
 
+mod ahead;
 mod audit;
+mod child;
+mod child_cost;
 mod cli;
 mod docs;
 mod drains;

@@ -86,7 +86,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 54] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 56] = [
     ("group.pool", &["\"a b\"", "\"pool.\"", "\"*.contoso.com\"", "\"bücher.example\"", "\"{index}.contoso.com\""]),
     ("group.computer", &["\"app {index}\"", "\"app{idx}.contoso.com\"", "\"{pool\"", "\"{index}{pool}.\""]),
     ("group.listed.address", &["\"192.0.2\"", "\"pool.contoso.com\"", "\"\""]),
@@ -123,6 +123,8 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 54] = [
             "{ start = 1, functional = 2, among = 2 }",
         ],
     ),
+    ("validation.answer_limit", &["\"9ms\"", "\"61m\""]),
+    ("validation.command", &["[\"\"]", "[\"./v\", 3]", "[\"./v\\u0007\"]"]),
     ("measure.from", &["\"99d\""]),
     ("measure.sample", &["\"999ms\""]),
     ("front_end.accept", &["\"0s\""]),

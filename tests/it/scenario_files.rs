@@ -16,8 +16,8 @@ use refresh_sim::policy::{
 };
 use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, Requests,
-    ResumedPlan, Setting, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Outside, Plan, ProcessPlan,
+    Requests, ResumedPlan, Setting, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{AltKind, AltName, Builtin, CertificateNames, CertificateState, Particulars, Transport};
@@ -747,6 +747,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 pool,
                 middlebox,
                 validator,
+                outside: None,
                 lookups,
                 groups,
                 operations,
@@ -763,6 +764,13 @@ fn plan() -> impl Strategy<Value = Plan> {
             };
             if plan.refresh.as_ref().is_some_and(|refresh| refresh.style != Style::BreakFirst) {
                 crate::random_plans::renewal::as_make_first_wants(&mut plan);
+            }
+            let patched = |o: &Operation| matches!(o.what, Operate::Patch { validator: Some(_), .. });
+            if seed % 3 == 0 && !plan.operations.iter().any(patched) {
+                // With a program the built-in logic does not matter, and is not written.
+                plan.validator = Builtin::Sfb2015Cu2;
+                let command = vec!["./v \"1\"".to_owned(), String::new(), "ä\\".to_owned()];
+                plan.outside = Some(Outside { command, answer_limit: Span::SECOND.times(1 + seed % 7) });
             }
             plan
         },
