@@ -5,7 +5,9 @@
 mod args;
 mod compare;
 pub mod exit;
+mod import;
 mod input;
+mod lint;
 mod panics;
 mod print;
 mod results;
@@ -50,6 +52,8 @@ fn dispatch() -> Exit {
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),
+        Command::Import(args) => import::import(&args, &mut printer),
+        Command::Lint(args) => lint::lint(&args, &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
     }

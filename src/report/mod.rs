@@ -20,3 +20,4 @@ pub use json::{SCHEMA, summary};
 pub use judge::{Judged, judge, overall};
 pub use records::{record_line, step_line};
 pub use text::text;
+pub use words::{date, wrap};

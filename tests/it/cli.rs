@@ -1,7 +1,9 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
 mod folders;
+mod import;
 mod input;
+mod lint;
 mod selfcheck;
 mod signals;
 
