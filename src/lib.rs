@@ -2,9 +2,10 @@
 //!
 //! The modules, low to high; a lower one never names a higher one (held by `tests/it/layers.rs`):
 //! [`time`], [`id`] → [`rng`] → [`dist`] → [`policy`], [`validate`] → [`measure`] → [`frontend`], [`schedule`] →
-//! [`scenario`] → [`sim`] → [`report`], [`import`] → [`lint`] → [`host`] → [`cli`].
+//! [`scenario`] → [`sim`] → [`report`], [`import`] → [`lint`], [`diagnosis`] → [`host`] → [`cli`].
 
 pub mod cli;
+pub mod diagnosis;
 pub mod dist;
 pub mod frontend;
 pub mod host;

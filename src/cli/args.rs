@@ -52,6 +52,10 @@ pub(super) enum Command {
     /// Say of a scenario or a topology, without running it, what will break, when, and what to do
     #[command(after_help = "Exit codes: 0 nothing will break; 1 something will; 2 usage or bad input.")]
     Lint(LintArgs),
+    /// Say of a result what its crashing questions have in common, and which single change avoids the crash
+    #[command(after_help = "Exit codes: 0 a change avoids the crash; 1 none does; 2 usage or bad input; \
+4 no crash to diagnose; 5 the plan now decides otherwise.")]
+    Diagnose(DiagnoseArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
@@ -155,6 +159,16 @@ pub(super) struct LintArgs {
     #[arg(long, value_name = "BUILD")]
     pub(super) build: Option<Build>,
     /// How findings are printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DiagnoseArgs {
+    /// Folder of a result
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// How the diagnosis is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
 }

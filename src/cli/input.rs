@@ -76,7 +76,7 @@ pub(super) fn open(path: &Path) -> Result<File, InputError> {
     Ok(file)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     let failed = |error: io::Error| InputError::Read { path: shown(path), cause: cause(&error) };
     let file = open(path)?;
     let mut text = Vec::new();

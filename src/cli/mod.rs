@@ -4,6 +4,7 @@
 
 mod args;
 mod compare;
+mod diagnose;
 pub mod exit;
 mod import;
 mod input;
@@ -54,6 +55,7 @@ fn dispatch() -> Exit {
         Command::Metrics => printed(printer.print(&metrics())),
         Command::Import(args) => import::import(&args, &mut printer),
         Command::Lint(args) => lint::lint(&args, &mut printer),
+        Command::Diagnose(args) => diagnose::diagnose(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
     }

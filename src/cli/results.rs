@@ -17,8 +17,17 @@ const MARKER: &str = "INCOMPLETE";
 /// How its text begins; that makes it ours.
 const MARKER_TEXT: &str = "refresh-sim: this result is not complete.\n";
 /// The names that a results folder may hold.
-const NAMES: [&str; 8] =
-    [MARKER, "summary.json", "latency.hlog", "latency.hgrm", "series.csv", "records.jsonl", "plan.toml", "report.html"];
+const NAMES: [&str; 9] = [
+    MARKER,
+    "summary.json",
+    "latency.hlog",
+    "latency.hgrm",
+    "series.csv",
+    "records.jsonl",
+    "plan.toml",
+    "report.html",
+    "crashes.json",
+];
 /// Temporary names tried before giving up.
 const TRIES: u32 = 1000;
 

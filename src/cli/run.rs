@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::signals::Interrupt;
-use crate::measure::{Figure, Outcome, Verdict};
+use crate::measure::{Figure, Outcome, SCENES_MAX, Verdict};
 use crate::report::{self, Judged};
 use crate::scenario::{self, Plan, Subject};
 use crate::sim::{self, RunError};
@@ -118,6 +118,10 @@ impl One<'_> {
         let printed = printer.print(&self.summary(&outcome, &judged, exit, written.is_ok()));
         if let Some(front_end) = unmentioned_crash(plan, &outcome) {
             complain(&format!("note: {front_end} crashed and no expectation mentions it, which is exit 1 by itself"));
+        }
+        if self.place.is_some() && outcome.crashes.len() > SCENES_MAX {
+            let all = outcome.crashes.len();
+            complain(&format!("note: crashes.json has the scenes of the first {SCENES_MAX} of {all} crashes"));
         }
         let written = written.map_or_else(|error| not_written(&error), |()| Exit::Pass);
         Ok(Exit::worst([exit, written, printed.err().unwrap_or(Exit::Pass)]))

@@ -23,7 +23,7 @@ pub use herd::Herd;
 pub use looked::Looked;
 pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Tags};
-pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, Verdict};
+pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, SCENES_MAX, Scene, Verdict};
 pub use record::{Record, RecordKind, Sample, StopReason};
 pub use requests::RequestCounts;
 

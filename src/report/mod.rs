@@ -10,6 +10,7 @@ mod json;
 mod judge;
 mod latency;
 mod records;
+mod scenes;
 mod text;
 mod words;
 

@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
+mod diagnose;
 mod folders;
 mod import;
 mod input;

@@ -15,7 +15,7 @@ const ROWS: [&[&str]; 13] = [
     &["scenario"],
     &["sim"],
     &["report", "import"],
-    &["lint"],
+    &["lint", "diagnosis"],
     &["host"],
     &["cli"],
     &[],

@@ -1,6 +1,7 @@
 //! The one integration test binary; each module holds the claims of one part.
 
 mod cli;
+mod diagnosis;
 mod docs;
 mod drains;
 mod established;
