@@ -121,9 +121,8 @@ pub struct Finding {
 pub fn lint(plan: &Plan, deployment: Option<&Deployment>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let origins = Origins::new(deployment);
-    let expiries = expiries(plan);
-    for (position, group) in plan.groups.iter().enumerate() {
-        findings.extend(about_group(plan, group, &origins, expiries.get(&position).copied()));
+    for (group, events) in plan.groups.iter().zip(Events::of(plan)).filter(|(_, events)| events.is_ever_there()) {
+        findings.extend(about_group(plan, group, &origins, &events));
     }
     findings.extend(about_refresh(plan));
     findings.extend(same_addresses(plan));
@@ -147,7 +146,7 @@ fn question(group: &GroupPlan, phase: Phase) -> Question<'_> {
     question
 }
 
-/// How the plan's refresh asks about `group`: `None` if it never does, or makes a new connection.
+/// Whether the plan's refresh validates the connections of `group` again in place.
 fn is_refreshed_in_place(plan: &Plan, group: &GroupPlan) -> bool {
     plan.refresh.as_ref().is_some_and(|refresh| {
         let takes = if group.transport == Transport::Tcp { refresh.tcp } else { refresh.tls };
@@ -155,8 +154,7 @@ fn is_refreshed_in_place(plan: &Plan, group: &GroupPlan) -> bool {
     })
 }
 
-/// `expiry`: when the timeline first ends the group's certificate.
-fn about_group(plan: &Plan, group: &GroupPlan, origins: &Origins<'_>, expiry: Option<Time>) -> Vec<Finding> {
+fn about_group(plan: &Plan, group: &GroupPlan, origins: &Origins<'_>, events: &Events) -> Vec<Finding> {
     let finding = |severity, kind, text: String, at, steps| Finding {
         severity,
         kind,
@@ -194,12 +192,20 @@ fn about_group(plan: &Plan, group: &GroupPlan, origins: &Origins<'_>, expiry: Op
         let mut steps = vec![format!("Either update the front ends to build {} or later,", Build::FIXED)];
         steps.push("or move the application to TLS:".to_owned());
         steps.extend(steps::to_tls(group, origins));
-        findings.push(finding(Severity::Breaks, Kind::Crash, crash.text(plan, group), crash.at, steps));
+        let mut text = crash.text(plan, group);
+        let mut severity = Severity::Breaks;
+        if let Some(since) = crash.at.and_then(|at| events.gone(at)) {
+            let since = render::when(plan, since);
+            text +=
+                &format!(" The timeline has them gone since {since}, so that here only a later refresh may find them.");
+            severity = Severity::Warns;
+        }
+        findings.push(finding(severity, Kind::Crash, text, crash.at, steps));
     } else if is_tcp {
         findings.push(finding(Severity::Notes, Kind::Tcp, tcp_text(plan, group), None, Vec::new()));
     }
     findings.extend(
-        about_validity(plan, group, expiry)
+        about_validity(plan, group, events)
             .map(|(severity, text, at)| finding(severity, Kind::Expires, text, at, Vec::new())),
     );
     findings
@@ -221,23 +227,51 @@ fn tcp_text(plan: &Plan, group: &GroupPlan) -> String {
     )
 }
 
-/// When the timeline first ends the certificates of each group, by its position.
-fn expiries(plan: &Plan) -> BTreeMap<usize, Time> {
-    let ends = plan.timeline.iter().filter(|entry| entry.change == Change::CertificateExpires);
-    let mut expiries = BTreeMap::new();
-    for entry in ends {
-        expiries.entry(usize::from(entry.group)).or_insert(entry.at);
+/// What the timeline does to a group as a whole.
+#[derive(Default)]
+struct Events {
+    /// Whether all of it is there from an instant on, in order of time.
+    there: Vec<(Time, bool)>,
+    /// When its certificates end.
+    expires: Option<Time>,
+    /// When it gets new ones, in order of time.
+    replaced: Vec<Time>,
+}
+
+impl Events {
+    /// What happens to each group, by its position. What happens to some of a group leaves the others as they were.
+    fn of(plan: &Plan) -> Vec<Events> {
+        let begin = |group: &GroupPlan| Events { there: vec![(Time::ZERO, group.present)], ..Events::default() };
+        let mut events: Vec<Events> = plan.groups.iter().map(begin).collect();
+        for entry in &plan.timeline {
+            let Some(of) = events.get_mut(usize::from(entry.group)) else { continue };
+            let is_whole = entry.indices.is_none();
+            match entry.change {
+                Change::Join => of.there.push((entry.at, true)),
+                Change::Leave if is_whole => of.there.push((entry.at, false)),
+                Change::CertificateExpires => of.expires = of.expires.or(Some(entry.at)),
+                Change::ReplaceCertificate if is_whole => of.replaced.push(entry.at),
+                Change::Leave | Change::ReplaceCertificate | Change::CutOff | Change::Heal => {}
+            }
+        }
+        events
     }
-    expiries
+
+    /// Since when the group is gone at `at`; `None`: somebody of it is there.
+    fn gone(&self, at: Time) -> Option<Time> {
+        self.there.iter().rev().find(|(since, _)| *since <= at).filter(|(_, there)| !there).map(|(since, _)| *since)
+    }
+
+    /// Whether anybody of the group is ever there.
+    fn is_ever_there(&self) -> bool {
+        self.there.iter().any(|(_, there)| *there)
+    }
 }
 
 /// Certificates that end within the run, and whether anybody replaces them in time.
-fn about_validity(
-    plan: &Plan,
-    group: &GroupPlan,
-    by_timeline: Option<Time>,
-) -> Option<(Severity, String, Option<Time>)> {
+fn about_validity(plan: &Plan, group: &GroupPlan, events: &Events) -> Option<(Severity, String, Option<Time>)> {
     let horizon = Time::ZERO + plan.horizon;
+    let by_timeline = events.expires;
     let not_after = group.validity.as_ref().and_then(|validity| validity.not_after);
     let end = by_timeline.into_iter().chain(not_after).min().filter(|end| *end < horizon)?;
     let when = render::when(plan, end);
@@ -246,13 +280,21 @@ fn about_validity(
     } else {
         "From then on new connections are refused"
     };
+    let judged = "A refresh in place still judges the certificate that a connection was made with.";
+    if let Some(before) = events.replaced.iter().rev().find(|at| **at <= end) {
+        let text =
+            format!("Its certificate expires at {when} and is replaced at {}. {judged}", render::when(plan, *before));
+        return Some((Severity::Warns, text, Some(end)));
+    }
+    if let Some(after) = events.replaced.first() {
+        let after = render::when(plan, *after);
+        let text = format!("Its certificate expires at {when} and is replaced only at {after}. {then} until it is.");
+        return Some((Severity::Breaks, text, Some(end)));
+    }
     let replaced = group.validity.as_ref().map(|validity| &validity.replaced);
     match replaced {
         Some(Replaced::Before(span)) if by_timeline.is_none() => {
-            let text = format!(
-                "Its certificate expires at {when} and is replaced {span} before. A refresh in place still judges the \
-                 certificate that a connection was made with."
-            );
+            let text = format!("Its certificate expires at {when} and is replaced {span} before. {judged}");
             let severity = if is_refreshed_in_place(plan, group) { Severity::Warns } else { Severity::Notes };
             Some((severity, text, Some(end)))
         }

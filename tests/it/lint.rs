@@ -159,6 +159,33 @@ fn certificates_that_end_within_the_run_are_told_with_what_follows() {
 }
 
 #[test]
+fn what_the_timeline_does_to_a_group_counts() {
+    let timeline = |entries: &str| with("[validation]", &format!("{entries}\n[validation]"));
+    let leave = "[[timeline]]\nat = \"23h\"\ndo = \"leave\"\ngroup = \"rcc\"\n";
+    let text = timeline(leave);
+    let found = findings(&text);
+    let crash = only(&found, Kind::Crash);
+    assert!(crash.severity == Severity::Warns && crash.text.contains("gone since 23h"), "{crash:?}");
+    assert!(run(&plan(&text), &mut Unwatched).expect("it runs").crashes.is_empty());
+    let back = timeline(&format!("{leave}[[timeline]]\nat = \"23h 30m\"\ndo = \"join\"\ngroup = \"rcc\"\n"));
+    assert_eq!(only(&findings(&back), Kind::Crash).severity, Severity::Breaks);
+    let never = with("transport = \"tcp\"", "transport = \"tcp\"\npresent = false");
+    assert!(none(&findings(&never), Kind::Crash));
+    let replaced = |at: &str| {
+        let entry = format!(
+            "[[timeline]]\nat = \"{at}\"\ndo = \"replace-certificate\"\ngroup = \"contact-centre\"\n[validation]"
+        );
+        let text = with("[validation]", &entry).replace("\"tls\"", "\"tls\"\nvalidity = { not_after = \"30h\" }");
+        let found = findings(&text);
+        (only(&found, Kind::Expires).severity, only(&found, Kind::Expires).text.clone())
+    };
+    let (severity, text) = replaced("40h");
+    assert!(severity == Severity::Breaks && text.contains("replaced only at 1d 16h"), "{text}");
+    let (severity, text) = replaced("20h");
+    assert!(severity == Severity::Warns && text.contains("replaced at 20h"), "{text}");
+}
+
+#[test]
 fn two_applications_on_tcp_cannot_share_an_address_and_a_port() {
     let text = format!(
         "{INCIDENT}address = \"192.0.2.1\"\n[[group]]\nname = \"other\"\ntransport = \"tcp\"\naddress = \"192.0.2.1\"\n"
