@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::import::Build;
 use crate::scenario::{SEMANTICS, Setting};
 
 use super::compare::{How, REPLICATIONS_MAX};
@@ -72,6 +73,15 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Run a result's plan again, without the validator whose verdicts are on record; it must decide the same
     Replay(ReplayArgs),
+    /// Make a scenario of a real deployment's topology or inventory
+    Import(ImportArgs),
+    /// Say of a scenario or a topology, without running it, what will break, when, and what to do
+    #[command(after_help = "Exit codes: 0 nothing will break; 1 something will; 2 usage or bad input.")]
+    Lint(LintArgs),
+    /// Say of a result what its crashing questions have in common, and which single change avoids the crash
+    #[command(after_help = "Exit codes: 0 a change avoids the crash; 1 none does; 2 usage or bad input; \
+4 no crash to diagnose; 5 the plan now decides otherwise.")]
+    Diagnose(DiagnoseArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
@@ -238,6 +248,83 @@ pub(super) struct AuditArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    #[command(subcommand)]
+    pub(super) kind: ImportKind,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ImportKind {
+    /// A topology document: `Get-CsTopology -AsXml`, Topology Builder's .tbxml, or the zip of `Export-CsConfiguration`
+    Topology(TopologyArgs),
+    /// A table (CSV) with the columns name, pool, address, transport, port, certificate
+    Inventory(InventoryArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TopologyArgs {
+    /// The document
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Build of the front ends; one before 6.0.9319.235 has the validation that crashes [default: before it, assumed]
+    #[arg(long, value_name = "BUILD")]
+    pub(super) build: Option<Build>,
+    /// Only this front-end pool and the applications that turn to it
+    #[arg(long, value_name = "FQDN")]
+    pub(super) pool: Option<String>,
+    /// File to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "out")]
+    pub(super) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InventoryArgs {
+    /// The table
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Build of the front ends; one before 6.0.9319.235 has the validation that crashes [default: before it, assumed]
+    #[arg(long, value_name = "BUILD")]
+    pub(super) build: Option<Build>,
+    /// File to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "out")]
+    pub(super) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LintArgs {
+    /// A scenario, or a topology document as `import topology` reads it
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// Build of the front ends of a topology [default: before 6.0.9319.235, assumed]
+    #[arg(long, value_name = "BUILD")]
+    pub(super) build: Option<Build>,
+    /// How findings are printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DiagnoseArgs {
+    /// Folder of a result
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// Diagnose a result that is not complete
+    #[arg(long)]
+    pub(super) incomplete: bool,
+    /// How the diagnosis is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
 }
 
 #[derive(Args, Debug)]

@@ -6,10 +6,13 @@ mod args;
 mod audit;
 mod check;
 mod compare;
+mod diagnose;
 pub mod exit;
 mod find;
+mod import;
 mod input;
 mod junit;
+mod lint;
 mod outside;
 mod panics;
 mod parting;
@@ -69,6 +72,9 @@ fn dispatch() -> Exit {
         Command::Metrics => printed(printer.print(&metrics())),
         Command::Audit(args) => audit::audit(&args, &listen(), &mut printer),
         Command::Replay(args) => replay::replay(&args, &listen(), &mut printer),
+        Command::Import(args) => import::import(&args, &mut printer),
+        Command::Lint(args) => lint::lint(&args, &mut printer),
+        Command::Diagnose(args) => diagnose::diagnose(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
         Command::ValidatorStart(args) => outside::become_validator(&args),

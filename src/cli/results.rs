@@ -17,7 +17,7 @@ const MARKER: &str = "INCOMPLETE";
 /// How its text begins; that makes it ours.
 const MARKER_TEXT: &str = "refresh-sim: this result is not complete.\n";
 /// The names that a results folder may hold.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     MARKER,
     "summary.json",
     "latency.hlog",
@@ -28,6 +28,7 @@ const NAMES: [&str; 10] = [
     "report.html",
     "validator.log",
     "verdicts.jsonl.gz",
+    "crashes.json",
 ];
 /// Temporary names tried before giving up.
 const TRIES: u32 = 1000;

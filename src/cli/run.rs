@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::signals::Interrupt;
-use crate::measure::{Outcome, Verdict};
+use crate::measure::{Outcome, SCENES_MAX, Verdict};
 use crate::report::{self, Judged, verdicts};
 use crate::scenario::{self, Plan};
 use crate::sim::RunError;
@@ -126,6 +126,10 @@ impl One<'_> {
         let printed = printer.print(&self.summary(&outcome, &judged, exit, written.is_ok()));
         if let Some(front_end) = report::unmentioned_crash(plan, &outcome) {
             complain(&format!("note: {front_end} crashed and no expectation mentions it, which is exit 1 by itself"));
+        }
+        if self.place.is_some() && outcome.crashes.len() > SCENES_MAX {
+            let all = outcome.crashes.len();
+            complain(&format!("note: crashes.json has the scenes of the first {SCENES_MAX} of {all} crashes"));
         }
         let written = written.map_or_else(|error| not_written(&error), |()| Exit::Pass);
         Ok(Exit::worst([exit, written, printed.err().unwrap_or(Exit::Pass)]))

@@ -21,6 +21,8 @@ pub(super) struct Stored {
     pub(super) folder: PathBuf,
     /// The folder as messages show it.
     pub(super) shown: String,
+    /// The text of the plan.
+    pub(super) text: Vec<u8>,
     /// The plan of the run, with its name and replication.
     pub(super) plan: Plan,
     /// `None`: the run was interrupted.
@@ -43,8 +45,9 @@ pub(super) enum StoredError {
     Plan(#[from] input::InputError),
 }
 
-/// What is read of summary.json.
-#[derive(Deserialize)]
+/// What is read of summary.json. All but the schema may be missing, so that another schema is told as one.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Summary {
     schema: String,
     scenario: String,
@@ -83,6 +86,7 @@ impl Stored {
         let text = input::read(&file)?;
         let mut plan = input::plan(&summary.scenario, &shown(&file), &text, &[])?;
         plan.replication = summary.replication;
-        Ok(Stored { folder: folder.to_owned(), shown: path, plan, digest: summary.digest.filter(|_| is_complete) })
+        let digest = summary.digest.filter(|_| is_complete);
+        Ok(Stored { folder: folder.to_owned(), shown: path, text, plan, digest })
     }
 }

@@ -131,7 +131,7 @@ impl Date {
 }
 
 /// `2015-07-12 15:34:47.912 UTC`, to the millisecond below; `None` without an epoch.
-pub(crate) fn date(plan: &Plan, at: Time) -> Option<String> {
+pub fn date(plan: &Plan, at: Time) -> Option<String> {
     let Date { year, month, day, rest } = Date::of(filetime(plan.epoch?, at));
     let millis = rest / 10_000;
     let (hours, minutes, seconds) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60);
@@ -193,7 +193,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Lines of at most `width` characters, broken at blanks; what has none is cut. All but the first are indented.
-pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
+pub fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let word = cut(word, width - indent);

@@ -102,6 +102,7 @@ impl Run<'_> {
         if served {
             self.trigger_begins(now);
         }
+        let scene = self.scene(place, fault);
         let (connections, jobs) = self.prepare_end(now, place);
         let front_end = &mut self.front_ends[place];
         let (incarnation, process_start) = (front_end.incarnation, front_end.process_start);
@@ -143,6 +144,7 @@ impl Run<'_> {
             back: 0,
             reconnected: [None; 3],
             restart: None,
+            scene,
         });
         self.lose_all(now, place, dump, if fault.is_some() { Why::Crash } else { Why::Killed });
         self.recover(now, place, wreck.failure, wreck.action, dump);

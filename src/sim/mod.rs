@@ -26,6 +26,7 @@ mod ports;
 mod refresh;
 mod requests;
 mod retry;
+mod scene;
 mod session;
 mod stops;
 mod trigger;

@@ -3,8 +3,11 @@
 mod audit;
 mod check;
 mod compare;
+mod diagnose;
 mod folders;
+mod import;
 mod input;
+mod lint;
 mod replay;
 mod selfcheck;
 mod signals;
