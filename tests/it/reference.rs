@@ -13,6 +13,7 @@ mod comeback;
 mod compare;
 mod connect;
 mod listen;
+mod lookup;
 mod measures;
 mod path;
 mod process;

@@ -24,6 +24,8 @@ pub(super) enum Step {
     Computed { front_end: usize, worker: usize, hold: u64 },
     /// A worker's wait for others is over.
     WaitOver { front_end: usize, worker: usize, hold: u64 },
+    /// That of a job without a worker is; `wait` says which.
+    AwayOver { wait: u64 },
     /// A try has taken too long.
     TimeOut { connection: usize },
     /// A peer's TCP has waited long enough for an answer to its SYNs.

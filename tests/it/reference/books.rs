@@ -82,15 +82,16 @@ impl Books {
         histogram.record(length.0).expect("it grows");
     }
 
-    /// The digest: all decisions, then every bucket with a sample, every counter, what was left out, and handshakes.
-    pub(super) fn digest(&self, semantics: u32) -> String {
+    /// The digest: all decisions, then every bucket with a sample, every counter, what was left out, handshakes, and then
+    /// what is given.
+    pub(super) fn digest(&self, semantics: u32, last: impl Iterator<Item = u64>) -> String {
         let mut digest = Digest::new(semantics);
         self.decisions.iter().for_each(|decision| digest.add(decision));
-        digest.close_with(self.numbers());
+        digest.close_with(self.numbers().into_iter().chain(last));
         digest.finish()
     }
 
-    pub(super) fn numbers(&self) -> Vec<u64> {
+    fn numbers(&self) -> Vec<u64> {
         let mut numbers = Vec::new();
         for ((metric, group, cause), histogram) in &self.latencies {
             numbers.extend([*metric as u64, *group as u64, *cause as u64, histogram.len()]);
@@ -124,5 +125,7 @@ pub(crate) struct Account {
     pub(crate) cut_off: u128,
     pub(crate) blocked: u128,
     pub(crate) waiting: u128,
+    /// Of jobs without a worker.
+    pub(crate) away: u128,
     pub(crate) queue_max: u64,
 }

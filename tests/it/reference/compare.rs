@@ -10,9 +10,8 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
-use refresh_sim::policy::lookup::Lookups;
 use refresh_sim::policy::{ConnectLimit, Limits, Style};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
 use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
@@ -59,6 +58,7 @@ fn kind(decision: &Decision) -> u8 {
         What::GaveUp | What::Handshake | What::Silence | What::Refused => decision.detail,
         What::AckIgnored => decision.detail.min(1),
         What::Asked => decision.detail.min(16),
+        What::LookUp | What::LookedUp => decision.detail % 4,
         What::Valid => decision.detail / 16,
         _ => 0,
     }
@@ -79,10 +79,11 @@ fn kinds(what: What) -> Vec<u8> {
         What::Closed => vec![1, 3, 4, 5, 6],     // in place, rejected, recovered at its due, departed, dropped
         What::Dropped => vec![0, 1, 2, 3],       // accept, flight, validation of a new connection, in place
         What::Handshake => vec![0, 1, 2],        // without a session, resumed, declined
+        What::LookUp => vec![0, 1, 2, 3],        // fetched, kept, joined, no time left
+        What::LookedUp => vec![0, 1, 2, 3],      // good, says no, no answer, timed out
         // Of what the reference does not know yet.
         What::Turn | What::OldCut | What::Certificate => vec![],
         What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
-        What::LookUp | What::LookedUp | What::Rejoined => vec![],
         What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
         What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
@@ -95,8 +96,7 @@ fn is_known(plan: &Plan) -> bool {
 }
 
 /// The plan without what the reference does not know yet: time-outs of steps and limits (rules 5 and 14), what peers of a
-/// group share and time-outs that stretch (rule 14), look-ups (rule 4), limits on turns, connections made first and
-/// certificates that change (rules 18, 19 and 22), pools, front ends stopped, the middlebox and failing over (rules 25 to
+/// group share and time-outs that stretch (rule 14), limits on turns, connections made first and certificates that change (rules 18, 19 and 22), pools, front ends stopped, the middlebox and failing over (rules 25 to
 /// 27), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
@@ -114,7 +114,6 @@ fn known(mut plan: Plan) -> Plan {
         (refresh.limit, refresh.style) = (None, Style::BreakFirst);
     }
     plan.timeline.retain(|entry| !matches!(entry.change, Change::ReplaceCertificate | Change::CertificateExpires));
-    plan.lookups = Lookups::default();
     (plan.pool, plan.middlebox) = (None, None);
     plan.operations.clear();
     plan
@@ -194,11 +193,16 @@ fn figures(plan: &Plan, outcome: &Outcome, world: &World<'_>) -> Option<String> 
             cut_off: library.cut_off,
             blocked: library.blocked,
             waiting: library.waiting,
+            away: library.away_time(),
             queue_max: library.queue_max,
         };
         if front_end.accepting_max != figures.accept_queue_max {
             let (ours, theirs) = (front_end.accepting_max, figures.accept_queue_max);
             return Some(format!("{}: accept queue at most {theirs} (library) and {ours}", figures.name));
+        }
+        if front_end.looked != figures.looked {
+            let (ours, theirs) = (&front_end.looked, &figures.looked);
+            return Some(format!("{}: looked up\n library   {theirs:?}\n reference {ours:?}", figures.name));
         }
         if *reference != theirs {
             return Some(format!("{}:\n library   {theirs:?}\n reference {ours}", figures.name));
@@ -210,7 +214,7 @@ fn figures(plan: &Plan, outcome: &Outcome, world: &World<'_>) -> Option<String> 
     if outcome.handshakes.iter().ne(world.books.handshakes.iter().take(outcome.handshakes.len())) {
         return Some(format!("handshakes: {:?} (library) and {:?}", outcome.handshakes, world.books.handshakes));
     }
-    let digest = world.books.digest(SEMANTICS);
+    let digest = world.digest();
     (outcome.digest.as_ref() != Some(&digest))
         .then(|| format!("digest: {:?} and {digest}; plan {}", outcome.digest, plan.name))
 }

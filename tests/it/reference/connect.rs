@@ -133,7 +133,17 @@ impl World<'_> {
 
     pub(super) fn job(&self, kind: Kind, connection: usize) -> Job {
         let of = &self.connections[connection];
-        Job { kind, connection, arrived: self.now, cause: of.cause, when: of.when, in_place: false, in_run: false }
+        Job {
+            kind,
+            connection,
+            queued: self.now,
+            first_taken: None,
+            cause: of.cause,
+            when: of.when,
+            in_place: false,
+            in_run: false,
+            progress: None,
+        }
     }
 
     /// A flight of the server goes out: the peer computes and answers it.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use refresh_sim::id::Identity;
-use refresh_sim::measure::What;
+use refresh_sim::measure::{Looked, What};
 use refresh_sim::policy::Action;
 use refresh_sim::rng::{Purpose, When};
 use refresh_sim::scenario::plan::FrontEndPlan;
@@ -13,6 +13,7 @@ use refresh_sim::validate::Validator;
 use super::agenda::Step;
 use super::books::Account;
 use super::connect::BY_CRASH;
+use super::lookup::Fetch;
 use super::queue::{Job, Worker};
 use super::world::{Stage, World};
 
@@ -51,13 +52,17 @@ pub(super) struct FrontEnd {
     /// The accept queue, and the most that were in it.
     pub(super) accepting: Vec<usize>,
     pub(super) accepting_max: u64,
+    /// What this incarnation has fetched, or fetches.
+    pub(super) fetches: Vec<Fetch>,
+    /// What came of each look-up.
+    pub(super) looked: Vec<Looked>,
     /// Sessions that this incarnation has made for its cache.
     pub(super) cached: u64,
     pub(super) account: Account,
 }
 
 impl FrontEnd {
-    pub(super) fn new(plan: &FrontEndPlan, first_worker: usize) -> FrontEnd {
+    pub(super) fn new(plan: &FrontEndPlan, first_worker: usize, lookups: usize) -> FrontEnd {
         FrontEnd {
             life: Life::Down,
             incarnation: 0,
@@ -74,6 +79,8 @@ impl FrontEnd {
             outside_accepts: VecDeque::new(),
             accepting: Vec::new(),
             accepting_max: 0,
+            fetches: Vec::new(),
+            looked: vec![Looked::default(); lookups],
             cached: 0,
             account: Account::default(),
         }
@@ -87,6 +94,7 @@ impl World<'_> {
         of.life = Life::Down;
         of.incarnation += 1;
         of.cached = 0;
+        of.fetches.clear();
         let incarnation = of.incarnation;
         of.validator = Some(self.maker.make(front_end, incarnation));
         self.of_front_end(front_end, What::ProcessStart, incarnation);

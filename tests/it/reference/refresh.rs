@@ -25,6 +25,7 @@ pub(super) struct Taken {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Obligation {
     due: Time,
+    cycle: u32,
     /// The one that it renews in place, or the first that is made for it.
     connection: usize,
     by_reconnect: bool,
@@ -131,6 +132,15 @@ impl World<'_> {
         *when = When { cycle: when.cycle + 1, ..When::default() };
     }
 
+    /// Where a peer is in its life: one that is valid and owes a refresh is where that fell due, whatever it has missed.
+    pub(super) fn is_at(&self, peer: usize) -> When {
+        let of = &self.peers[peer];
+        match of.open.filter(|open| !open.lost && self.is_valid(peer)) {
+            Some(open) => When { cycle: open.cycle, ..of.when },
+            None => of.when,
+        }
+    }
+
     /// Whether a refresh concerns a connection now.
     fn is_refreshed(&self, policy: &Refresh, connection: usize) -> bool {
         let of = &self.connections[connection];
@@ -202,6 +212,7 @@ impl World<'_> {
         self.books.count(self.peers[peer].group, Counter::Dues);
         self.peers[peer].open = Some(Obligation {
             due: self.now,
+            cycle: self.peers[peer].when.cycle,
             connection: taken.connection,
             by_reconnect: !lost && act != Act::Revalidate,
             lost,

@@ -1,15 +1,16 @@
 //! Peers, connections, front ends as plain structs, and the loop that takes one step after another.
 
 use refresh_sim::id::Identity;
-use refresh_sim::measure::{Cause, Counter, Decision, What};
+use refresh_sim::measure::{Cause, Counter, Decision, Looked, What};
 use refresh_sim::rng::{Draws, Purpose, Shuffle, When};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, TieOrder};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS, TieOrder};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::ValidatorMaker;
 
 use super::agenda::{Agenda, Class, Step};
 use super::books::Books;
 use super::comeback::Failures;
+use super::lookup::Away;
 use super::measures::Outage;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
@@ -103,6 +104,8 @@ pub(super) struct World<'a> {
     pub(super) front_ends: Vec<FrontEnd>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) ports: Vec<Port>,
+    /// Jobs that wait without a worker, by their numbers.
+    pub(super) away: Vec<Option<Away>>,
     pub(super) books: Books,
     /// Distinguishes waits, jobs and takings.
     pub(super) serial: u64,
@@ -123,7 +126,7 @@ impl<'a> World<'a> {
         let mut worker = peers.len();
         let mut front_ends = Vec::new();
         for of in &plan.front_ends {
-            front_ends.push(FrontEnd::new(of, worker));
+            front_ends.push(FrontEnd::new(of, worker, plan.lookups.each.len()));
             worker += of.workers as usize;
         }
         World {
@@ -137,6 +140,7 @@ impl<'a> World<'a> {
             front_ends,
             sweeps: Vec::new(),
             ports: Vec::new(),
+            away: Vec::new(),
             books: Books::new(plan),
             serial: 0,
         }
@@ -170,6 +174,7 @@ impl<'a> World<'a> {
             Step::Entry { entry } => self.entry(entry),
             Step::Computed { front_end, worker, hold } => self.computed(front_end, worker, hold),
             Step::WaitOver { front_end, worker, hold } => self.wait_over(front_end, worker, hold),
+            Step::AwayOver { wait } => self.away_over(wait),
             Step::TimeOut { connection } => self.time_out(connection),
             Step::StackGivesUp { connection } => self.stack_has_given_up(connection),
             Step::KeepAliveFails { connection } => self.keep_alive_has_failed(connection),
@@ -230,6 +235,11 @@ impl<'a> World<'a> {
         }
     }
 
+    pub(super) fn digest(&self) -> String {
+        let looked = self.front_ends.iter().flat_map(|of| &of.looked).flat_map(Looked::numbers);
+        self.books.digest(SEMANTICS, looked)
+    }
+
     pub(super) fn group(&self, peer: usize) -> &'a GroupPlan {
         &self.plan.groups[self.peers[peer].group]
     }
@@ -278,6 +288,13 @@ impl<'a> World<'a> {
     /// Something is going to happen to a peer or its connection.
     pub(super) fn later(&mut self, at: Time, class: Class, peer: usize, step: Step) {
         self.agenda.add(at, class, peer as u32, step);
+    }
+
+    /// The entity of the first wait without a worker: after peers, workers, front ends, timeline and samples, senders.
+    pub(super) fn first_wait_entity(&self) -> usize {
+        let workers: usize = self.plan.front_ends.iter().map(|of| of.workers as usize).sum();
+        let senders = self.peers.iter().filter(|peer| self.plan.groups[peer.group].requests.is_some()).count();
+        self.peers.len() + workers + self.front_ends.len() + 2 + senders
     }
 
     /// Something is going to happen to a front end's process.
