@@ -67,7 +67,8 @@ impl Run<'_> {
     /// The SYN-ACK goes out; with it the peer sends its final ACK and its first flight or message.
     fn syn_answered(&mut self, now: Time, who: u32, group: usize, gives_up: Time) {
         let exchange = self.trip(who, group).syn_ack_exchange();
-        if now + exchange.half() >= gives_up {
+        let heard = self.trip(who, group).hears_syn_ack(now);
+        if heard >= gives_up {
             // The peer will know nothing of it any more, and answers with a reset.
             let front_end = &mut self.front_ends[usize::from(self.rows[who as usize].place())];
             front_end.members.remove(who);
@@ -81,6 +82,8 @@ impl Run<'_> {
             let front_end = &mut self.front_ends[usize::from(self.rows[who as usize].place())];
             front_end.members.remove(who);
             front_end.listener.leave(who, now + SYN_ACK_GIVE_UP);
+            // Its peer knows nothing of that, and waits for what comes next.
+            self.peer_hears_syn_ack(heard, who, group);
             return self.fall_silent(now, who, Unanswered::GivenUp);
         }
         if arrives != now + self.trip(who, group).syn_ack_takes() {
@@ -92,8 +95,7 @@ impl Run<'_> {
         row.set_step(Step::FlightSent);
         row.next = arrives;
         self.world.wake(arrives, who, Wake::Message);
-        // A whole round trip after the SYN: the half that was rounded down is made up for.
-        self.peer_hears_syn_ack(now + Span(exchange.0 - exchange.half().0), who, group);
+        self.peer_hears_syn_ack(heard, who, group);
         self.limits_start(now, who, group);
     }
 
@@ -186,12 +188,16 @@ impl Run<'_> {
 
     /// The peer leaves its try: what the kernel keeps of an unfinished handshake goes when its last message is there.
     pub(super) fn leave_handshake(&mut self, now: Time, who: u32, group: usize) {
+        let gone = now + self.rtt(who, group).half();
+        self.leaves_syn_queue(gone, who);
+    }
+
+    /// If the handshake of the present try is not complete, it never will be, and its place is free from `at` on.
+    pub(super) fn leaves_syn_queue(&mut self, at: Time, who: u32) {
         let row = &self.rows[who as usize];
         let unfinished = row.step() == Step::AckIgnored || row.step() == Step::FlightSent && row.flight() == 0;
-        let place = usize::from(row.place());
         if unfinished {
-            let gone = now + self.rtt(who, group).half();
-            self.front_ends[place].listener.leave(who, gone);
+            self.front_ends[usize::from(row.place())].listener.leave(who, at);
         }
     }
 
@@ -259,7 +265,7 @@ impl Run<'_> {
         let row = &self.rows[who as usize];
         match row.step() {
             Step::FlightSent if row.flight() == 0 => {
-                self.syn_ack_sent(who, group) + self.trip(who, group).syn_ack_exchange().half() <= now
+                self.trip(who, group).hears_syn_ack(self.syn_ack_sent(who, group)) <= now
             }
             Step::FlightSent | Step::InJob | Step::Valid | Step::Silent | Step::AckIgnored => true,
             Step::Absent | Step::BackOff | Step::SynSent | Step::RefusalSent | Step::ResetSent | Step::Promised => {

@@ -161,7 +161,7 @@ impl Trip<'_> {
         let way = self.way?;
         // Two that arrive at once are one.
         let nth = self.syn_arrivals().position(|at| at == now)? as u16;
-        let heard = now + self.exchange(ROUNDS).half();
+        let heard = self.hears_syn_ack(now);
         if way.cut(self.place(), now).is_some() || way.cut(self.place(), heard).is_some() {
             return Some(Unanswered::Cut);
         }
@@ -185,6 +185,13 @@ impl Trip<'_> {
     /// The exchange that the SYN-ACK begins, whatever gets lost of it.
     pub(super) fn syn_ack_exchange(&self) -> Span {
         self.exchange(ROUNDS)
+    }
+
+    /// When the peer has the SYN-ACK that answers a SYN of `now`: the half that the SYN was rounded down by is made up for,
+    /// so that over a plain path it is there a whole round trip after the SYN went out.
+    pub(super) fn hears_syn_ack(&self, now: Time) -> Time {
+        let exchange = self.exchange(ROUNDS);
+        now + Span(exchange.0 - exchange.half().0)
     }
 
     // ---- messages after it
@@ -214,9 +221,11 @@ impl Trip<'_> {
         let Some([again, answered_again]) = self.round_repeats(flight) else { return Time::NEVER };
         let copies = |n: u32| (exchange + RETRANSMISSION).times(u64::from(n));
         // Each of the two may fall into a cut. (The SYN-ACK does not, or the SYN would not count as answered.)
-        let heard = now + copies(again) + exchange.half();
-        let heard = if flight == 0 { heard } else { self.after_cuts(heard) };
-        let back = Span(exchange.0 - exchange.half().0);
+        let (heard, back) = if flight == 0 {
+            (self.hears_syn_ack(now), exchange.half())
+        } else {
+            (self.after_cuts(now + copies(again) + exchange.half()), Span(exchange.0 - exchange.half().0))
+        };
         self.after_cuts(heard + thinks + copies(answered_again) + back)
     }
 

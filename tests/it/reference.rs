@@ -21,5 +21,6 @@ mod question;
 mod queue;
 mod refresh;
 mod tcp;
+mod timeouts;
 mod tls;
 mod world;

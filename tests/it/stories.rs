@@ -6,6 +6,7 @@
 mod certificates;
 mod connecting;
 mod front_end;
+mod limits;
 mod refresh;
 mod validation;
 

@@ -26,8 +26,10 @@ pub(super) enum Step {
     WaitOver { front_end: usize, worker: usize, hold: u64 },
     /// That of a job without a worker is; `wait` says which.
     AwayOver { wait: u64 },
-    /// A try has taken too long.
+    /// A try, or a step of it, may have taken too long.
     TimeOut { connection: usize },
+    /// A front end's limit on a connection may be reached.
+    Limit { connection: usize },
     /// A peer's TCP has waited long enough for an answer to its SYNs.
     StackGivesUp { connection: usize },
     /// A peer's keep-alive has waited long enough.

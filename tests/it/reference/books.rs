@@ -8,7 +8,7 @@ use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
 /// The counters of one group, in the order in which they close a digest.
-pub(super) const COUNTERS: [Counter; 16] = [
+pub(super) const COUNTERS: [Counter; 20] = [
     Counter::Dues,
     Counter::ValidInPlace,
     Counter::ValidByReconnect,
@@ -25,6 +25,10 @@ pub(super) const COUNTERS: [Counter; 16] = [
     Counter::Valids,
     Counter::UnfinishedConnects,
     Counter::Stopped,
+    Counter::Withheld,
+    Counter::Held,
+    Counter::Skipped,
+    Counter::Limited,
 ];
 
 /// So many of them are in every digest, the others only where they count something.

@@ -49,11 +49,21 @@ impl World<'_> {
         }
     }
 
+    /// Failed rounds in a row.
+    pub(super) fn failed_rounds(&self, peer: usize) -> u16 {
+        self.peers[peer].failures.rounds
+    }
+
+    /// The wait that follows if the round of a try that is made now fails with it.
+    pub(super) fn wait_if_it_fails(&self, connection: usize) -> Span {
+        self.wait_after_round(self.connections[connection].peer, self.connections[connection].when, 0)
+    }
+
     /// The wait after a failed round, by the number of those before it.
-    fn back_off(&mut self, peer: usize, when: When, index: u16) -> Span {
+    fn wait_after_round(&self, peer: usize, when: When, index: u16) -> Span {
         let policy = &self.group(peer).reconnect;
         let Failures { rounds, began: (cycle, episode), .. } = self.peers[peer].failures;
-        let wait = match &policy.backoff {
+        match &policy.backoff {
             None => policy.delay.sample(self.draw(peer, Purpose::ReconnectDelay, when, index)),
             Some(backoff) => {
                 let base = || self.draw(peer, Purpose::BackoffBase, When::default(), 0);
@@ -63,7 +73,12 @@ impl World<'_> {
                 };
                 backoff.wait(rounds, base, bits)
             }
-        };
+        }
+    }
+
+    /// A round has failed: the wait after it.
+    fn back_off(&mut self, peer: usize, when: When, index: u16) -> Span {
+        let wait = self.wait_after_round(peer, when, index);
         let failures = &mut self.peers[peer].failures;
         failures.rounds = failures.rounds.saturating_add(1);
         wait

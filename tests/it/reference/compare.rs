@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
-use refresh_sim::policy::{ConnectLimit, Limits, Style};
+use refresh_sim::policy::{ConnectLimit, Style};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::run_with;
@@ -55,7 +55,7 @@ type Seen = BTreeMap<(What, u8), u64>;
 fn kind(decision: &Decision) -> u8 {
     match decision.what {
         What::Attempt | What::Due | What::Lost | What::Closed | What::Dropped => decision.detail,
-        What::GaveUp | What::Handshake | What::Silence | What::Refused => decision.detail,
+        What::GaveUp | What::Skipped | What::Limit | What::Handshake | What::Silence | What::Refused => decision.detail,
         What::AckIgnored => decision.detail.min(1),
         What::Asked => decision.detail.min(16),
         What::LookUp | What::LookedUp => decision.detail % 4,
@@ -68,7 +68,7 @@ fn kind(decision: &Decision) -> u8 {
 fn kinds(what: What) -> Vec<u8> {
     match what {
         What::Attempt => vec![0, 1, 2],          // causes
-        What::GaveUp => vec![0, 1, 5],           // too late in any case, or valid and not told; no answer to its SYNs
+        What::GaveUp => (0..=5).collect(),       // all, valid and not told, SYN, flight, verdict; no answer to its SYNs
         What::Refused => vec![0, 1, 2],          // nobody listens, accept queue full: SYN, final ACK
         What::AckIgnored => vec![0, 1],          // the first, or one after a repeat
         What::Silence => vec![0, 1, 2, 3, 4, 5], // no host, accept queue or SYN queue full, cut, lost, forgotten
@@ -81,9 +81,11 @@ fn kinds(what: What) -> Vec<u8> {
         What::Handshake => vec![0, 1, 2],        // without a session, resumed, declined
         What::LookUp => vec![0, 1, 2, 3],        // fetched, kept, joined, no time left
         What::LookedUp => vec![0, 1, 2, 3],      // good, says no, no answer, timed out
+        What::Skipped => vec![0, 1, 2],          // accept, flight, validation of a new connection
+        What::Limit => vec![0, 1, 2],            // handshake, first message, too many
         // Of what the reference does not know yet.
         What::Turn | What::OldCut | What::Certificate => vec![],
-        What::Withheld | What::Held | What::Skipped | What::Limit => vec![],
+        What::Withheld | What::Held => vec![],
         What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
         What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
@@ -95,19 +97,14 @@ fn is_known(plan: &Plan) -> bool {
     known(plan.clone()) == *plan
 }
 
-/// The plan without what the reference does not know yet: time-outs of steps and limits (rules 5 and 14), what peers of a
-/// group share and time-outs that stretch (rule 14), limits on turns, connections made first and certificates that change (rules 18, 19 and 22), pools, front ends stopped, the middlebox and failing over (rules 25 to
+/// The plan without what the reference does not know yet: what peers of a group share (rule 14), limits on turns, connections made first and certificates that change (rules 18, 19 and 22), pools, front ends stopped, the middlebox and failing over (rules 25 to
 /// 27), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
     let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
-        (group.validity, group.requests, group.timeouts) = (None, None, plain.timeouts);
+        (group.validity, group.requests) = (None, None);
         group.failover = plain.failover;
         (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
-        group.reconnect.stretch_attempt = false;
-    }
-    for front_end in &mut plan.front_ends {
-        (front_end.notices, front_end.limits) = (false, Limits::default());
     }
     plan.issuer = None;
     if let Some(refresh) = &mut plan.refresh {
@@ -267,7 +264,7 @@ fn random(cases: u32, seed: RngSeed) -> Seen {
         cases,
         rng_seed: seed,
         failure_persistence: None,
-        max_shrink_time: 20_000,
+        max_shrink_time: 8_000,
         ..ProptestConfig::default()
     };
     let seen = RefCell::new(BTreeMap::new());

@@ -36,6 +36,7 @@ impl World<'_> {
     pub(super) fn leave(&mut self, peer: usize) {
         self.of_peer(peer, What::Leave, 0);
         self.close_outage(peer, self.now);
+        self.free_kept_port(peer);
         if let Some(connection) = self.peers[peer].connection {
             self.leaves_try(connection);
             self.close_port(connection);
@@ -82,6 +83,10 @@ impl World<'_> {
             answered: None,
             half_open_until: None,
             forgotten: false,
+            messages: None,
+            step: None,
+            attempt_deadline: Time::NEVER,
+            close_heard: None,
             port: None,
             resumed: false,
             established: None,
@@ -92,7 +97,9 @@ impl World<'_> {
     /// A peer sends a SYN of its own accord, if it has a port for it.
     pub(super) fn attempt(&mut self, peer: usize) {
         let cause = self.peers[peer].cause as u8;
+        self.free_kept_port(peer);
         let connection = self.connect(peer, self.now);
+        self.refresh_begins(connection);
         self.peers[peer].first_syn.get_or_insert(self.now);
         if self.has_port(connection) {
             self.of_peer(peer, What::Attempt, cause);
@@ -121,6 +128,7 @@ impl World<'_> {
             self.of_peer(peer, What::Silence, 0);
             return;
         }
+        self.connections[connection].messages = Some(flights);
         if flights == 0 {
             self.first_flight(connection);
         }
@@ -154,16 +162,19 @@ impl World<'_> {
             let bits = self.draw(peer, Purpose::ClientCpu, when, flight as u16);
             cpu.sample(bits)
         });
-        let at = self.answer_arrives(connection, flight as u16 + 1, computes.unwrap_or_default());
+        let computes = computes.unwrap_or_default();
+        let heard = self.flight_heard(connection, flight as u16 + 1);
+        self.step_ends(connection, heard, heard + computes, flight + 1);
+        let at = self.answer_arrives(connection, flight as u16 + 1, computes);
         self.later(at, Class::Arrival, peer, Step::Message { connection, flights: flight + 1 });
     }
 
     /// Rule 13: the verdict on a new connection is accept, and its peer still waits for it.
     pub(super) fn accepted(&mut self, connection: usize) {
-        let (peer, syn) = (self.connections[connection].peer, self.connections[connection].syn);
+        let peer = self.connections[connection].peer;
         let at = self.news_arrives(connection);
         self.connections[connection].established = Some(at);
-        let too_late = self.group(peer).attempt_timeout.is_some_and(|limit| at > syn + limit);
+        let too_late = at > self.gives_up(connection).0;
         if !too_late && at <= Time::ZERO + self.plan.horizon {
             self.stamp_established(connection, at);
         }
@@ -225,32 +236,6 @@ impl World<'_> {
         if self.connections[connection].established.is_some() { self.loss_learnt(peer) } else { self.failed(peer) }
     }
 
-    /// Rule 14: a try has taken too long, unless its peer is established in this very instant.
-    pub(super) fn time_out(&mut self, connection: usize) {
-        let of = &self.connections[connection];
-        let peer = of.peer;
-        if !self.is_wanted(connection) {
-            return;
-        }
-        match (of.established, of.stage) {
-            (None, _) => {
-                self.books.count(self.peers[peer].group, Counter::TimeOuts);
-                self.of_peer(peer, What::GaveUp, 0);
-                self.leaves_try(connection);
-                self.close_port(connection);
-                self.failed(peer);
-            }
-            (Some(at), Stage::Valid(_)) if at > self.now => {
-                self.books.count(self.peers[peer].group, Counter::TimeOuts);
-                self.of_peer(peer, What::GaveUp, 1);
-                self.close_port(connection);
-                self.lose(connection, BY_GIVING_UP);
-                self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
-            }
-            (Some(_), _) => {}
-        }
-    }
-
     /// Rules 14 and 26: after a failure the next front end, after a whole round of them a wait.
     pub(super) fn failed(&mut self, peer: usize) {
         let list = self.group(peer).front_ends.len();
@@ -282,7 +267,7 @@ impl World<'_> {
         self.wait(peer, wait);
     }
 
-    fn wait(&mut self, peer: usize, length: Span) {
+    pub(super) fn wait(&mut self, peer: usize, length: Span) {
         if length.0 == 0 {
             self.attempt(peer);
             return;

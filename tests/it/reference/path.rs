@@ -66,17 +66,28 @@ impl World<'_> {
         }
     }
 
+    /// When the peer has the SYN-ACK that answers a SYN of now: over a plain path a whole round trip after its SYN.
+    pub(super) fn syn_ack_heard(&self, connection: usize) -> Time {
+        let exchange = self.exchange(connection, ROUNDS);
+        self.now + Span(exchange.0 - exchange.half().0)
+    }
+
+    /// When the peer has flight `flight` of the front end (1: the first), which goes out now.
+    pub(super) fn flight_heard(&self, connection: usize, flight: u16) -> Time {
+        let number = ROUNDS + flight;
+        self.sent_until_through(connection, number, 0, self.now, self.exchange(connection, number).half())
+    }
+
     /// Flight `flight` of the front end (0: the SYN-ACK) goes out now, and the peer computes for `computes` before it
     /// answers: when the answer arrives.
     pub(super) fn answer_arrives(&self, connection: usize, flight: u16, computes: Span) -> Time {
         let number = ROUNDS + flight;
         let exchange = self.exchange(connection, number);
-        let there = exchange.half();
-        let back = Span(exchange.0 - there.0);
-        let heard = if flight == 0 {
-            self.now + there
+        let half = exchange.half();
+        let (heard, back) = if flight == 0 {
+            (self.syn_ack_heard(connection), half)
         } else {
-            self.sent_until_through(connection, number, 0, self.now, there)
+            (self.flight_heard(connection, flight), Span(exchange.0 - half.0))
         };
         self.sent_until_through(connection, number, 1, heard + computes, back)
     }

@@ -115,13 +115,7 @@ impl World<'_> {
         if job.kind == Kind::Accept {
             self.leaves_accept_queue(front_end, connection);
         }
-        let kind = match job.kind {
-            Kind::Accept => 0,
-            Kind::Flight(_) | Kind::Finish => 1,
-            Kind::Validate if !job.in_place => 2,
-            Kind::Validate => 3,
-        };
-        self.of_peer_at(peer, What::Dropped, kind, front_end as u16);
+        self.of_peer_at(peer, What::Dropped, job.number(), front_end as u16);
         if !self.is_wanted(connection) || !self.has_socket(connection) {
             return;
         }
@@ -144,6 +138,10 @@ impl World<'_> {
             if job.in_place && job.progress.is_none() && !self.is_valid_still(job.connection) {
                 // Rule 17: lost before a worker has taken its job.
                 self.front_ends[front_end].account.dropped += 1;
+                continue;
+            }
+            if job.progress.is_none() && self.is_skipped(front_end, &job) {
+                self.skip(front_end, &job);
                 continue;
             }
             let of = &mut self.front_ends[front_end];
@@ -388,6 +386,16 @@ impl World<'_> {
 }
 
 impl Job {
+    /// The number of its kind in decisions.
+    pub(super) fn number(&self) -> u8 {
+        match self.kind {
+            Kind::Accept => 0,
+            Kind::Flight(_) | Kind::Finish => 1,
+            Kind::Validate if !self.in_place => 2,
+            Kind::Validate => 3,
+        }
+    }
+
     /// CPU that it has had.
     pub(super) fn computed(&self) -> Span {
         self.progress.as_ref().map_or(Span::ZERO, |progress| progress.done)

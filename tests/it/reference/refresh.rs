@@ -29,6 +29,8 @@ pub(super) struct Obligation {
     /// The one that it renews in place, or the first that is made for it.
     connection: usize,
     by_reconnect: bool,
+    /// Whether the first connection that is made for it is still to come.
+    begins: bool,
     lost: bool,
     /// Whether a worker has taken a job of it.
     late: bool,
@@ -214,6 +216,7 @@ impl World<'_> {
             due: self.now,
             cycle: self.peers[peer].when.cycle,
             connection: taken.connection,
+            begins: false,
             by_reconnect: !lost && act != Act::Revalidate,
             lost,
             late: false,
@@ -246,6 +249,7 @@ impl World<'_> {
     fn break_first(&mut self, peer: usize, connection: usize, initiator: Initiator) {
         if initiator == Initiator::Peer {
             self.close_port(connection);
+            self.abandon(connection);
         }
         self.connections[connection].stage = Stage::Gone;
         self.connection_has_ended(peer, true);
@@ -256,6 +260,10 @@ impl World<'_> {
         self.close_outage(peer, learned);
         let of = &mut self.peers[peer];
         (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, Some(learned), learned);
+        if !self.plan.front_ends[self.connections[connection].front_end].limits.is_none() {
+            self.peers[peer].kept_port = self.connections[connection].port.take();
+            return self.reconnect_by_attempt(peer, learned);
+        }
         let new = self.connect(peer, learned);
         if let Some(open) = &mut self.peers[peer].open {
             open.connection = new;
@@ -275,6 +283,25 @@ impl World<'_> {
                 self.connections[new].port = self.connections[connection].port.take();
                 self.later(learned, Class::Deadline, peer, Step::PlannedSyn { connection: new });
             }
+        }
+    }
+
+    /// The SYN of a planned reconnect is an attempt like any other.
+    fn reconnect_by_attempt(&mut self, peer: usize, learned: Time) {
+        self.peers[peer].connection = None;
+        if let Some(open) = &mut self.peers[peer].open {
+            open.begins = true;
+        }
+        self.wait(peer, learned.since(self.now));
+    }
+
+    /// An attempt is made, perhaps the first for a refresh.
+    pub(super) fn refresh_begins(&mut self, connection: usize) {
+        let peer = self.connections[connection].peer;
+        if let Some(open) = &mut self.peers[peer].open
+            && std::mem::take(&mut open.begins)
+        {
+            open.connection = connection;
         }
     }
 

@@ -15,6 +15,7 @@ use super::measures::Outage;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
 use super::tcp::Port;
+use super::timeouts::PeerStep;
 use super::tls::Session;
 
 /// One peer, from its own point of view but for what it owes.
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     pub(super) place: usize,
     /// The connection that it has, or hopes for.
     pub(super) connection: Option<usize>,
+    /// The port of a connection whose planned end it has not heard of.
+    pub(super) kept_port: Option<usize>,
     /// Why it is connecting.
     pub(super) cause: Cause,
     pub(super) when: When,
@@ -82,6 +85,14 @@ pub(super) struct Connection {
     pub(super) half_open_until: Option<Time>,
     /// Whether it is known that it will never leave it complete.
     pub(super) forgotten: bool,
+    /// After how many flights of the server the last message of its peer came that has arrived, if one has.
+    pub(super) messages: Option<usize>,
+    /// What its peer waits for.
+    pub(super) step: Option<PeerStep>,
+    /// When all of it takes its peer too long.
+    pub(super) attempt_deadline: Time,
+    /// When its front end hears that its peer has left it.
+    pub(super) close_heard: Option<Time>,
     /// The port that it takes of its peer's address.
     pub(super) port: Option<usize>,
     /// Whether its handshake takes an earlier session up again.
@@ -176,6 +187,7 @@ impl<'a> World<'a> {
             Step::WaitOver { front_end, worker, hold } => self.wait_over(front_end, worker, hold),
             Step::AwayOver { wait } => self.away_over(wait),
             Step::TimeOut { connection } => self.time_out(connection),
+            Step::Limit { connection } => self.limit(connection),
             Step::StackGivesUp { connection } => self.stack_has_given_up(connection),
             Step::KeepAliveFails { connection } => self.keep_alive_has_failed(connection),
             Step::WaitEnds { peer, wait } => self.wait_ends(peer, wait),
@@ -317,6 +329,7 @@ impl Peer {
             starts_valid: false,
             place: 0,
             connection: None,
+            kept_port: None,
             cause: Cause::Initial,
             when: When::default(),
             failures: Failures::default(),
