@@ -207,10 +207,10 @@ impl World<'_> {
         self.front_ends[front_end].accepting.retain(|waiting| *waiting != connection);
     }
 
-    /// A process has crashed: what was under way takes no place.
+    /// A process has crashed: what was under way, or left behind, takes no place.
     pub(super) fn clear_syn_queue(&mut self, front_end: usize) {
         for of in self.connections.iter_mut().filter(|of| of.front_end == front_end) {
-            of.half_open_until = None;
+            (of.half_open_until, of.close_heard) = (None, None);
         }
     }
 

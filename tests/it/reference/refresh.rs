@@ -460,7 +460,7 @@ impl World<'_> {
     /// Rule 13: lateness ends when a worker takes the first job of a refresh.
     pub(super) fn stamp_lateness(&mut self, job: &Job) {
         let peer = self.connections[job.connection].peer;
-        if job.cause != Cause::Refresh || !self.is_wanted(job.connection) {
+        if job.cause != Cause::Refresh || !self.is_wanted(job.connection) || !self.has_socket(job.connection) {
             return;
         }
         let Some(open) = &mut self.peers[peer].open else { return };

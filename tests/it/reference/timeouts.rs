@@ -1,10 +1,10 @@
 //! How long each side waits: time-outs of steps and of an attempt (rule 14), the front end's own limits (rule 5), and
 //! what a front end knows of connections that their peers gave up (rules 5 and 14).
 
-use refresh_sim::measure::{Counter, What};
-use refresh_sim::policy::{Growth, Jitter, JitterAt};
-use refresh_sim::policy::Backoff;
 use refresh_sim::dist::Dist;
+use refresh_sim::measure::{Counter, What};
+use refresh_sim::policy::Backoff;
+use refresh_sim::policy::{Growth, Jitter, JitterAt};
 use refresh_sim::rng::Purpose;
 use refresh_sim::time::{Span, Time};
 
