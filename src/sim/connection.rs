@@ -348,11 +348,12 @@ impl Run<'_> {
         row.attempt = 0;
         row.since = learned;
         row.set_cause(Cause::Recovery);
-        if matches!(why, Why::Crash | Why::Killed) {
-            row.set_lost_by_crash();
-        }
         row.set_step(Step::ResetSent);
         row.next = learned;
+        if matches!(why, Why::Crash | Why::Killed) {
+            row.set_lost_by_crash();
+            self.crash_takes(who);
+        }
         self.world.wake(learned, who, Wake::Message);
         self.aside_of_end(now, who, group, false);
         if self.world.drains.one_more() {

@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
             issuing: Issuing::of(plan),
             control: Control::of(plan),
             believed: Vec::new(),
-            failovers: Run::failovers(&groups),
+            failovers: Run::failovers(&groups, plan.middlebox.is_some()),
             cells,
             groups,
             rows,

@@ -18,15 +18,30 @@ pub(super) struct Failovers {
     skipped: BTreeMap<(u32, u16), Time>,
     /// At which front end that is not its first a peer is, and when it moves back.
     moves: BTreeMap<u32, (u16, Time)>,
+    /// The crash that took the connection of a peer which has not come back since, by its position.
+    taken_by: BTreeMap<u32, usize>,
 }
 
 impl Run<'_> {
-    /// What `groups` need; `None`: nothing.
-    pub(super) fn failovers(groups: &[crate::frontend::Group]) -> Option<Box<Failovers>> {
+    /// What `groups` need, or a middlebox before them; `None`: nothing.
+    pub(super) fn failovers(groups: &[crate::frontend::Group], between: bool) -> Option<Box<Failovers>> {
         let remembers = |group: &crate::frontend::Group| {
             group.failover.black_list > Span::ZERO || group.failover.fail_back.is_some()
         };
-        groups.iter().any(remembers).then(Box::default)
+        (between || groups.iter().any(remembers)).then(Box::default)
+    }
+
+    /// The last crash takes the connection of a peer. Where its peers do not go along a list in turn, which crash it was
+    /// does not follow from where they are later.
+    pub(super) fn crash_takes(&mut self, who: u32) {
+        if let Some(failovers) = &mut self.failovers {
+            failovers.taken_by.insert(who, self.world.crashes.len() - 1);
+        }
+    }
+
+    /// Which crash took the connection of a peer that is valid again now, if that was kept.
+    pub(super) fn was_taken_by(&mut self, who: u32) -> Option<usize> {
+        self.failovers.as_mut()?.taken_by.remove(&who)
     }
 
     /// The front end to try after the one at `from` has failed.

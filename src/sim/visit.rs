@@ -100,7 +100,13 @@ impl Visit<'_, '_> {
     /// A SYN that whoever is in between answers by a reset, as far away as a front end.
     pub(super) fn syn_to_nobody(&mut self) -> Cause {
         let (sent, rtt) = (self.now, self.rtt());
-        self.begin_attempt(sent, Step::RefusalSent, sent + rtt)
+        let gives_up = sent + self.of.syn.give_up();
+        if sent + rtt < gives_up {
+            return self.begin_attempt(sent, Step::RefusalSent, sent + rtt);
+        }
+        // The reset comes too late.
+        self.world.wake(gives_up, self.who, Wake::BackOff);
+        self.begin_attempt(sent, Step::SynSent, gives_up)
     }
 
     #[inline]

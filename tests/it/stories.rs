@@ -5,6 +5,7 @@
 
 mod certificates;
 mod connecting;
+mod failover;
 mod front_end;
 mod limits;
 mod refresh;

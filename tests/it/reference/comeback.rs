@@ -42,7 +42,7 @@ impl World<'_> {
 
     /// An attempt is made.
     pub(super) fn round_goes_on(&mut self, peer: usize, syn: Time) {
-        let list = self.group(peer).front_ends.len() as u32;
+        let list = self.round(peer);
         let of = &mut self.peers[peer];
         if of.when.attempt.is_multiple_of(list) {
             of.failures.round_began = syn;
@@ -87,7 +87,7 @@ impl World<'_> {
     /// What follows attempt number `attempt`, which has failed: a wait, or nothing any more.
     pub(super) fn after_failure(&mut self, peer: usize, attempt: u32) -> Option<Span> {
         let policy = &self.group(peer).reconnect;
-        let list = self.group(peer).front_ends.len() as u32;
+        let list = self.round(peer);
         let mut wait = Span::ZERO;
         if (attempt + 1).is_multiple_of(list) {
             let when = When { attempt, ..self.peers[peer].when };

@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
 use refresh_sim::policy::{ConnectLimit, Style};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan};
+use refresh_sim::scenario::plan::{Change, Plan};
 use refresh_sim::scenario::{load, render};
-use refresh_sim::sim::run_with;
-use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
+use refresh_sim::sim::{run, run_with};
+use refresh_sim::validate::ValidatorMaker;
 
 use super::books::{COUNTERS, PathFigures};
 use super::measures;
@@ -22,19 +22,15 @@ use super::world::World;
 use crate::random_plans::{Whim, numbers, plan};
 use crate::watching::All;
 
-/// A validator that comes with the program, anew for each incarnation.
-struct BuiltIn(Builtin);
-
-impl ValidatorMaker for BuiltIn {
-    fn make(&self, _: usize, _: u32) -> Box<dyn Validator> {
-        Box::new(self.0)
-    }
-}
-
-/// Runs a plan both ways; how often each decision was made, or where and how the two differ.
-fn compare(plan: &Plan, maker: &dyn ValidatorMaker) -> Result<Seen, String> {
+/// Runs a plan both ways, with its own validators or the maker's; how often each decision was made, or where and how the
+/// two differ.
+fn compare(plan: &Plan, maker: Option<&dyn ValidatorMaker>) -> Result<Seen, String> {
     let mut all = All::default();
-    let outcome = run_with(plan, maker, &mut all).map_err(|error| error.to_string())?;
+    let outcome = match maker {
+        None => run(plan, &mut all),
+        Some(maker) => run_with(plan, maker, &mut all),
+    };
+    let outcome = outcome.map_err(|error| error.to_string())?;
     let mut world = World::new(plan, maker);
     world.run();
     let differs = decisions(&all.0, &world.books.decisions).or_else(|| figures(plan, &outcome, &world));
@@ -55,7 +51,14 @@ type Seen = BTreeMap<(What, u8), u64>;
 fn kind(decision: &Decision) -> u8 {
     match decision.what {
         What::Attempt | What::Due | What::Lost | What::Closed | What::Dropped => decision.detail,
-        What::GaveUp | What::Skipped | What::Limit | What::Handshake | What::Silence | What::Refused => decision.detail,
+        What::Stop
+        | What::Crash
+        | What::GaveUp
+        | What::Skipped
+        | What::Limit
+        | What::Handshake
+        | What::Silence
+        | What::Refused => decision.detail,
         What::AckIgnored => decision.detail.min(1),
         What::Asked => decision.detail.min(16),
         What::LookUp | What::LookedUp => decision.detail % 4,
@@ -67,26 +70,27 @@ fn kind(decision: &Decision) -> u8 {
 /// All kinds: there are so many of each decision, from the first on.
 fn kinds(what: What) -> Vec<u8> {
     match what {
-        What::Attempt => vec![0, 1, 2],          // causes
-        What::GaveUp => (0..=5).collect(),       // all, valid and not told, SYN, flight, verdict; no answer to its SYNs
-        What::Refused => vec![0, 1, 2],          // nobody listens, accept queue full: SYN, final ACK
-        What::AckIgnored => vec![0, 1],          // the first, or one after a repeat
+        What::Attempt => vec![0, 1, 2],            // causes
+        What::GaveUp => (0..=5).collect(), // all, valid and not told, SYN, flight, verdict; no answer to its SYNs
+        What::Refused => vec![0, 1, 2, 3], // nobody listens, accept queue full: SYN, final ACK; by the middlebox
+        What::AckIgnored => vec![0, 1],    // the first, or one after a repeat
         What::Silence => vec![0, 1, 2, 3, 4, 5], // no host, accept queue or SYN queue full, cut, lost, forgotten
-        What::Due => vec![0, 1, 2],              // in place, lost before, by a new connection
-        What::Asked => vec![0, 1, 16],           // accept, fault, reject
-        What::Valid => vec![0, 2, 4],            // closes nothing, by reconnect, recovered
-        What::Lost => vec![0, 1, 2, 3, 4],       // crash, rejection, full queue, given up, keep-alive
-        What::Closed => vec![1, 3, 4, 5, 6],     // in place, rejected, recovered at its due, departed, dropped
-        What::Dropped => vec![0, 1, 2, 3],       // accept, flight, validation of a new connection, in place
-        What::Handshake => vec![0, 1, 2],        // without a session, resumed, declined
-        What::LookUp => vec![0, 1, 2, 3],        // fetched, kept, joined, no time left
-        What::LookedUp => vec![0, 1, 2, 3],      // good, says no, no answer, timed out
-        What::Skipped => vec![0, 1, 2],          // accept, flight, validation of a new connection
-        What::Limit => vec![0, 1, 2],            // handshake, first message, too many
+        What::Due => vec![0, 1, 2],        // in place, lost before, by a new connection
+        What::Asked => vec![0, 1, 16],     // accept, fault, reject
+        What::Valid => vec![0, 2, 4],      // closes nothing, by reconnect, recovered
+        What::Lost => vec![0, 1, 2, 3, 4, 10, 11], // crash, rejection, full queue, given up, keep-alive, stop, killed
+        What::Stop => vec![0, 1, 2],       // by the timeline, for a patch, with its pool
+        What::Crash => vec![0, 1],         // by a verdict, from outside
+        What::Closed => vec![1, 3, 4, 5, 6], // in place, rejected, recovered at its due, departed, dropped
+        What::Dropped => vec![0, 1, 2, 3], // accept, flight, validation of a new connection, in place
+        What::Handshake => vec![0, 1, 2],  // without a session, resumed, declined
+        What::LookUp => vec![0, 1, 2, 3],  // fetched, kept, joined, no time left
+        What::LookedUp => vec![0, 1, 2, 3], // good, says no, no answer, timed out
+        What::Skipped => vec![0, 1, 2],    // accept, flight, validation of a new connection
+        What::Limit => vec![0, 1, 2],      // handshake, first message, too many
         // Of what the reference does not know yet.
         What::Turn | What::OldCut | What::Certificate => vec![],
         What::Withheld | What::Held => vec![],
-        What::Ready | What::Stop | What::PoolFalls | What::MovesBack => vec![],
         What::RequestDue | What::RequestTaken | What::RequestAnswered | What::RequestFailed => vec![],
         _ => vec![0],
     }
@@ -97,13 +101,11 @@ fn is_known(plan: &Plan) -> bool {
     known(plan.clone()) == *plan
 }
 
-/// The plan without what the reference does not know yet: what peers of a group share (rule 14), limits on turns, connections made first and certificates that change (rules 18, 19 and 22), pools, front ends stopped, the middlebox and failing over (rules 25 to
-/// 27), requests (rule 28).
+/// The plan without what the reference does not know yet: what peers of a group share (rule 14), limits on turns,
+/// connections made first and certificates that change (rules 18, 19 and 22), requests (rule 28).
 fn known(mut plan: Plan) -> Plan {
-    let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
         (group.validity, group.requests) = (None, None);
-        group.failover = plain.failover;
         (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
     }
     plan.issuer = None;
@@ -111,8 +113,6 @@ fn known(mut plan: Plan) -> Plan {
         (refresh.limit, refresh.style) = (None, Style::BreakFirst);
     }
     plan.timeline.retain(|entry| !matches!(entry.change, Change::ReplaceCertificate | Change::CertificateExpires));
-    (plan.pool, plan.middlebox) = (None, None);
-    plan.operations.clear();
     plan
 }
 
@@ -253,9 +253,11 @@ fn both_ways(numbers: &[u32], whim: u64, seen: &RefCell<Seen>) -> Result<(), Tes
         counts.into_iter().for_each(|(what, n)| *seen.borrow_mut().entry(what).or_default() += n);
     };
     let fail = |text: String| TestCaseError::fail(text);
-    compare(&plan, &BuiltIn(plan.validator)).map(&mut add).map_err(fail)?;
+    compare(&plan, None).map(&mut add).map_err(fail)?;
     let whim = Whim { seed: whim, faults: whim % 4 };
-    compare(&plan, &whim).map(&mut add).map_err(|text| fail(format!("by whim {}, {}: {text}", whim.seed, whim.faults)))
+    compare(&plan, Some(&whim))
+        .map(&mut add)
+        .map_err(|text| fail(format!("by whim {}, {}: {text}", whim.seed, whim.faults)))
 }
 
 /// Runs so many random plans; `seed` makes them always the same.
@@ -309,7 +311,7 @@ fn shipped_scenarios_go_the_same_way() {
         let name = file.to_string_lossy();
         let plan = load(&name, &name, &text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
         if is_known(&plan) {
-            compare(&plan, &BuiltIn(plan.validator)).unwrap_or_else(|difference| panic!("{name}: {difference}"));
+            compare(&plan, None).unwrap_or_else(|difference| panic!("{name}: {difference}"));
             compared += 1;
         }
     }

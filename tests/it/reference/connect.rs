@@ -16,6 +16,8 @@ pub(super) const BY_REJECTION: u8 = 1;
 pub(super) const BY_FULL_QUEUE: u8 = 2;
 pub(super) const BY_GIVING_UP: u8 = 3;
 pub(super) const BY_KEEP_ALIVE: u8 = 4;
+pub(super) const BY_STOP: u8 = 10;
+pub(super) const BY_KILL: u8 = 11;
 
 impl World<'_> {
     /// Rule 15: a peer is there from now on.
@@ -53,8 +55,7 @@ impl World<'_> {
     /// Rule 15, `established`: valid at once, at no cost.
     pub(super) fn start_established(&mut self, front_end: usize) {
         for peer in 0..self.peers.len() {
-            let first = usize::from(self.group(peer).front_ends[0]);
-            if first == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
+            if self.front_end_of(peer) == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
                 let connection = self.connect(peer, self.now);
                 self.connections[connection].established = Some(self.now);
                 self.take_port(connection, true);
@@ -98,13 +99,19 @@ impl World<'_> {
     pub(super) fn attempt(&mut self, peer: usize) {
         let cause = self.peers[peer].cause as u8;
         self.free_kept_port(peer);
+        let is_handed_on = self.is_refresh_to_begin(peer) || self.is_handed_on(peer);
         let connection = self.connect(peer, self.now);
         self.refresh_begins(connection);
         self.peers[peer].first_syn.get_or_insert(self.now);
         if self.has_port(connection) {
             self.of_peer(peer, What::Attempt, cause);
             self.counts_as_attempt(connection);
-            self.send_syns(connection);
+            if is_handed_on {
+                self.send_syns(connection);
+            } else {
+                self.waits_begin(connection);
+                self.refused_by_middlebox(connection);
+            }
         }
     }
 
@@ -184,6 +191,7 @@ impl World<'_> {
             self.outage_ends(peer, at);
         }
         self.valid(connection);
+        self.plan_to_move_back(connection);
     }
 
     fn stamp_established(&mut self, connection: usize, at: Time) {
@@ -213,17 +221,27 @@ impl World<'_> {
 
     /// A valid connection has ended unplanned, as the front end sees it. When its peer learns of that is the caller's.
     pub(super) fn lose(&mut self, connection: usize, why: u8) {
-        self.connections[connection].stage = Stage::Gone;
         let peer = self.connections[connection].peer;
         self.books.count(self.peers[peer].group, Counter::Losses);
         self.of_peer(peer, What::Lost, why);
+        self.end_connection(connection, false);
+        self.peers[peer].cause = Cause::Recovery;
+    }
+
+    /// A peer closes a valid connection, and not because a refresh is due.
+    pub(super) fn close_connection(&mut self, connection: usize) {
+        self.end_connection(connection, true);
+    }
+
+    fn end_connection(&mut self, connection: usize, planned: bool) {
+        self.connections[connection].stage = Stage::Gone;
         self.leave_run(connection);
         self.refresh_lost(connection);
+        let peer = self.connections[connection].peer;
         let of = &mut self.peers[peer];
-        of.cause = Cause::Recovery;
         of.when.attempt = 0;
         of.when.episode += 1;
-        self.connection_has_ended(peer, false);
+        self.connection_has_ended(peer, planned);
     }
 
     /// A peer hears that its try has failed, or its connection is lost; of one that it has given up it hears nothing.
@@ -238,13 +256,12 @@ impl World<'_> {
 
     /// Rules 14 and 26: after a failure the next front end, after a whole round of them a wait.
     pub(super) fn failed(&mut self, peer: usize) {
-        let list = self.group(peer).front_ends.len();
         let of = &mut self.peers[peer];
         of.connection = None;
-        of.place = (of.place + 1) % list;
-        let attempt = of.when.attempt;
+        let (attempt, before) = (of.when.attempt, of.place);
         of.when.attempt += 1;
-        if list > 1 {
+        self.turn_to_next(peer);
+        if self.peers[peer].place != before {
             self.refresh_moves(peer);
         }
         match self.after_failure(peer, attempt) {
@@ -255,11 +272,9 @@ impl World<'_> {
 
     /// Rule 14: a peer learns that its valid connection is lost.
     fn loss_learnt(&mut self, peer: usize) {
-        let list = self.group(peer).front_ends.len();
-        let of = &mut self.peers[peer];
-        of.connection = None;
-        of.place = (of.place + 1) % list;
-        let when = of.when;
+        self.peers[peer].connection = None;
+        self.turn_to_next(peer);
+        let when = self.peers[peer].when;
         self.close_outage(peer, self.now);
         let of = &mut self.peers[peer];
         (of.without_since, of.first_syn) = (self.now, None);

@@ -72,7 +72,7 @@ impl World<'_> {
         }
         let front_end = self.connections[connection].front_end;
         match self.front_ends[front_end].life {
-            Life::Down => return Meets::Reset(NOBODY_LISTENS),
+            Life::Down | Life::Starting => return Meets::Reset(NOBODY_LISTENS),
             Life::Silent => return Meets::Silence(NO_HOST),
             Life::Up | Life::Dumping => {}
         }

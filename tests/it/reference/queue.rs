@@ -331,14 +331,14 @@ impl World<'_> {
     }
 
     /// Rule 6: a crash takes all jobs; what was decided on them is void.
-    pub(super) fn lose_jobs(&mut self, front_end: usize, asking: usize) {
+    pub(super) fn lose_jobs(&mut self, front_end: usize, asking: Option<usize>) {
         let now = self.now;
         let mut void = Vec::new();
         for worker in 0..self.front_ends[front_end].workers.len() {
             let of = std::mem::take(&mut self.front_ends[front_end].workers[worker]);
             let Some(job) = &of.job else { continue };
             self.front_ends[front_end].account.cut(&of, now);
-            if worker != asking {
+            if Some(worker) != asking {
                 void.push(job.clone());
             }
         }

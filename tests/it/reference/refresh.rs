@@ -80,7 +80,7 @@ impl World<'_> {
         }
         let policy = self.plan.refresh.as_ref().expect("there are ticks");
         self.plan_tick(front_end);
-        self.of_front_end(front_end, What::Tick, incarnation);
+        self.decide_front_end(front_end, What::Tick, 0, incarnation);
         let mut taken = Vec::new();
         for peer in 0..self.peers.len() {
             let Some(connection) = self.peers[peer].connection else { continue };
@@ -293,6 +293,11 @@ impl World<'_> {
             open.begins = true;
         }
         self.wait(peer, learned.since(self.now));
+    }
+
+    /// Whether the next attempt is the first for a planned reconnect, which goes to the same front end.
+    pub(super) fn is_refresh_to_begin(&self, peer: usize) -> bool {
+        self.peers[peer].open.is_some_and(|open| open.begins)
     }
 
     /// An attempt is made, perhaps the first for a refresh.

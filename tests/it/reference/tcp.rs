@@ -36,8 +36,6 @@ impl World<'_> {
             let arrives = self.now + after + self.exchange(connection, copy).half();
             self.later(arrives, Class::Arrival, peer, Step::Syn { connection, copy });
         }
-        let gives_up = self.stack_gives_up(connection);
-        self.later(gives_up, Class::Deadline, peer, Step::StackGivesUp { connection });
         self.waits_begin(connection);
     }
 

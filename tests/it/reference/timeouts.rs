@@ -41,9 +41,11 @@ pub(super) struct PeerStep {
 }
 
 impl World<'_> {
-    /// The first SYN of a try leaves now: the peer waits for its answer, and for all.
+    /// The first SYN of a try leaves now: the peer and its stack wait for its answer, and the peer for all.
     pub(super) fn waits_begin(&mut self, connection: usize) {
         let peer = self.connections[connection].peer;
+        let gives_up = self.stack_gives_up(connection);
+        self.later(gives_up, Class::Deadline, peer, Step::StackGivesUp { connection });
         let group = self.group(peer);
         let attempt = group.attempt_timeout.map(|limit| {
             let stretched = if group.reconnect.stretch_attempt { self.wait_if_it_fails(connection) } else { limit };

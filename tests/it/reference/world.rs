@@ -5,13 +5,14 @@ use refresh_sim::measure::{Cause, Counter, Decision, Looked, What};
 use refresh_sim::rng::{Draws, Purpose, Shuffle, When};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS, TieOrder};
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::ValidatorMaker;
+use refresh_sim::validate::{Builtin, ValidatorMaker};
 
 use super::agenda::{Agenda, Class, Step};
 use super::books::Books;
 use super::comeback::Failures;
 use super::lookup::Away;
 use super::measures::Outage;
+use super::pool::Roll;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
 use super::tcp::Port;
@@ -29,6 +30,10 @@ pub(super) struct Peer {
     pub(super) starts_valid: bool,
     /// Where it stands in its list of front ends.
     pub(super) place: usize,
+    /// Until when it skips each front end of its list.
+    pub(super) skips: Vec<Time>,
+    /// Where it is that is not its first front end, and when it goes back.
+    pub(super) moves_back: Option<(usize, Time)>,
     /// The connection that it has, or hopes for.
     pub(super) connection: Option<usize>,
     /// The port of a connection whose planned end it has not heard of.
@@ -106,13 +111,20 @@ const ENTITY_BITS: u32 = 25;
 
 pub(super) struct World<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) maker: &'a dyn ValidatorMaker,
+    /// Whose validators judge, if they are the user's own.
+    pub(super) maker: Option<&'a dyn ValidatorMaker>,
+    /// The built-in validator of each front end.
+    pub(super) judges: Vec<Builtin>,
     pub(super) draws: Draws,
     pub(super) now: Time,
     pub(super) agenda: Agenda,
     pub(super) peers: Vec<Peer>,
     pub(super) connections: Vec<Connection>,
     pub(super) front_ends: Vec<FrontEnd>,
+    /// Rolling patches whose present stage is away.
+    pub(super) rolls: Vec<Roll>,
+    /// Whom the middlebox believes to be up.
+    pub(super) believed: Vec<bool>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) ports: Vec<Port>,
     /// Jobs that wait without a worker, by their numbers.
@@ -123,7 +135,7 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(plan: &'a Plan, maker: &'a dyn ValidatorMaker) -> World<'a> {
+    pub(super) fn new(plan: &'a Plan, maker: Option<&'a dyn ValidatorMaker>) -> World<'a> {
         let draws = Draws::new(plan.seed, plan.replication);
         let shuffle = (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, ENTITY_BITS));
         let mut peers = Vec::new();
@@ -131,7 +143,7 @@ impl<'a> World<'a> {
             for nth in 0..of.peers() {
                 let identity = Identity::of(&of.name).member(of.index(nth));
                 let bits = draws.draw(identity, Purpose::RoundTrip, When::default(), 0);
-                peers.push(Peer::new(group, of.index(nth), identity, of.rtt.sample(bits)));
+                peers.push(Peer::new(group, of.index(nth), identity, of.rtt.sample(bits), of.front_ends.len()));
             }
         }
         let mut worker = peers.len();
@@ -143,12 +155,15 @@ impl<'a> World<'a> {
         World {
             plan,
             maker,
+            judges: vec![plan.validator; plan.front_ends.len()],
             draws,
             now: Time::ZERO,
             agenda: Agenda::new(shuffle),
             peers,
             connections: Vec::new(),
             front_ends,
+            rolls: Vec::new(),
+            believed: vec![false; plan.front_ends.len()],
             sweeps: Vec::new(),
             ports: Vec::new(),
             away: Vec::new(),
@@ -161,12 +176,19 @@ impl<'a> World<'a> {
     pub(super) fn run(&mut self) {
         for front_end in 0..self.front_ends.len() {
             let at = self.plan.front_ends[front_end].starts;
-            self.later_at_front_end(at, front_end, Step::ProcessStarts { front_end });
+            self.process_starts_at(front_end, at);
         }
         for (entry, of) in self.plan.timeline.iter().enumerate() {
             self.agenda.add(of.at, Class::Timeline, 0, Step::Entry { entry });
         }
+        for (operation, of) in self.plan.operations.iter().enumerate() {
+            self.agenda.add(of.at, Class::Timeline, 0, Step::Operate { operation, stage: 0 });
+        }
+        if self.plan.middlebox.is_some() {
+            self.agenda.add(Time::ZERO, Class::Sample, 0, Step::Probe);
+        }
         for peer in 0..self.peers.len() {
+            self.peers[peer].place = self.first_place(peer);
             if self.group(peer).present {
                 self.join(peer);
             }
@@ -191,10 +213,18 @@ impl<'a> World<'a> {
             Step::StackGivesUp { connection } => self.stack_has_given_up(connection),
             Step::KeepAliveFails { connection } => self.keep_alive_has_failed(connection),
             Step::WaitEnds { peer, wait } => self.wait_ends(peer, wait),
-            Step::DumpEnds { front_end } => self.dump_ends(front_end),
-            Step::GoesSilent { front_end } => self.goes_silent(front_end),
-            Step::ProcessStarts { front_end } => self.process_starts(front_end),
-            Step::ServiceStarts { front_end } => self.service_starts(front_end),
+            Step::Operate { operation, stage } => self.operate(operation, stage),
+            Step::MovesBack { peer } => self.moves_back(peer),
+            Step::DumpEnds { front_end, turn } if self.is_turn(front_end, turn) => self.dump_ends(front_end),
+            Step::GoesSilent { front_end, turn } if self.is_turn(front_end, turn) => self.goes_silent(front_end),
+            Step::ProcessStarts { front_end, turn } if self.is_turn(front_end, turn) => {
+                self.process_may_start(front_end);
+            }
+            Step::StartUpOver { front_end, turn } if self.is_turn(front_end, turn) => self.start_up_over(front_end),
+            // What was going to happen to an older incarnation.
+            Step::DumpEnds { .. } | Step::GoesSilent { .. } => {}
+            Step::ProcessStarts { .. } | Step::StartUpOver { .. } => {}
+            Step::Probe => self.middlebox_looks(),
             Step::PlannedSyn { connection } => self.planned_syn(connection),
             Step::Syn { connection, copy } => self.syn(connection, copy),
             Step::Message { connection, flights } => self.message(connection, flights),
@@ -292,9 +322,9 @@ impl<'a> World<'a> {
         self.books.decisions.push(Decision { at: self.now, who: peer as u32, what, detail, extra });
     }
 
-    pub(super) fn of_front_end(&mut self, front_end: usize, what: What, extra: u32) {
+    pub(super) fn decide_front_end(&mut self, front_end: usize, what: What, detail: u8, extra: u32) {
         let extra = extra.min(u32::from(u16::MAX)) as u16;
-        self.books.decisions.push(Decision { at: self.now, who: front_end as u32, what, detail: 0, extra });
+        self.books.decisions.push(Decision { at: self.now, who: front_end as u32, what, detail, extra });
     }
 
     /// Something is going to happen to a peer or its connection.
@@ -319,7 +349,7 @@ impl<'a> World<'a> {
 }
 
 impl Peer {
-    fn new(group: usize, index: u32, identity: Identity, round_trip: Span) -> Peer {
+    fn new(group: usize, index: u32, identity: Identity, round_trip: Span, list: usize) -> Peer {
         Peer {
             group,
             index,
@@ -328,6 +358,8 @@ impl Peer {
             present: false,
             starts_valid: false,
             place: 0,
+            skips: vec![Time::ZERO; list],
+            moves_back: None,
             connection: None,
             kept_port: None,
             cause: Cause::Initial,
