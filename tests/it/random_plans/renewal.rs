@@ -6,7 +6,7 @@ use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, TimelineEntry};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{CertificateState, Transport};
 
-use super::Choices;
+use super::plans::Choices;
 
 /// Certificates that expire and are replaced, of themselves and by the timeline, in some of the groups that have any.
 pub(super) fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {

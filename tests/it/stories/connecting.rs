@@ -9,7 +9,8 @@ use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::Phase;
 
 use super::{By, accepts, faults, seconds, told};
-use crate::random_plans::{at, every, story, total};
+use crate::random_plans::total;
+use crate::stories::{at, every, story};
 use crate::watching::seen;
 
 fn count(outcome: &Outcome, metric: Metric, cause: Cause) -> u64 {

@@ -10,7 +10,7 @@ use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 
 use super::seconds;
-use crate::random_plans::story;
+use crate::stories::story;
 use crate::watching::seen;
 
 /// Peers behind a middlebox before two front ends.

@@ -8,7 +8,7 @@ use refresh_sim::time::Span;
 use refresh_sim::validate::{Phase, Verdict};
 
 use super::{By, accepts, at_second, faults, seconds, told};
-use crate::random_plans::{at, every, story};
+use crate::stories::{at, every, story};
 use crate::watching::seen;
 
 /// Faults at every refresh.

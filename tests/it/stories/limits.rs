@@ -7,7 +7,7 @@ use refresh_sim::scenario::plan::{Change, FrontEndPlan, TimelineEntry};
 use refresh_sim::time::{Span, Time};
 
 use super::{at_second, seconds, whom};
-use crate::random_plans::{at, story};
+use crate::stories::{at, story};
 use crate::watching::seen;
 
 fn millis(n: u64) -> Span {

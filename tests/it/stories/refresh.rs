@@ -9,7 +9,8 @@ use refresh_sim::time::Span;
 use refresh_sim::validate::{Answer, Phase, Transport};
 
 use super::{By, accepts, at_second, faults, seconds, told, whom};
-use crate::random_plans::{at, every, story, total};
+use crate::random_plans::total;
+use crate::stories::{at, every, story};
 use crate::watching::seen;
 
 /// One worker, everybody valid from the start, a refresh every 10 s that takes `validation`.
