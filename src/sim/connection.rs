@@ -123,7 +123,7 @@ impl Run<'_> {
     /// The connection of a job that found the queue full is reset (rule 3).
     pub(super) fn no_room(&mut self, now: Time, place: usize, job: Job) {
         if job.kind == JobKind::Request {
-            return self.request_refused(now, job);
+            return self.request_refused(now, place, job);
         }
         let group = self.group_of(job.row);
         self.decide_at(now, job.row, place, What::Dropped, job.kind as u8);

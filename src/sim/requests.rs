@@ -453,11 +453,11 @@ impl Run<'_> {
     }
 
     /// The job of a request found the queue full: its connection is reset (rule 3).
-    pub(super) fn request_refused(&mut self, now: Time, job: Job) {
+    pub(super) fn request_refused(&mut self, now: Time, place: usize, job: Job) {
         let who = self.world.row_of(&job);
         self.book().put_down(job.row);
-        let place = self.rows[who as usize].place();
-        self.world.decide_request(now, who, What::Dropped, job.kind as u8, place);
+        // Its peer may have turned to another front end meanwhile.
+        self.world.decide_request(now, who, What::Dropped, job.kind as u8, place as u16);
         let row = &self.rows[who as usize];
         if row.generation == job.generation && row.step() == Step::Valid {
             let group = self.group_of(who);

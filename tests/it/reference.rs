@@ -22,6 +22,7 @@ mod process;
 mod question;
 mod queue;
 mod refresh;
+mod requests;
 mod tcp;
 mod timeouts;
 mod tls;

@@ -51,6 +51,18 @@ pub(super) enum Step {
     StartUpOver { front_end: usize, turn: u64 },
     /// The planned end of a connection reaches its peer, which sends its SYN for another.
     PlannedSyn { connection: usize },
+    /// A request falls due.
+    RequestDue { peer: usize, next: u64 },
+    /// The time-out of a request is over.
+    RequestTimesOut { request: usize },
+    /// A request is at the front end.
+    RequestArrives { request: usize },
+    /// An answer is at the peer.
+    Answer { set_out: u64, request: usize },
+    /// A peer hears, for its requests, that its connection is gone.
+    Closes { connection: usize },
+    /// And that it is valid.
+    Opens { connection: usize },
     /// A SYN reaches its host; `copy` says which of its try.
     Syn { connection: usize, copy: u16 },
     /// The message of a peer that follows `flights` flights of the server arrives.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use refresh_sim::measure::{Cause, Counter, Decision, Digest, Handshakes, Metric};
+use refresh_sim::measure::{Cause, Counter, Decision, Digest, Handshakes, Metric, RequestCounts};
 use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
@@ -42,6 +42,8 @@ pub(super) struct Books {
     pub(super) latencies: BTreeMap<(Metric, usize, Cause), Histogram<u64>>,
     /// Of groups that have TLS settings.
     pub(super) handshakes: Vec<Option<Handshakes>>,
+    /// Of groups that send requests.
+    pub(super) requests: Vec<Option<RequestCounts>>,
     /// Of each group.
     pub(super) paths: Vec<PathFigures>,
     from: Time,
@@ -63,8 +65,18 @@ impl Books {
         let counters = vec![[0; COUNTERS.len()]; plan.groups.len().max(1)];
         let handshakes = plan.groups.iter().map(|of| of.tls.as_ref().map(|_| Handshakes::default())).collect();
         let paths = vec![PathFigures::default(); plan.groups.len()];
+        let requests = plan.groups.iter().map(|of| of.requests.as_ref().map(|_| RequestCounts::default())).collect();
         let from = plan.measure.from;
-        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), handshakes, paths, from }
+        Books {
+            decisions: Vec::new(),
+            counters,
+            excluded: 0,
+            latencies: BTreeMap::new(),
+            handshakes,
+            requests,
+            paths,
+            from,
+        }
     }
 
     pub(super) fn count(&mut self, group: usize, counter: Counter) {

@@ -32,6 +32,7 @@ impl World<'_> {
         if !starts_valid {
             self.attempt(peer);
         }
+        self.next_request(peer);
     }
 
     /// Rule 15: a peer is gone, and what it had at both ends.
@@ -43,9 +44,11 @@ impl World<'_> {
             self.leaves_try(connection);
             self.close_port(connection);
             self.connections[connection].stage = Stage::Gone;
+            self.closes(connection, self.now);
             self.leave_run(connection);
         }
         self.depart(peer);
+        self.requests_depart(peer);
         let wait = self.fresh();
         let of = &mut self.peers[peer];
         (of.present, of.starts_valid, of.wait, of.connection) = (false, false, wait, None);
@@ -61,6 +64,7 @@ impl World<'_> {
                 self.take_port(connection, true);
                 self.outage_ends(peer, self.now);
                 self.valid(connection);
+                self.opens(connection, self.now);
             }
         }
     }
@@ -87,6 +91,7 @@ impl World<'_> {
             messages: None,
             step: None,
             attempt_deadline: Time::NEVER,
+            gone_heard: None,
             close_heard: None,
             port: None,
             resumed: false,
@@ -191,6 +196,7 @@ impl World<'_> {
             self.outage_ends(peer, at);
         }
         self.valid(connection);
+        self.opens(connection, at);
         self.plan_to_move_back(connection);
     }
 
@@ -217,6 +223,7 @@ impl World<'_> {
         let peer = self.connections[connection].peer;
         let at = self.end_heard(connection);
         self.later(at, Class::Arrival, peer, Step::Reset { connection });
+        self.closes(connection, at);
     }
 
     /// A valid connection has ended unplanned, as the front end sees it. When its peer learns of that is the caller's.

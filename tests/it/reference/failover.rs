@@ -121,6 +121,7 @@ impl World<'_> {
         self.close_port(connection);
         self.abandon(connection);
         self.close_connection(connection);
+        self.closes(connection, self.now);
         let first = self.first_place(peer);
         let of = &mut self.peers[peer];
         (of.cause, of.place) = (Cause::Refresh, first);

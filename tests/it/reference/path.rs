@@ -183,6 +183,7 @@ impl World<'_> {
         let valid = matches!(self.connections[connection].stage, Stage::Valid(_));
         if valid && self.is_wanted(connection) {
             self.lose(connection, BY_KEEP_ALIVE);
+            self.closes(connection, self.now);
             let peer = self.connections[connection].peer;
             self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
         }

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     /// What the front end does after the peer's last flight.
     Finish,
     Validate,
+    /// The request with this number.
+    Request(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +123,8 @@ impl World<'_> {
         }
         if job.in_place {
             self.refresh_dropped(peer);
+        }
+        if job.in_place || matches!(job.kind, Kind::Request(_)) {
             self.lose(connection, BY_FULL_QUEUE);
         }
         self.reset(connection);
@@ -166,6 +170,10 @@ impl World<'_> {
     fn take(&mut self, front_end: usize, worker: usize, mut job: Job) {
         let hold = self.fresh();
         let group = self.peers[self.connections[job.connection].peer].group;
+        if matches!(job.kind, Kind::Request(_)) {
+            let peer = self.connections[job.connection].peer;
+            self.of_peer_at(peer, What::RequestTaken, 0, front_end as u16);
+        }
         self.books.sample(self.now, Metric::Queue, group, job.cause, self.now.since(job.queued));
         self.stamp_lateness(&job);
         let now = self.now;
@@ -229,6 +237,7 @@ impl World<'_> {
         let peer = self.connections[job.connection].peer;
         let group = self.group(peer);
         let (dist, purpose, index) = match job.kind {
+            Kind::Request(request) => return self.request_cpu(request),
             Kind::Accept => (self.plan.front_ends[front_end].accept.as_ref(), Purpose::AcceptCpu, 0),
             Kind::Flight(flight) => (self.flights(job.connection).get(flight), Purpose::FlightCpu, flight as u16),
             Kind::Finish => {
@@ -245,7 +254,10 @@ impl World<'_> {
     pub(super) fn job_ends(&mut self, front_end: usize, worker: usize) {
         let of = std::mem::take(&mut self.front_ends[front_end].workers[worker]);
         let job = of.job.as_ref().expect("it holds one");
-        let useful = self.is_wanted(job.connection) && self.has_socket(job.connection);
+        let mut useful = self.is_wanted(job.connection) && self.has_socket(job.connection);
+        if let Kind::Request(request) = job.kind {
+            useful &= self.is_awaited(request);
+        }
         let account = &mut self.front_ends[front_end].account;
         account.served += 1;
         account.held += u128::from(self.now.since(of.taken).0);
@@ -291,6 +303,7 @@ impl World<'_> {
                 let next = self.job(self.kind_of_message(job.connection, 0), job.connection);
                 self.enter(front_end, next);
             }
+            (Kind::Request(request), _) => self.answer(request),
             (Kind::Flight(flight), _) => self.flight_sent(job.connection, flight),
             (Kind::Finish, _) => {
                 let next = self.job(Kind::Validate, job.connection);
@@ -393,6 +406,7 @@ impl Job {
             Kind::Flight(_) | Kind::Finish => 1,
             Kind::Validate if !self.in_place => 2,
             Kind::Validate => 3,
+            Kind::Request(_) => 4,
         }
     }
 

@@ -258,6 +258,7 @@ impl World<'_> {
             Initiator::Peer => self.now,
         };
         self.close_outage(peer, learned);
+        self.closes(connection, learned);
         let of = &mut self.peers[peer];
         (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, Some(learned), learned);
         if !self.plan.front_ends[self.connections[connection].front_end].limits.is_none() {

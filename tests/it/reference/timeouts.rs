@@ -131,6 +131,7 @@ impl World<'_> {
                 self.of_peer(peer, What::GaveUp, NEWS_UNDER_WAY);
                 self.close_port(connection);
                 self.lose(connection, super::connect::BY_GIVING_UP);
+                self.closes(connection, self.now);
                 self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
             }
             (Some(_), _) => {}
@@ -156,7 +157,8 @@ impl World<'_> {
     pub(super) fn is_skipped(&self, front_end: usize, job: &Job) -> bool {
         let is_left = !self.is_wanted(job.connection) || !self.has_socket(job.connection);
         let heard = self.connections[job.connection].close_heard;
-        self.plan.front_ends[front_end].notices && is_left && heard.is_none_or(|heard| heard <= self.now)
+        let notices = self.plan.front_ends[front_end].notices && !matches!(job.kind, Kind::Request(_));
+        notices && is_left && heard.is_none_or(|heard| heard <= self.now)
     }
 
     pub(super) fn skip(&mut self, front_end: usize, job: &Job) {

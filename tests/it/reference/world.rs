@@ -1,7 +1,7 @@
 //! Peers, connections, front ends as plain structs, and the loop that takes one step after another.
 
 use refresh_sim::id::Identity;
-use refresh_sim::measure::{Cause, Counter, Decision, Looked, What};
+use refresh_sim::measure::{Cause, Counter, Decision, Looked, RequestCounts, What};
 use refresh_sim::rng::{Draws, Purpose, Shuffle, When};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS, TieOrder};
 use refresh_sim::time::{Span, Time};
@@ -15,6 +15,7 @@ use super::measures::Outage;
 use super::pool::Roll;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
+use super::requests::{Request, Sender};
 use super::tcp::Port;
 use super::timeouts::PeerStep;
 use super::tls::Session;
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     pub(super) starts_valid: bool,
     /// Where it stands in its list of front ends.
     pub(super) place: usize,
+    /// What it asks.
+    pub(super) sender: Sender,
     /// Until when it skips each front end of its list.
     pub(super) skips: Vec<Time>,
     /// Where it is that is not its first front end, and when it goes back.
@@ -96,6 +99,8 @@ pub(super) struct Connection {
     pub(super) step: Option<PeerStep>,
     /// When all of it takes its peer too long.
     pub(super) attempt_deadline: Time,
+    /// When its peer hears, or has heard, that it has ended.
+    pub(super) gone_heard: Option<Time>,
     /// When its front end hears that its peer has left it.
     pub(super) close_heard: Option<Time>,
     /// The port that it takes of its peer's address.
@@ -127,6 +132,7 @@ pub(super) struct World<'a> {
     pub(super) believed: Vec<bool>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) ports: Vec<Port>,
+    pub(super) requests: Vec<Request>,
     /// Jobs that wait without a worker, by their numbers.
     pub(super) away: Vec<Option<Away>>,
     pub(super) books: Books,
@@ -166,6 +172,7 @@ impl<'a> World<'a> {
             believed: vec![false; plan.front_ends.len()],
             sweeps: Vec::new(),
             ports: Vec::new(),
+            requests: Vec::new(),
             away: Vec::new(),
             books: Books::new(plan),
             serial: 0,
@@ -224,6 +231,12 @@ impl<'a> World<'a> {
             // What was going to happen to an older incarnation.
             Step::DumpEnds { .. } | Step::GoesSilent { .. } => {}
             Step::ProcessStarts { .. } | Step::StartUpOver { .. } => {}
+            Step::RequestDue { peer, next } => self.request_due(peer, next),
+            Step::RequestTimesOut { request } => self.request_times_out(request),
+            Step::RequestArrives { request } => self.request_arrives(request),
+            Step::Answer { request, .. } => self.answer_there(request),
+            Step::Closes { connection } => self.is_closed(connection),
+            Step::Opens { connection } => self.is_open(connection),
             Step::Probe => self.middlebox_looks(),
             Step::PlannedSyn { connection } => self.planned_syn(connection),
             Step::Syn { connection, copy } => self.syn(connection, copy),
@@ -272,6 +285,7 @@ impl<'a> World<'a> {
                 self.close_outage(peer, self.now);
             }
         }
+        self.close_requests();
         for front_end in 0..self.front_ends.len() {
             self.close_account(front_end);
         }
@@ -279,7 +293,8 @@ impl<'a> World<'a> {
 
     pub(super) fn digest(&self) -> String {
         let looked = self.front_ends.iter().flat_map(|of| &of.looked).flat_map(Looked::numbers);
-        self.books.digest(SEMANTICS, looked)
+        let requests = self.books.requests.iter().flatten().flat_map(RequestCounts::numbers);
+        self.books.digest(SEMANTICS, looked.chain(requests))
     }
 
     pub(super) fn group(&self, peer: usize) -> &'a GroupPlan {
@@ -358,6 +373,7 @@ impl Peer {
             present: false,
             starts_valid: false,
             place: 0,
+            sender: Sender::default(),
             skips: vec![Time::ZERO; list],
             moves_back: None,
             connection: None,

@@ -3,7 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::What;
 use refresh_sim::policy::{Action, Recovery};
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, WhenFull};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, Requests, Start, WhenFull};
 use refresh_sim::time::Span;
 use refresh_sim::validate::{Phase, Verdict};
 
@@ -52,6 +52,27 @@ fn rule_03_what_is_dropped_is_dropped_by_the_front_end_that_has_it() {
     let (_, seen) = seen(&plan);
     let dropped: Vec<_> = seen.iter().filter(|d| d.what == What::Dropped).map(|d| (d.who, d.extra)).collect();
     assert_eq!(dropped, [(1, 0)]);
+}
+
+#[test]
+fn rule_03_a_request_too_is_dropped_by_the_front_end_that_has_it() {
+    let mut plan = story(3, seconds(10));
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (1, 1);
+    (plan.front_ends[0].queue_limit, plan.front_ends[0].when_full) = (Some(2), WhenFull::DropOldest);
+    plan.front_ends.push(FrontEndPlan { start_up: Dist::Constant(Span::ZERO), ..FrontEndPlan::new("second") });
+    plan.groups[0].front_ends = vec![0, 1];
+    plan.groups[0].rtt = Dist::Constant(Span::ZERO);
+    (plan.start, plan.front_ends[0].start_up) = (Start::Established, Dist::Constant(seconds(3)));
+    let (every, cpu) = (Dist::Constant(seconds(1)), Dist::Constant(seconds(20)));
+    plan.groups[0].requests = Some(Requests { every, cpu, timeout: None, stop_after: None });
+    // Each peer has kept back three requests, which come all at once. Each pushes another one out; whose that was turns
+    // to the second front end, and what it has left behind at the first is pushed out there.
+    let (_, seen) = seen(&plan);
+    let dropped: Vec<_> = (0..).zip(&seen).filter(|(_, d)| d.what == What::Dropped).collect();
+    let has_turned =
+        |nth: usize, who| seen[..nth].iter().any(|d| d.what == What::Attempt && (d.who, d.extra) == (who, 1));
+    assert!(dropped.iter().any(|(nth, d)| has_turned(*nth, d.who)), "{dropped:?}");
+    assert!(dropped.iter().all(|(_, d)| d.extra == 0), "{dropped:?}");
 }
 
 #[test]
