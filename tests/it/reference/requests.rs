@@ -3,6 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Metric, RequestCounts, What};
 use refresh_sim::rng::{Purpose, When};
+use refresh_sim::scenario::plan::GroupPlan;
 use refresh_sim::time::{Span, Time};
 
 use super::agenda::{Class, Step};
@@ -35,6 +36,8 @@ pub(super) struct Sender {
     next: u64,
     /// The connection that it believes to have.
     open: Option<usize>,
+    /// Requests that it waits for, in order of their dues.
+    awaited: Vec<usize>,
 }
 
 impl World<'_> {
@@ -44,9 +47,14 @@ impl World<'_> {
 
     /// The entity of a peer as a sender.
     fn sender(&self, peer: usize) -> u32 {
-        let before = (0..peer).filter(|other| self.sends(*other)).count();
-        let all = (0..self.peers.len()).filter(|other| self.sends(*other)).count();
-        (self.first_wait_entity() - all + before) as u32
+        let is_before = |of: &&GroupPlan| of.requests.is_some();
+        let groups = self.plan.groups.iter();
+        let all: usize = groups.clone().filter(is_before).map(|of| of.peers() as usize).sum();
+        let (group, first) = (self.peers[peer].group, self.group(peer));
+        let before: usize = groups.take(group).filter(is_before).map(|of| of.peers() as usize).sum();
+        let nth =
+            (0..first.peers()).position(|nth| first.index(nth) == self.peers[peer].index).expect("it is a member");
+        (self.first_wait_entity() - all + before + nth) as u32
     }
 
     fn later_at_sender(&mut self, at: Time, class: Class, peer: usize, step: Step) {
@@ -94,6 +102,7 @@ impl World<'_> {
         of.sent += 1;
         let (nth, open) = (of.sent, of.open);
         self.requests.push(Request { peer, nth, due: self.now, awaited: true, connection: None, answered: None });
+        self.peers[peer].sender.awaited.push(request);
         self.count_request(peer, |counts| counts.due += 1);
         if let Some(timeout) = self.group(peer).requests.as_ref().and_then(|requests| requests.timeout) {
             self.later_at_sender(self.now + timeout, Class::Deadline, peer, Step::RequestTimesOut { request });
@@ -175,8 +184,11 @@ impl World<'_> {
     }
 
     /// Requests that a peer waits for, in order of their dues.
-    fn awaited(&self, peer: usize) -> Vec<usize> {
-        (0..self.requests.len()).filter(|n| self.requests[*n].peer == peer && self.requests[*n].awaited).collect()
+    fn awaited(&mut self, peer: usize) -> Vec<usize> {
+        let requests = &self.requests;
+        let awaited = &mut self.peers[peer].sender.awaited;
+        awaited.retain(|request| requests[*request].awaited);
+        awaited.clone()
     }
 
     /// The peer is going to hear at `at` that a connection is valid.
