@@ -81,8 +81,14 @@ impl FrontEnd {
 
     /// What the next idle worker turns to.
     #[inline]
-    pub fn head(&mut self) -> Option<Head> {
+    pub fn head(&self) -> Option<Head> {
         self.queue.head()
+    }
+
+    /// Takes the job out of the queue that is next, if it is a [`Head::Job`].
+    #[inline]
+    pub fn pop_job(&mut self) -> Option<Job> {
+        self.queue.pop_job()
     }
 
     /// An idle worker takes `job`; `row` is the row that the job is about.
