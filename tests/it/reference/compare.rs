@@ -273,7 +273,7 @@ fn random(cases: u32, seed: RngSeed) -> Seen {
         cases,
         rng_seed: seed,
         failure_persistence: None,
-        max_shrink_time: 8_000,
+        max_shrink_time: 20_000,
         ..ProptestConfig::default()
     };
     let seen = RefCell::new(BTreeMap::new());

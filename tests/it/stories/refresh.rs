@@ -105,7 +105,7 @@ fn rule_18_batches_come_their_length_apart_and_spacing_holds_within_them() {
 #[test]
 fn rule_18_who_leaves_the_line_takes_nothing_from_the_limiter() {
     let mut plan = limited(4, Limit { spacing: Span::SECOND, ..NO_LIMIT });
-    let turn_at_10_500 = refresh_sim::time::Time(10_500_000_000);
+    let turn_at_10_500 = Time(10_500_000_000);
     let leave = at_second(10, Change::Leave, &[1, 2]);
     plan.timeline = vec![refresh_sim::scenario::plan::TimelineEntry { at: turn_at_10_500, ..leave }];
     let (outcome, seen) = seen(&plan);
