@@ -120,7 +120,10 @@ impl World<'_> {
             if self.front_ends[front_end].life != Life::Up {
                 return;
             }
-            self.refresh_now(peer, one_run);
+            // A job before it may have pushed out a request of this one, which cost its connection.
+            if self.peers[peer].open.is_some_and(|open| !open.lost) {
+                self.refresh_now(peer, one_run);
+            }
             if !one_run {
                 self.take_jobs(front_end);
             }
