@@ -2,7 +2,7 @@
 //!
 //! The modules, low to high; a lower one never names a higher one (held by `tests/it/layers.rs`):
 //! [`time`], [`id`] → [`rng`] → [`dist`] → [`policy`], [`validate`] → [`measure`] → [`frontend`], [`schedule`] →
-//! [`scenario`] → [`sim`] → [`report`] → [`host`] → [`cli`].
+//! [`scenario`] → [`sim`] → [`report`] → [`study`] → [`host`] → [`cli`].
 
 pub mod cli;
 pub mod dist;
@@ -16,5 +16,6 @@ pub mod rng;
 pub mod scenario;
 pub mod schedule;
 pub mod sim;
+pub mod study;
 pub mod time;
 pub mod validate;

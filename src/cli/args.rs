@@ -1,5 +1,6 @@
 //! The command line: its words, their help, and nothing of what they do.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -8,12 +9,19 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::scenario::{SEMANTICS, Setting};
 
+use super::compare::{How, REPLICATIONS_MAX};
+
 static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMANTICS})", env!("CARGO_PKG_VERSION")));
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass; 1 an expectation failed, or a crash that no expectation mentions; 2 usage or bad input; \
-3 inconclusive; 5 not deterministic; 8 results could not be written; 70 internal error; \
+3 inconclusive; 4 nothing ran; 5 not deterministic; 6 regression; 8 results could not be written; 70 internal error; \
 130, 143 interrupted.";
+
+const AUDIT_EXIT_CODES: &str = "\
+Exit codes: 0 all that can show here is caught; 1 something is not caught, or the scenario fails with its own logic; \
+2 usage or bad input; 3 the scenario is inconclusive with its own logic; 4 nothing can show here; \
+8 the output could not be written; 70 internal error; 130, 143 interrupted.";
 
 /// What `--version` and error reports say.
 pub(super) fn version() -> &'static str {
@@ -40,12 +48,26 @@ pub(super) enum Command {
     /// Run scenarios, one after the other, and judge what they expect
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
+    /// Run all scenarios that are found, and say which expectations hold
+    #[command(after_help = EXIT_CODES)]
+    Check(CheckArgs),
+    /// Compare two sides by the same replications of both: scenarios, results folders or baselines
+    #[command(after_help = EXIT_CODES)]
+    Compare(CompareArgs),
+    /// Say what a change to a scenario makes better and worse, and for whom
+    #[command(after_help = EXIT_CODES)]
+    Whatif(WhatifArgs),
+    /// Baselines to compare with
+    Baseline(BaselineArgs),
     /// Print the plan of a scenario: every default filled in, every assumption named
     Resolve(ResolveArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the metrics that `[expect]` knows
     Metrics,
+    /// Run a scenario with logic that is known to be bad, and list what its expectations do not catch
+    #[command(after_help = AUDIT_EXIT_CODES)]
+    Audit(AuditArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
@@ -69,6 +91,9 @@ pub(super) struct RunArgs {
     /// How the result is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
+    /// Which replication of the seed; another has other draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) replication: u32,
     /// Write no results folder
     #[arg(long, conflicts_with = "out")]
     pub(super) no_results: bool,
@@ -81,12 +106,128 @@ pub(super) struct RunArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// Scenario files, and folders of which all `.toml` files are taken, those of their folders too
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only scenarios whose path has this text in it; repeatable, one of them is enough
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Vec<String>,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// Replications of each: runs with draws of their own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: u32,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    /// Write a JUnit file
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write the summary as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// How the summary is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CompareArgs {
+    /// What was: a scenario, a results folder or a baseline (.json)
+    #[arg(value_name = "A")]
+    pub(super) a: PathBuf,
+    /// What is: likewise
+    #[arg(value_name = "B")]
+    pub(super) b: PathBuf,
+    /// Root of all draws, instead of the scenarios' `run.seed`
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) how: How,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct WhatifArgs {
+    /// Scenario file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The change: a value of the scenario to set, e.g. `refresh.spread=1h`; repeatable
+    #[arg(long, required = true, value_name = "PATH=VALUE", value_parser = setting)]
+    pub(super) set: Vec<Setting>,
+    /// Root of all draws on both sides, instead of the scenario's `run.seed`
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) how: How,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BaselineArgs {
+    #[command(subcommand)]
+    pub(super) act: BaselineAct,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum BaselineAct {
+    /// Run a scenario and keep what it gives as right; the only command that writes a baseline
+    #[command(after_help = EXIT_CODES)]
+    Accept(AcceptArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AcceptArgs {
+    /// Scenario file; nothing is written if it does not hold what it expects
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// The baseline's file [default: beside the scenario, `.baseline.json` in place of its ending]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Replications [default: as many as the number of tests needs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: Option<u32>,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+}
+
+/// How many runs are made at once.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Jobs {
+    /// Runs at once; no result depends on it [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+impl Jobs {
+    /// As asked for, else one a core.
+    pub(super) fn count(self) -> NonZeroUsize {
+        self.jobs.unwrap_or_else(crate::host::threads::cores)
+    }
+}
+
+#[derive(Args, Debug)]
 pub(super) struct ResolveArgs {
     /// Scenario file
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) changes: Changes,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AuditArgs {
+    /// Scenario file; it must pass with its own logic
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
 }
 
 #[derive(Args, Debug)]

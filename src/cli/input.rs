@@ -6,10 +6,13 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::scenario::{self, Colour, Plan, Problems, Setting};
+use crate::study::baseline::Baseline;
 
 use super::args::Changes;
 use super::print::{shown, stderr_is_terminal};
 
+/// The most that a baseline may have; what is cut off there is no JSON any more.
+const BASELINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The most that a scenario file may have.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -41,9 +44,30 @@ impl Input {
     pub(super) fn load(path: &Path, changes: &Changes) -> Result<Input, InputError> {
         let text = read(path)?;
         let name = name(path)?;
-        let plan = plan(&name, &shown(path), &text, &changes.settings())?;
+        let mut plan = plan(&name, &shown(path), &text, &changes.settings())?;
+        if plan.expect.iter().any(|expectation| expectation.against.is_some()) {
+            ask_baseline(path, &mut plan)?;
+        }
         Ok(Input { path: path.to_owned(), shown: shown(path), text, plan })
     }
+}
+
+/// Lets the baseline beside a scenario say what it has to say; nothing if there is none.
+fn ask_baseline(scenario: &Path, plan: &mut Plan) -> Result<(), InputError> {
+    let place = scenario.with_extension("baseline.json");
+    let wrong = |cause: String| InputError::Read { path: shown(&place), cause };
+    let metadata = match fs::metadata(&place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(wrong(cause(&error))),
+        Ok(metadata) => metadata,
+    };
+    plain(&place, &metadata)?;
+    let mut text = Vec::new();
+    let read = File::open(&place).and_then(|file| file.take(BASELINE_BYTES_MAX).read_to_end(&mut text));
+    read.map_err(|error| wrong(cause(&error)))?;
+    let (baseline, _) = Baseline::read(&text).map_err(|error| wrong(error.to_string()))?;
+    baseline.tell(plan);
+    Ok(())
 }
 
 /// Resolves a text.

@@ -3,16 +3,23 @@
 //! The only place that names clap, that prints, and that touches files. Knows no rule of the simulation.
 
 mod args;
+mod audit;
+mod check;
 mod compare;
 pub mod exit;
+mod find;
 mod input;
+mod junit;
 mod panics;
+mod parting;
 mod print;
 mod results;
 mod run;
 mod selfcheck;
+mod streams;
 mod trace;
 mod watch;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -20,10 +27,10 @@ use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::host::signals::Interrupt;
-use crate::measure::{Figure, Metric};
+use crate::measure::{Figure, Metric, Signal};
 use crate::scenario;
 
-use args::{Command, CommandLine, Level, ResolveArgs};
+use args::{BaselineAct, Command, CommandLine, Level, ResolveArgs};
 use exit::Exit;
 use input::Input;
 use print::{Printer, complain};
@@ -47,9 +54,16 @@ fn dispatch() -> Exit {
     start_log(line.log);
     match line.command {
         Command::Run(args) => run::run(&args, &listen(), &mut printer),
+        Command::Check(args) => check::check(&args, &listen(), &mut printer),
+        Command::Compare(args) => compare::compare(&args, &listen(), &mut printer),
+        Command::Whatif(args) => compare::whatif(&args, &listen(), &mut printer),
+        Command::Baseline(args) => match args.act {
+            BaselineAct::Accept(args) => compare::accept(&args, &listen(), &mut printer),
+        },
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),
+        Command::Audit(args) => audit::audit(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
     }
@@ -90,10 +104,14 @@ fn resolve(args: &ResolveArgs, printer: &mut Printer) -> Exit {
 fn metrics() -> String {
     let latencies = Metric::ALL.iter().map(|metric| (metric.name(), metric.about()));
     let figures = Figure::ALL.iter().map(|figure| (figure.name(), figure.about()));
-    let width = latencies.clone().chain(figures.clone()).map(|(name, _)| name.len()).max().unwrap_or(0);
+    let signals = Signal::ALL.iter().map(|signal| (signal.name(), signal.about()));
+    let all = latencies.clone().chain(figures.clone()).chain(signals.clone());
+    let width = all.map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = "Latencies (pNN, min, max, mean, count; tags: group, transport, cause):\n".to_owned();
     latencies.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
     text += "\nFigures (value):\n";
     figures.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
+    text += "\nLooked at every `measure.sample` (always, never, sometimes, eventually):\n";
+    signals.for_each(|(name, about)| text += &format!("  {name:width$}  {about}\n"));
     text
 }

@@ -1,5 +1,6 @@
 //! Internal errors: said as such, with what it takes to report them, and turned into an exit code.
 
+use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,6 +10,16 @@ use super::print::complain;
 
 /// The file that is being worked on.
 static AT_WORK: Mutex<Option<String>> = Mutex::new(None);
+
+thread_local! {
+    /// The run that this thread is at, where several are made at once.
+    static RUN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Remembers what this thread works on from now on.
+pub(super) fn at_work(run: String) {
+    RUN.with(|own| *own.borrow_mut() = Some(run));
+}
 
 /// Tells of panics in the program's own words from now on.
 pub(super) fn install_hook() {
@@ -25,7 +36,8 @@ pub(super) fn guarded(file: &str, work: impl FnOnce() -> Exit) -> Exit {
 fn tell(info: &PanicHookInfo<'_>) {
     let what = info.payload_as_str().unwrap_or("no message");
     let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-    let file = AT_WORK.try_lock().ok().and_then(|file| file.clone());
+    let own = RUN.try_with(|run| run.try_borrow().ok().and_then(|run| run.clone())).ok().flatten();
+    let file = own.or_else(|| AT_WORK.try_lock().ok().and_then(|file| file.clone()));
     let file = file.map_or_else(String::new, |file| format!("\n  while working on: {file}"));
     complain(&format!(
         "internal error: {what}\n  in refresh-sim {}{place}{file}\n  to reproduce: {}\n  this is a mistake in \
@@ -41,7 +53,8 @@ fn command_line() -> String {
     std::iter::once("refresh-sim".to_owned()).chain(args).collect::<Vec<_>>().join(" ")
 }
 
-fn quoted(arg: &str) -> String {
+/// A word as a shell would take it.
+pub(super) fn quoted(arg: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !arg.is_empty() && arg.chars().all(is_plain) {
         arg.to_owned()

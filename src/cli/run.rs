@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::signals::Interrupt;
-use crate::measure::{Figure, Outcome, Verdict};
+use crate::measure::{Outcome, Verdict};
 use crate::report::{self, Judged};
-use crate::scenario::{self, Plan, Subject};
+use crate::scenario::{self, Plan};
 use crate::sim::{self, RunError};
 
 use super::args::{Format, RunArgs, Trace};
@@ -52,7 +52,10 @@ fn load(args: &RunArgs) -> Result<Vec<Input>, Exit> {
     let (mut inputs, mut is_bad) = (Vec::new(), false);
     for file in &args.files {
         match Input::load(file, &args.changes) {
-            Ok(input) => inputs.push(input),
+            Ok(mut input) => {
+                input.plan.replication = args.replication;
+                inputs.push(input);
+            }
             Err(error) => {
                 complain(&error.to_string());
                 is_bad = true;
@@ -116,7 +119,7 @@ impl One<'_> {
             None => Ok(()),
         };
         let printed = printer.print(&self.summary(&outcome, &judged, exit, written.is_ok()));
-        if let Some(front_end) = unmentioned_crash(plan, &outcome) {
+        if let Some(front_end) = report::unmentioned_crash(plan, &outcome) {
             complain(&format!("note: {front_end} crashed and no expectation mentions it, which is exit 1 by itself"));
         }
         let written = written.map_or_else(|error| not_written(&error), |()| Exit::Pass);
@@ -200,19 +203,6 @@ fn verdict(plan: &Plan, outcome: &Outcome, judged: &[Judged], interrupt: &Interr
         Verdict::Inconclusive => Exit::Inconclusive,
         Verdict::Fail => Exit::Failed,
     });
-    let crash = unmentioned_crash(plan, outcome).map(|_| Exit::Failed);
+    let crash = report::unmentioned_crash(plan, outcome).map(|_| Exit::Failed);
     Exit::worst(expectations.chain(asked_to_end).chain(crash).chain([Exit::Pass]))
-}
-
-/// A front end that crashed although no expectation about crashes is about it.
-fn unmentioned_crash<'a>(plan: &'a Plan, outcome: &Outcome) -> Option<&'a str> {
-    let is_mentioned = |front_end: &str| {
-        plan.expect.iter().any(|expectation| {
-            let is_about_crashes =
-                matches!(expectation.subject, Subject::Figure(Figure::Crashes | Figure::FirstCrash | Figure::CrashAge));
-            is_about_crashes && expectation.tags.front_end.as_deref().is_none_or(|tag| tag == front_end)
-        })
-    };
-    let crashed = outcome.crashes.iter().map(|crash| plan.front_ends[usize::from(crash.front_end)].name.as_str());
-    crashed.into_iter().find(|front_end| !is_mentioned(front_end))
 }

@@ -18,11 +18,11 @@ use crate::sim::{self, RunError, Watch};
 use crate::time::Time;
 
 use super::args::{Changes, SelfcheckArgs, SelfcheckRunArgs};
-use super::compare::{CHUNKS, Compare, END, Passing};
 use super::exit::Exit;
 use super::input::{self, Input};
 use super::print::{Printer, complain};
 use super::run::not_run;
+use super::streams::{CHUNKS, Compare, END, Passing};
 
 /// Variables of the second process that must not matter.
 const HOSTILE: [(&str, &str); 10] = [

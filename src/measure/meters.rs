@@ -100,6 +100,37 @@ pub struct Cycled {
     pub histogram: Histo,
 }
 
+/// A stretch of run time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Window {
+    /// Its first instant.
+    pub from: Time,
+    /// The first instant that is no longer in it.
+    pub to: Time,
+}
+
+impl Window {
+    /// Whether an instant is in it.
+    pub fn holds(&self, at: Time) -> bool {
+        (self.from..self.to).contains(&at)
+    }
+}
+
+/// A histogram of what began in a window, outside the digest.
+#[derive(Clone, Debug)]
+pub struct Windowed {
+    /// Which latency.
+    pub metric: Metric,
+    /// In which window it began: a refresh or a request when it was due.
+    pub window: Window,
+    /// Cell.
+    pub cell: u16,
+    /// Cause.
+    pub cause: Cause,
+    /// Samples.
+    pub histogram: Histo,
+}
+
 /// Latencies that one sample often belongs to alike: counted once, and added to each of them when the run ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -129,12 +160,17 @@ const ROWS: usize = METRICS + Bundle::ALL.len();
 pub struct Meters {
     cells: usize,
     from: Time,
+    /// What ends before this needs another look: it is excluded, or there are windows.
+    plain_from: Time,
     tallies: Vec<Tally>,
     histograms: Vec<Option<Histo>>,
     counters: Vec<[u64; COUNTERS]>,
     cycles: Vec<u32>,
     /// Histograms of the cycles asked for.
     pub cycled: Vec<Cycled>,
+    windows: Vec<Window>,
+    /// Histograms of the windows asked for.
+    pub windowed: Vec<Windowed>,
     /// Samples that ended before `measure.from`.
     pub excluded: u64,
 }
@@ -145,7 +181,28 @@ impl Meters {
         let slots = |rows: usize| rows * cells * Cause::ALL.len();
         let (tallies, histograms) = (vec![Tally::default(); slots(ROWS)], vec![None; slots(METRICS)]);
         let counters = vec![[0; COUNTERS]; cells];
-        Meters { cells, from, tallies, histograms, counters, cycles, cycled: Vec::new(), excluded: 0 }
+        Meters {
+            cells,
+            from,
+            plain_from: from,
+            tallies,
+            histograms,
+            counters,
+            cycles,
+            cycled: Vec::new(),
+            windows: Vec::new(),
+            windowed: Vec::new(),
+            excluded: 0,
+        }
+    }
+
+    /// The same with histograms of their own for what begins in these windows.
+    pub fn with_windows(mut self, windows: Vec<Window>) -> Meters {
+        if !windows.is_empty() {
+            self.plain_from = Time::NEVER;
+        }
+        self.windows = windows;
+        self
     }
 
     /// Where a tally is: those of a cell lie together, by metric and then by bundle.
@@ -162,18 +219,41 @@ impl Meters {
     /// Records a sample that ended at `at`.
     #[inline]
     pub fn record(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span) {
-        if at < self.from {
-            self.excluded += 1;
+        if at < self.plain_from && self.is_excluded(at, &[metric], cell, cause, value) {
             return;
         }
         self.tally(metric as usize, cell, cause).record(value);
     }
 
+    /// Whether samples that ended at `at` are left out. Those that are not, and began in a window, are recorded for it.
+    #[cold]
+    fn is_excluded(&mut self, at: Time, metrics: &[Metric], cell: u16, cause: Cause, value: Span) -> bool {
+        if at < self.from {
+            self.excluded += metrics.len() as u64;
+            return true;
+        }
+        let began = Time(at.0.saturating_sub(value.0));
+        for nth in 0..self.windows.len() {
+            let window = self.windows[nth];
+            if window.holds(began) {
+                metrics.iter().for_each(|metric| self.record_windowed(window, *metric, cell, cause, value));
+            }
+        }
+        false
+    }
+
+    fn record_windowed(&mut self, window: Window, metric: Metric, cell: u16, cause: Cause, value: Span) {
+        let seek = |w: &&mut Windowed| w.metric == metric && w.window == window && w.cell == cell && w.cause == cause;
+        match self.windowed.iter_mut().find(seek) {
+            Some(found) => found.histogram.record(value.0).unwrap_or(()),
+            None => self.windowed.push(Windowed { metric, window, cell, cause, histogram: first(value) }),
+        }
+    }
+
     /// Records a sample that ended at `at` for each latency of a bundle.
     #[inline]
     pub fn record_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
-        if at < self.from {
-            self.excluded += bundle.members().len() as u64;
+        if at < self.plain_from && self.is_excluded(at, bundle.members(), cell, cause, value) {
             return;
         }
         self.tally(METRICS + bundle as usize, cell, cause).record(value);
@@ -330,6 +410,28 @@ mod tests {
         meters.record(Time(10), Metric::Queue, 0, Cause::Refresh, Span(u64::MAX));
         meters.settle();
         assert_eq!((meters.excluded, meters.histograms().count()), (1, 1));
+    }
+
+    #[test]
+    fn a_window_has_what_began_in_it_and_changes_nothing_else() {
+        let windows = vec![Window { from: Time(10), to: Time(20) }, Window { from: Time(15), to: Time::NEVER }];
+        let mut with = Meters::new(1, Time(12), vec![]).with_windows(windows.clone());
+        let mut without = Meters::new(1, Time(12), vec![]);
+        for meters in [&mut with, &mut without] {
+            for (at, value) in [(11, 1), (12, 3), (12, 1), (30, 11), (30, 10), (40, 5), (9, 9)] {
+                meters.record(Time(at), Metric::Queue, 0, Cause::Refresh, Span(value));
+            }
+            meters.record_bundle(Time(17), Bundle::FirstTry, 0, Cause::Initial, Span(1));
+            meters.settle();
+        }
+        assert_eq!(with.numbers(), without.numbers());
+        let count = |metric, window: Window| {
+            let of = with.windowed.iter().filter(|w| w.metric == metric && w.window == window);
+            of.map(|w| w.histogram.len()).sum::<u64>()
+        };
+        // Begun at 9, 11, 19, 20 and 35, all that ended at 12 or later.
+        assert_eq!(windows.iter().map(|w| count(Metric::Queue, *w)).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(windows.iter().map(|w| count(Metric::Outage, *w)).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]

@@ -130,6 +130,8 @@ figures! {
     Missed = "refresh.missed", Shape::Count, "refreshes whose predecessor was still open (tags: group, transport)";
     /// Outcome.
     Unfinished = "refresh.unfinished", Shape::Count, "refreshes open at the end of the run (tags: group, transport)";
+    /// Questions.
+    Questions = "questions", Shape::Count, "questions that a validator was asked, by its own answer (tags: group, transport, certificate, phase, verdict)";
     /// Verdicts of rejection.
     Rejections = "rejections", Shape::Count, "questions answered with a rejection (tags: group, transport)";
     /// Losses.
@@ -224,6 +226,42 @@ figures! {
     HerdIndex = "herd", Shape::Count, "most refreshes due in one second over the mean of its cycle, the highest of all cycles";
 }
 
+macro_rules! signals {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $what:literal;)*) => {
+        /// What is looked at again and again over the run: the columns of the series.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Signal { $($(#[$doc])* $variant),* }
+
+        impl Signal {
+            /// All of them.
+            pub const ALL: &'static [Signal] = &[$(Signal::$variant),*];
+
+            /// Its name in `[expect]`.
+            pub fn name(self) -> &'static str {
+                match self { $(Signal::$variant => $name),* }
+            }
+
+            /// One line on what it is.
+            pub fn about(self) -> &'static str {
+                match self { $(Signal::$variant => $what),* }
+            }
+        }
+    };
+}
+
+signals! {
+    /// Front ends.
+    Serving = "serving", "front ends that serve (tag: front_end)";
+    /// Connections.
+    Valid = "valid", "connections that are valid (tag: front_end)";
+    /// Jobs.
+    Queued = "queued", "jobs that wait for a worker (tag: front_end)";
+    /// Workers.
+    Busy = "busy", "workers that are held (tag: front_end)";
+    /// Peers.
+    Disconnected = "disconnected", "peers that had a valid connection and have none";
+}
+
 /// The tags that a metric takes in `[expect]`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tags {
@@ -237,4 +275,10 @@ pub struct Tags {
     pub lookup: Option<String>,
     /// Why the connection or the refresh happened; latencies only.
     pub cause: Option<Cause>,
+    /// What the peer showed when a question was asked, or that it showed nothing; questions only.
+    pub certificate: Option<Option<crate::validate::CertificateState>>,
+    /// At which point of a connection's life a question was asked; questions only.
+    pub phase: Option<crate::validate::Phase>,
+    /// How a question was answered; questions only.
+    pub verdict: Option<super::Answered>,
 }

@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd, Looked, RequestCounts};
+use super::{Account, Drains, Handshakes, Herd, Looked, Questions, RequestCounts};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -31,6 +31,8 @@ pub struct Outcome {
     pub handshakes: Vec<Option<Handshakes>>,
     /// Each cell's requests, if a group of it sends any; empty if none does.
     pub requests: Vec<Option<RequestCounts>>,
+    /// Which questions validators were asked, and how they answered.
+    pub questions: Questions,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
     /// How often too few front ends of the pool served, so that all stopped.

@@ -125,6 +125,7 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::Dropped => of_due(Counter::Dropped),
         Figure::Missed => of_due(Counter::Missed),
         Figure::Unfinished => of_due(Counter::Unfinished),
+        Figure::Questions => Some(Value::Count(outcome.questions.total(&those, tags))),
         Figure::Rejections => asked(outcome).then(|| Value::Count(sum(Counter::Rejections))),
         Figure::Losses => of(Counter::Losses),
         Figure::Attempts => of(Counter::Attempts),
@@ -197,7 +198,7 @@ fn front_ends<'a>(outcome: &'a Outcome, tags: &Tags) -> Vec<&'a FrontEndFigures>
     outcome.front_ends.iter().filter(|f| tags.front_end.as_ref().is_none_or(|name| *name == f.name)).collect()
 }
 
-fn crashes<'a>(outcome: &'a Outcome, tags: &Tags) -> impl Iterator<Item = &'a CrashReport> {
+pub(super) fn crashes<'a>(outcome: &'a Outcome, tags: &Tags) -> impl Iterator<Item = &'a CrashReport> {
     let name = tags.front_end.clone();
     outcome.crashes.iter().filter(move |crash| {
         let front_end = outcome.front_ends.get(usize::from(crash.front_end));

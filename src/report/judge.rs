@@ -4,11 +4,12 @@
 //! what did not end has no length. So each observation is a range in which it lies for sure. An expectation passes or
 //! fails if all of the range does; else the run does not say (design rules 5 and 6).
 
-use super::figures::{Value, dues, figure};
+use super::figures::{self, Value, dues, figure};
 use super::latency::{Edges, Samples, cells, requests};
+use super::signal;
 use super::words;
-use crate::measure::{COURSES, Figure, Metric, Outcome, Shape, Tags, Verdict};
-use crate::scenario::expect::{Aggregate, Expectation, InPhase, Op, Subject};
+use crate::measure::{COURSES, CrashReport, Figure, Metric, Outcome, Shape, Tags, Verdict};
+use crate::scenario::expect::{Aggregate, Between, Expectation, InPhase, Op, Subject};
 use crate::scenario::plan::Plan;
 use crate::time::Span;
 
@@ -27,6 +28,8 @@ pub struct Judged {
     pub samples: Option<u64>,
     /// Why it is inconclusive, or what else there is to know.
     pub why: Option<String>,
+    /// Whether one replication in which it holds is enough.
+    pub sometimes: bool,
 }
 
 /// Weighs each expectation of the plan.
@@ -41,6 +44,21 @@ pub fn overall(judged: &[Judged]) -> Option<Verdict> {
     judged.iter().map(|j| j.verdict).max()
 }
 
+/// A front end that crashed although no expectation about crashes is about it.
+pub fn unmentioned_crash<'a>(plan: &'a Plan, outcome: &Outcome) -> Option<&'a str> {
+    let is_mentioned = |crash: &CrashReport, front_end: &str| {
+        plan.expect.iter().any(|expectation| {
+            let is_about_crashes =
+                matches!(expectation.subject, Subject::Figure(Figure::Crashes | Figure::FirstCrash | Figure::CrashAge));
+            is_about_crashes
+                && expectation.tags.front_end.as_deref().is_none_or(|tag| tag == front_end)
+                && expectation.window.is_none_or(|window| window.holds(crash.at))
+        })
+    };
+    let name = |crash: &CrashReport| plan.front_ends[usize::from(crash.front_end)].name.as_str();
+    outcome.crashes.iter().find(|crash| !is_mentioned(crash, name(crash))).map(name)
+}
+
 fn one(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Judged {
     let found = if outcome.interrupted {
         Found::unknown("not judged", "the run was interrupted")
@@ -48,6 +66,7 @@ fn one(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Judged {
         match expectation.subject {
             Subject::Latency(metric) => latency(plan, outcome, expectation, metric),
             Subject::Figure(which) => of_figure(plan, outcome, expectation, which),
+            Subject::Signal(which) => signal::judge(plan, outcome, expectation, which),
         }
     };
     Judged {
@@ -57,25 +76,26 @@ fn one(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Judged {
         observed: found.observed,
         samples: found.samples,
         why: found.why,
+        sometimes: expectation.is_sometimes(),
     }
 }
 
 /// What was found about one expectation.
-struct Found {
-    verdict: Verdict,
-    observed: String,
-    samples: Option<u64>,
-    why: Option<String>,
+pub(super) struct Found {
+    pub(super) verdict: Verdict,
+    pub(super) observed: String,
+    pub(super) samples: Option<u64>,
+    pub(super) why: Option<String>,
 }
 
 impl Found {
-    fn unknown(observed: &str, why: impl Into<String>) -> Found {
+    pub(super) fn unknown(observed: &str, why: impl Into<String>) -> Found {
         Found { verdict: Verdict::Inconclusive, observed: observed.to_owned(), samples: None, why: Some(why.into()) }
     }
 }
 
 /// Whether a value somewhere between `low` and `high` (`None`: without end) compares with `limit` as it should.
-fn holds(op: Op, low: u128, high: Option<u128>, limit: u128) -> Option<bool> {
+pub(super) fn holds(op: Op, low: u128, high: Option<u128>, limit: u128) -> Option<bool> {
     let (all_below, all_above) = (high.is_some_and(|high| high < limit), low > limit);
     let (none_above, none_below) = (high.is_some_and(|high| high <= limit), low >= limit);
     let (yes, no) = match op {
@@ -87,6 +107,81 @@ fn holds(op: Op, low: u128, high: Option<u128>, limit: u128) -> Option<bool> {
         Op::NotEqual => (all_below || all_above, none_above && none_below),
     };
     if yes { Some(true) } else { no.then_some(false) }
+}
+
+/// What is compared with: a number, or what a baseline has, with what may be added to it.
+#[derive(Clone, Copy)]
+struct Limit {
+    low: u128,
+    /// `None`: never.
+    high: Option<u128>,
+}
+
+impl Limit {
+    fn of(plan: &Plan, expectation: &Expectation) -> Result<Limit, String> {
+        let Some(against) = &expectation.against else {
+            return Ok(Limit { low: expectation.limit.into(), high: Some(expectation.limit.into()) });
+        };
+        if against.values.is_empty() {
+            return Err("there is no baseline to compare with; `refresh-sim baseline accept` makes one".to_owned());
+        }
+        let value = against.values.get(plan.replication as usize).copied().flatten();
+        let (low, high) =
+            value.ok_or_else(|| format!("the baseline has no value of it in replication {}", plan.replication))?;
+        let share = (1_000_000 + against.change_ppm).max(0).unsigned_abs();
+        // Rounded as the line means it to the nearest: a limit lies within a nanosecond anyway.
+        let scaled = |value: u64| (u128::from(value) * u128::from(share) + 500_000) / 1_000_000;
+        Ok(Limit { low: scaled(low), high: high.map(scaled) })
+    }
+
+    /// Whether a value between `low` and `high` compares as it should with every limit that this may be.
+    fn holds(self, op: Op, low: u128, high: Option<u128>) -> Option<bool> {
+        // Two runs that put the same value into the same bucket are equal, whatever the bucket's width.
+        if (low, high) == (self.low, self.high) {
+            return Some(matches!(op, Op::AtMost | Op::AtLeast | Op::Equal));
+        }
+        let with = |limit: Option<u128>| match limit {
+            Some(limit) => holds(op, low, high, limit),
+            // Nothing is above never, and only never is not below it.
+            None => high.map(|_| matches!(op, Op::Less | Op::AtMost | Op::NotEqual)),
+        };
+        let (least, most) = (with(Some(self.low)), with(self.high));
+        if least == most { least } else { None }
+    }
+}
+
+/// What a baseline keeps of each expectation that is against one: where the value lies for sure in this run.
+pub fn observe(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Option<Between> {
+    let narrow = |wide: u128| u64::try_from(wide).unwrap_or(u64::MAX);
+    match expectation.subject {
+        Subject::Signal(_) => None,
+        Subject::Figure(which) => {
+            let (low, high) = kept(figure(plan, outcome, which, &expectation.tags)?);
+            Some((narrow(low), high.map(narrow)))
+        }
+        Subject::Latency(metric) => {
+            let samples = match expectation.window {
+                None => Samples::of(outcome, metric, &expectation.tags, expectation.phase),
+                Some(window) => Samples::within(outcome, metric, &expectation.tags, expectation.phase, window),
+            };
+            if expectation.aggregate == Aggregate::Count {
+                return Some((samples.finite(), Some(samples.finite())));
+            }
+            let (edges, known) = range(expectation.aggregate, &samples, samples.never_max);
+            (known && samples.ranked() > 0).then_some((edges.low, edges.high))
+        }
+    }
+}
+
+/// Where a value lies for sure, shares in parts per billion: a front end that idles most of the day has small ones.
+fn kept(value: Value) -> (u128, Option<u128>) {
+    match value {
+        Value::Share { part, whole } => {
+            let ppb = (part.saturating_mul(1_000_000_000) + whole / 2) / whole.max(1);
+            (ppb, Some(ppb))
+        }
+        other => bounds(other, 0),
+    }
 }
 
 fn verdict(holds: Option<bool>) -> Verdict {
@@ -103,19 +198,31 @@ fn latency(plan: &Plan, outcome: &Outcome, expectation: &Expectation, metric: Me
     if let Some(found) = no_such_group(plan, outcome, expectation) {
         return found;
     }
-    let samples = Samples::of(outcome, metric, &expectation.tags, expectation.phase);
+    let samples = match expectation.window {
+        None => Samples::of(outcome, metric, &expectation.tags, expectation.phase),
+        Some(window) => Samples::within(outcome, metric, &expectation.tags, expectation.phase, window),
+    };
     if expectation.aggregate == Aggregate::Count {
-        return counted(expectation, &samples);
+        return counted(plan, expectation, &samples);
     }
     let n = samples.ranked();
     if samples.finite() + samples.never_max == 0 {
-        let why = nothing_measured(plan, outcome, metric, expectation.phase);
+        let why = match expectation.window {
+            Some(_) => format!("nothing of `{}` began in the window", metric.name()),
+            None => nothing_measured(plan, outcome, metric, expectation.phase),
+        };
         return Found { samples: Some(0), ..Found::unknown("no samples", why) };
     }
     let least = range(expectation.aggregate, &samples, samples.never_min);
     let most = range(expectation.aggregate, &samples, samples.never_max);
-    let limit = u128::from(expectation.limit);
-    let weigh = |edges: Edges| holds(expectation.op, edges.low.into(), edges.high.map(u128::from), limit);
+    let limit = match Limit::of(plan, expectation) {
+        Ok(limit) => limit,
+        Err(why) => {
+            let observed = observed(&samples, expectation, least, most.0);
+            return Found { verdict: Verdict::Inconclusive, observed, samples: Some(n), why: Some(why) };
+        }
+    };
+    let weigh = |edges: Edges| limit.holds(expectation.op, edges.low.into(), edges.high.map(u128::from));
     let (low, high) = (weigh(least.0), weigh(most.0));
     let observed = observed(&samples, expectation, least, most.0);
     if n < expectation.min_samples {
@@ -165,10 +272,15 @@ fn nothing_measured(plan: &Plan, outcome: &Outcome, metric: Metric, phase: Optio
     }
 }
 
-fn counted(expectation: &Expectation, samples: &Samples) -> Found {
+fn counted(plan: &Plan, expectation: &Expectation, samples: &Samples) -> Found {
     let n = samples.finite();
-    let holds = holds(expectation.op, n.into(), Some(n.into()), expectation.limit.into());
     let observed = words::count(n);
+    // Some that never ended may have begun in the window; they are no samples.
+    let limit = match Limit::of(plan, expectation) {
+        Ok(limit) => limit,
+        Err(why) => return Found { verdict: Verdict::Inconclusive, observed, samples: Some(n), why: Some(why) },
+    };
+    let holds = limit.holds(expectation.op, n.into(), Some(n.into()));
     if n < expectation.min_samples {
         let why = format!("{}, and {} are asked for", samples_in_words(n), words::count(expectation.min_samples));
         return Found { verdict: Verdict::Inconclusive, observed, samples: Some(n), why: Some(why) };
@@ -184,7 +296,7 @@ fn range(aggregate: Aggregate, samples: &Samples, never: u64) -> (Edges, bool) {
         Aggregate::Max => (samples.max(never), true),
         Aggregate::Mean => (samples.mean(never), never == 0),
         // A latency has no `value`; the grammar knows that.
-        Aggregate::Count | Aggregate::Value => (Edges { low: 0, high: None }, false),
+        _ => (Edges { low: 0, high: None }, false),
     }
 }
 
@@ -226,8 +338,9 @@ fn why_not(
 ) -> String {
     let open = samples.never_max - samples.never_min;
     if low != high && open > 0 {
-        let n = words::plural(open, "refresh that did not end", "refreshes that did not end");
-        return format!("it depends on how many of {n} valid belong to that cycle");
+        let n = words::plural(open, "that never ended", "that never ended");
+        let stretch = if expectation.window.is_some() { "began in the window" } else { "belong to that cycle" };
+        return format!("it depends on how many of {n} {stretch}");
     }
     match expectation.aggregate {
         Aggregate::Mean if samples.never_min > 0 => {
@@ -247,13 +360,36 @@ fn of_figure(plan: &Plan, outcome: &Outcome, expectation: &Expectation, which: F
     if let Some(found) = no_such_group(plan, outcome, expectation) {
         return found;
     }
-    let Some(value) = figure(plan, outcome, which, &expectation.tags) else {
+    let Some(mut value) = figure(plan, outcome, which, &expectation.tags) else {
         return Found::unknown("no data", no_value(plan, outcome, which));
     };
-    let (low, high) = bounds(value, expectation.limit);
-    let holds = holds(expectation.op, low, high, limit(value, expectation.limit));
+    if let (Some(window), Value::Count(_)) = (expectation.window, value) {
+        if window.from > outcome.ended {
+            return Found::unknown("no data", "the run ended before the window began");
+        }
+        let crashes = figures::crashes(outcome, &expectation.tags).filter(|crash| window.holds(crash.at));
+        value = Value::Count(crashes.count() as u64);
+    }
     let observed = in_words(value, which, expectation.limit);
     if let Some(why) = vacuous(plan, outcome, which, value) {
+        return Found { observed, ..Found::unknown("", why) };
+    }
+    let holds = if expectation.against.is_some() {
+        // In the unit that baselines keep.
+        let limit = match Limit::of(plan, expectation) {
+            Ok(limit) => limit,
+            Err(why) => return Found { observed, ..Found::unknown("", why) },
+        };
+        let (low, high) = kept(value);
+        limit.holds(expectation.op, low, high)
+    } else {
+        let (low, high) = bounds(value, expectation.limit);
+        holds(expectation.op, low, high, limit(value, expectation.limit))
+    };
+    if which == Figure::Questions
+        && holds == Some(true)
+        && let Some(why) = never_asked(outcome, &expectation.tags)
+    {
         return Found { observed, ..Found::unknown("", why) };
     }
     let why = holds.is_none().then(|| "it was not over when the run ended".to_owned());
@@ -274,7 +410,19 @@ fn vacuous(plan: &Plan, outcome: &Outcome, which: Figure, value: Value) -> Optio
         let ran = words::about(outcome.ended.since(crate::time::Time::ZERO));
         return Some(format!("no refresh fell due in the {ran} of the run, so nothing was put to the test"));
     }
-    (!super::figures::asked(outcome)).then(|| "no validator was ever asked".to_owned())
+    (!figures::asked(outcome)).then(|| "no validator was ever asked".to_owned())
+}
+
+/// No fault, or no rejection, where nobody was asked is not a pass. (That nobody was asked where somebody should have been
+/// is a failure, for that is known.)
+fn never_asked(outcome: &Outcome, tags: &Tags) -> Option<String> {
+    let cells = cells(outcome, tags);
+    if outcome.questions.total(&cells, &Tags::default()) == 0 {
+        return Some("no validator was ever asked".to_owned());
+    }
+    let without = Tags { verdict: None, ..tags.clone() };
+    let nobody = tags.verdict.is_some() && outcome.questions.total(&cells, &without) == 0;
+    nobody.then(|| "no such question was ever asked, so there was no answer either".to_owned())
 }
 
 /// A share is compared in units of half a part per million times its whole, exactly; others as they are.

@@ -1,6 +1,6 @@
 //! Histograms of one metric put together, and what ranks beyond their samples as infinitely late (model rule 20).
 
-use crate::measure::{Cause, Counter, Histo, Metric, Outcome, RequestCounts, Tags};
+use crate::measure::{Cause, Counter, Histo, Metric, Outcome, RequestCounts, Tags, Window, Windowed};
 use crate::scenario::expect::InPhase;
 use crate::time::Span;
 
@@ -56,6 +56,17 @@ pub(super) fn requests(outcome: &Outcome, cells: &[u16]) -> Option<RequestCounts
     cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
 }
 
+/// The upper edge of the bucket in which a quantile lies of the samples with `tags`, `ppm` in parts per million (10^6: the
+/// largest); `None`: it is not known, for there are too few samples, or it is one that never ended.
+pub fn upper_edge(outcome: &Outcome, metric: Metric, tags: &Tags, ppm: u32) -> Option<Span> {
+    let samples = Samples::of(outcome, metric, tags, None);
+    if samples.ranked() == 0 {
+        return None;
+    }
+    let (edges, known) = samples.quantile(ppm, samples.never_max);
+    edges.high.filter(|_| known).map(Span)
+}
+
 impl Samples {
     /// All samples of `metric` that carry `tags` and belong to `phase`.
     pub(super) fn of(outcome: &Outcome, metric: Metric, tags: &Tags, phase: Option<InPhase>) -> Samples {
@@ -88,6 +99,30 @@ impl Samples {
             samples.never_min = if cycle.is_some() { 0 } else { never };
         }
         samples
+    }
+
+    /// The samples that carry `tags`, belong to `phase` and began in `window`. Which of those that never ended would is
+    /// not counted: at most all of them.
+    pub(super) fn within(
+        outcome: &Outcome,
+        metric: Metric,
+        tags: &Tags,
+        phase: Option<InPhase>,
+        window: Window,
+    ) -> Samples {
+        let all = Samples::of(outcome, metric, tags, phase);
+        let cause = match phase {
+            Some(InPhase::Cause(cause)) => Some(cause),
+            Some(InPhase::Cycle(_)) => Some(Cause::Refresh),
+            None => tags.cause,
+        };
+        let wanted = |w: &&Windowed| {
+            (w.metric, w.window) == (metric, window)
+                && (metric == Metric::Sweep || matches(outcome, w.cell, tags))
+                && cause.is_none_or(|cause| cause == w.cause)
+        };
+        let histogram = merge(outcome.meters.windowed.iter().filter(wanted).map(|w| &w.histogram));
+        Samples { histogram, never_min: 0, never_max: all.never_max }
     }
 
     /// How many samples came to an end.
@@ -164,6 +199,26 @@ impl Samples {
             (Edges { high: Some(high), .. }, true) => Printed::UpTo(Span(high)),
         }
     }
+}
+
+/// Quantiles of a latency, in parts per million, as the upper edges of their buckets in ns; `None`: it is not known, and
+/// `u64::MAX`: its rank falls among those that never ended.
+pub fn quantiles(
+    outcome: &Outcome,
+    metric: Metric,
+    tags: &Tags,
+    phase: Option<InPhase>,
+    ppm: &[u32],
+) -> Vec<Option<u64>> {
+    let samples = Samples::of(outcome, metric, tags, phase);
+    let is_empty = samples.finite() + samples.never_max == 0;
+    let one = |ppm: &u32| match samples.printed(*ppm) {
+        _ if is_empty => None,
+        Printed::Unknown => None,
+        Printed::Never => Some(u64::MAX),
+        Printed::UpTo(span) => Some(span.0),
+    };
+    ppm.iter().map(one).collect()
 }
 
 /// A quantile as reports print it.

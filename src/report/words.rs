@@ -9,7 +9,7 @@ use crate::time::{Span, Time};
 use crate::validate::{CertificateState, Phase};
 
 /// A length to three significant digits below a minute, to its two largest units above.
-pub(super) fn about(span: Span) -> String {
+pub(crate) fn about(span: Span) -> String {
     let ns = span.0;
     match ns {
         0 => "0s".to_owned(),
@@ -24,7 +24,7 @@ pub(super) fn about(span: Span) -> String {
 }
 
 /// A length that may not fit 64 bits, such as a sum over peers.
-pub(super) fn about_sum(ns: u128) -> String {
+pub(crate) fn about_sum(ns: u128) -> String {
     u64::try_from(ns).map_or_else(|_| format!("{}d", ns / u128::from(Span::DAY.0)), |ns| about(Span(ns)))
 }
 
@@ -54,12 +54,12 @@ fn two(ns: u64, large: u64, large_name: &str, small: u64, small_name: &str) -> S
 }
 
 /// A point of run time, to the millisecond below.
-pub(super) fn instant(at: Time) -> String {
+pub(crate) fn instant(at: Time) -> String {
     if at == Time::NEVER { at.to_string() } else { Time(at.0 - at.0 % Span::MILLISECOND.0).to_string() }
 }
 
 /// A share as a percentage. Never rounded up to 100 % nor down to 0 %: those are said only of what they are true of.
-pub(super) fn percent(part: u128, whole: u128) -> String {
+pub(crate) fn percent(part: u128, whole: u128) -> String {
     if whole == 0 {
         return "-".to_owned();
     }
@@ -80,7 +80,7 @@ pub(super) fn percent(part: u128, whole: u128) -> String {
 }
 
 /// A whole number with its thousands apart.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -93,7 +93,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// `1 crash`, `2 crashes`.
-pub(super) fn plural(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
@@ -110,7 +110,7 @@ struct Date {
 const UNITS_A_DAY: u64 = 864_000_000_000;
 
 /// A run time as a FILETIME: 100 ns units since 1601-01-01.
-pub(super) fn filetime(epoch: Epoch, at: Time) -> u64 {
+pub(crate) fn filetime(epoch: Epoch, at: Time) -> u64 {
     epoch.0.saturating_add(at.0 / 100)
 }
 
@@ -131,7 +131,7 @@ impl Date {
 }
 
 /// `2015-07-12 15:34:47.912 UTC`, to the millisecond below; `None` without an epoch.
-pub(super) fn date(plan: &Plan, at: Time) -> Option<String> {
+pub(crate) fn date(plan: &Plan, at: Time) -> Option<String> {
     let Date { year, month, day, rest } = Date::of(filetime(plan.epoch?, at));
     let millis = rest / 10_000;
     let (hours, minutes, seconds) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60);
@@ -139,7 +139,7 @@ pub(super) fn date(plan: &Plan, at: Time) -> Option<String> {
 }
 
 /// The same as RFC 3339 with all seven digits of a FILETIME, for records.
-pub(super) fn date_exact(plan: &Plan, at: Time) -> Option<String> {
+pub(crate) fn date_exact(plan: &Plan, at: Time) -> Option<String> {
     let Date { year, month, day, rest } = Date::of(filetime(plan.epoch?, at));
     let whole = rest / 10_000_000;
     let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
@@ -148,20 +148,25 @@ pub(super) fn date_exact(plan: &Plan, at: Time) -> Option<String> {
 }
 
 /// What a peer's group shows: `TCP, no certificate`.
-pub(super) fn shows(group: &GroupPlan) -> String {
+pub(crate) fn shows(group: &GroupPlan) -> String {
     let certificate = match group.certificate {
         None => "no certificate",
         Some(CertificateState::Valid) => "valid certificate",
         Some(CertificateState::Expired) => "expired certificate",
         Some(CertificateState::WrongName) => "certificate of another name",
         Some(CertificateState::Untrusted) => "certificate of an untrusted root",
+        Some(CertificateState::NotYetValid) => "certificate that is not valid yet",
+        Some(CertificateState::SelfSigned) => "self-signed certificate",
+        Some(CertificateState::IncompleteChain) => "certificate without its intermediate",
+        Some(CertificateState::Revoked) => "revoked certificate",
+        Some(CertificateState::RevocationUnknown) => "certificate of unknown revocation",
     };
     let v6 = if matches!(group.address, IpAddr::V6(_)) { " over IPv6" } else { "" };
     format!("{}{v6}, {certificate}", group.transport.name().to_uppercase())
 }
 
 /// What a crash was about: `0xc0000005 while refreshing rcc-gateway/0 (TCP, no certificate)`.
-pub(super) fn cause_of(plan: &Plan, crash: &CrashReport) -> String {
+pub(crate) fn cause_of(plan: &Plan, crash: &CrashReport) -> String {
     let Some(fault) = &crash.fault else { return "ended from outside".to_owned() };
     let names = Names::new(plan);
     let act = match fault.phase {
@@ -174,13 +179,13 @@ pub(super) fn cause_of(plan: &Plan, crash: &CrashReport) -> String {
 
 /// A text from outside on one line, without anything that a terminal would act on. Names within a scenario need none of
 /// this, for they have no control characters; a file's name may.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
 }
 
 /// At most `width` characters, the last of them a `~` if something was cut off.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -188,7 +193,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Lines of at most `width` characters, broken at blanks; what has none is cut. All but the first are indented.
-pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
+pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let word = cut(word, width - indent);

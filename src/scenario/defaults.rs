@@ -54,6 +54,7 @@ impl Plan {
             operations: Vec::new(),
             measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
             process: ProcessPlan::default(),
+            skips_exact_age: false,
             expect: Vec::new(),
             assumptions: Vec::new(),
         }
@@ -100,6 +101,7 @@ impl GroupPlan {
             indices: None,
             transport,
             certificate: tls.then_some(CertificateState::Valid),
+            particulars: None,
             validity: None,
             address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)),
             port: if tls { 5061 } else { 5060 },

@@ -2,7 +2,8 @@
 //!
 //! Knows the grammar and the registry of metrics. Does not know results: `report::judge` weighs them.
 
-use crate::measure::{Cause, Figure, Metric, Tags};
+use crate::measure::{Cause, Figure, Metric, Signal, Tags, Window};
+use crate::time::Span;
 
 /// One line of `[expect]`.
 #[derive(Clone, PartialEq, Debug)]
@@ -17,14 +18,45 @@ pub struct Expectation {
     pub tags: Tags,
     /// Which samples, by when they were made.
     pub phase: Option<InPhase>,
+    /// Which stretch of the run; `None`: all of it.
+    pub window: Option<Window>,
     /// What is computed from them.
     pub aggregate: Aggregate,
     /// How it is compared.
     pub op: Op,
     /// With what: nanoseconds for lengths, parts per million for shares, plain for counts.
     pub limit: u64,
+    /// What a baseline has to say to it; `None`: the limit is in the line.
+    pub against: Option<Against>,
     /// Fewer samples than this are inconclusive.
     pub min_samples: u64,
+}
+
+/// Where a value lies for sure: from the least that it may be to the greatest (`None`: never).
+pub type Between = (u64, Option<u64>);
+
+/// A limit that is a baseline's value, and what may be added to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Against {
+    /// Added to it, in parts per million of it.
+    pub change_ppm: i64,
+    /// The value by replication, from its least to its greatest possible one (`None`: never); none without a baseline.
+    pub values: Vec<Option<Between>>,
+}
+
+impl Expectation {
+    /// What is looked at, without what it is compared with: the line up to its comparison. Baselines go by it.
+    pub fn selection(&self) -> &str {
+        // A tag has an `=` and may have a colon in quotes; the comparison comes after the last colon.
+        let colon = self.text.rfind(':').unwrap_or(0);
+        let comparison = self.text[colon..].find(['<', '>', '=', '!']).map_or(self.text.len(), |at| colon + at);
+        self.text[..comparison].trim_end()
+    }
+
+    /// Whether one replication in which it holds is enough.
+    pub fn is_sometimes(&self) -> bool {
+        self.aggregate == Aggregate::Sometimes
+    }
 }
 
 /// What an expectation looks at.
@@ -34,6 +66,8 @@ pub enum Subject {
     Latency(Metric),
     /// One value.
     Figure(Figure),
+    /// What the series shows from look to look.
+    Signal(Signal),
 }
 
 /// The phase that samples belong to.
@@ -60,6 +94,19 @@ pub enum Aggregate {
     Count,
     /// The one value of a figure.
     Value,
+    /// At every look.
+    Always,
+    /// At no look.
+    Never,
+    /// At one look at least.
+    Sometimes,
+    /// At a look no later than so long after the beginning, or after each crash.
+    Eventually {
+        /// How long.
+        within: Span,
+        /// Whether after each crash.
+        of_crash: bool,
+    },
 }
 
 /// Comparison.

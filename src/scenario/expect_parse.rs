@@ -1,4 +1,4 @@
-//! Reads the lines of `[expect]`: `metric{tag=value,...} [in phase] : aggregate op value [min n]`.
+//! Reads the lines of `[expect]`: `metric{tag=value,...} [in phase from..to] : aggregate op value [min n]`.
 //!
 //! The registry of metrics says which names, tags, aggregates and units there are. Which groups and front ends there
 //! are, the caller says. A fault has its place in the line.
@@ -6,13 +6,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::measure::{COURSES, Cause, Figure, Metric, Shape, Tags};
-use crate::validate::Transport;
+use crate::measure::{ABSENT, Answered, COURSES, Cause, Figure, Metric, Shape, Signal, Tags, Window};
+use crate::time::{Span, Time};
+use crate::validate::{CertificateState, Phase, Transport};
 
 use super::decode::span;
 use super::diagnose::{listed, near_miss, quoted};
-use super::expect::{Aggregate, Expectation, InPhase, Op, Subject};
+use super::expect::{Against, Aggregate, Expectation, InPhase, Op, Subject};
 use super::file::Word;
+use super::plan::Plan;
 
 /// Why a line is no expectation, and where in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +51,16 @@ const OPS: [(&str, Op); 6] = [
     ("<", Op::Less),
     (">", Op::More),
 ];
-const SHAPE: &str = "metric{tag=value} in phase : aggregate op value min n";
+const SHAPE: &str = "metric{tag=value} in phase from..to : aggregate op value min n";
+
+/// Reads a line of `[expect]` for a plan that there is already; the error says what is wrong with it.
+pub fn expectation(plan: &Plan, name: &str, line: &str) -> Result<Expectation, String> {
+    let groups = plan.groups.iter().map(|group| group.name.as_str()).collect();
+    let front_ends = plan.front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
+    let lookups = plan.lookups.each.iter().map(|lookup| lookup.name.as_str()).collect();
+    let names = Names { groups: &groups, front_ends: &front_ends, lookups: Some(&lookups), complete: true };
+    parse(name, line, &names).map_err(|fault| format!("`{name}` {}; accepted: {}", fault.message, fault.accepts))
+}
 
 /// Reads one line.
 pub(super) fn parse(name: &str, line: &str, names: &Names<'_>) -> Result<Expectation, Fault> {
@@ -57,7 +68,7 @@ pub(super) fn parse(name: &str, line: &str, names: &Names<'_>) -> Result<Expecta
     let subject = subject(&mut reader)?;
     reader.blank();
     let (tags, cause_at) = if reader.eat("{") { tags(&mut reader, subject, names)? } else { Default::default() };
-    let phase = phase(&mut reader, subject, cause_at)?;
+    let (phase, window) = phase(&mut reader, subject, cause_at)?;
     reader.blank();
     if !reader.eat(":") {
         return Err(reader.fault_here("has something else where `:` should be", SHAPE));
@@ -67,14 +78,15 @@ pub(super) fn parse(name: &str, line: &str, names: &Names<'_>) -> Result<Expecta
     let Some((sign, op)) = OPS.iter().find(|(sign, _)| reader.eat(sign)) else {
         return Err(reader.fault_here("has no comparison here", "one of `<` `<=` `==` `!=` `>=` `>`"));
     };
-    let limit = limit(&mut reader, subject, aggregate, sign)?;
+    let (limit, against) = limit(&mut reader, subject, aggregate, sign)?;
+    let aggregate = within(&mut reader, aggregate)?;
     let min_samples = min_samples(&mut reader, subject, aggregate)?;
     reader.blank();
     if reader.at < line.len() {
         return Err(reader.fault_rest("goes on after its end", "nothing more"));
     }
     let (name, text) = (name.to_owned(), line.to_owned());
-    Ok(Expectation { name, text, subject, tags, phase, aggregate, op: *op, limit, min_samples })
+    Ok(Expectation { name, text, subject, tags, phase, window, aggregate, op: *op, limit, against, min_samples })
 }
 
 fn subject(reader: &mut Reader<'_>) -> Result<Subject, Fault> {
@@ -82,8 +94,12 @@ fn subject(reader: &mut Reader<'_>) -> Result<Subject, Fault> {
     let (word, at) = reader.word(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'));
     let latency = Metric::ALL.iter().find(|metric| metric.name() == word).map(|metric| Subject::Latency(*metric));
     let figure = Figure::ALL.iter().find(|figure| figure.name() == word).map(|figure| Subject::Figure(*figure));
-    let known = || Metric::ALL.iter().map(|m| m.name()).chain(Figure::ALL.iter().map(|f| f.name()));
-    latency.or(figure).ok_or_else(|| match word {
+    let signal = Signal::ALL.iter().find(|signal| signal.name() == word).map(|signal| Subject::Signal(*signal));
+    let known = || {
+        let figures = Figure::ALL.iter().map(|f| f.name());
+        Metric::ALL.iter().map(|m| m.name()).chain(figures).chain(Signal::ALL.iter().map(|s| s.name()))
+    };
+    latency.or(figure).or(signal).ok_or_else(|| match word {
         "" => Fault::new(at, "names no metric", format!("one of {}", listed(known()))),
         _ => Fault::near(at, format!("has the unknown metric {}", quoted(word)), word, known()),
     })
@@ -94,12 +110,14 @@ fn tags_of(subject: Subject) -> Vec<&'static str> {
     match subject {
         Subject::Latency(Metric::Sweep) => vec![],
         Subject::Latency(_) => vec!["group", "transport", "cause"],
-        Subject::Figure(figure) => {
-            let about = figure.about();
-            let listed = about.rsplit_once("(tags: ").or_else(|| about.rsplit_once("(tag: "));
-            listed.map_or(vec![], |(_, tags)| tags.trim_end_matches(')').split(", ").collect())
-        }
+        Subject::Figure(figure) => listed_in(figure.about()),
+        Subject::Signal(signal) => listed_in(signal.about()),
     }
+}
+
+fn listed_in(about: &'static str) -> Vec<&'static str> {
+    let listed = about.rsplit_once("(tags: ").or_else(|| about.rsplit_once("(tag: "));
+    listed.map_or(vec![], |(_, tags)| tags.trim_end_matches(')').split(", ").collect())
 }
 
 /// Reads tags after the opening brace; also where the cause stood, if there was one.
@@ -140,10 +158,18 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
                     None => value,
                 });
             }
-            "transport" => {
-                let words: BTreeSet<&str> = Transport::WORDS.iter().map(|(word, _)| *word).collect();
-                let word = one_of(&value, &at, "transport", &words)?;
-                tags.transport = Transport::WORDS.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+            "transport" => tags.transport = Some(among(&value, &at, "transport", Transport::WORDS)?),
+            "certificate" => {
+                let states = CertificateState::ALL.map(|state| (state.name(), Some(state)));
+                let words: Vec<_> = [(ABSENT, None)].into_iter().chain(states).collect();
+                tags.certificate = Some(among(&value, &at, "certificate", &words)?);
+            }
+            "phase" => {
+                tags.phase = Some(among(&value, &at, "phase", &Phase::ALL.map(|phase| (phase.name(), phase)))?);
+            }
+            "verdict" => {
+                let words = Answered::ALL.map(|answered| (answered.name(), answered));
+                tags.verdict = Some(among(&value, &at, "verdict", &words)?);
             }
             _ => {
                 tags.cause = Some(cause(&value, &at)?);
@@ -155,6 +181,13 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
             return Err(reader.fault_here("has tags that do not end", "`,` or `}`"));
         }
     }
+}
+
+/// What a word of a tag stands for.
+fn among<T: Copy>(value: &str, at: &Range<usize>, what: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+    let known = words.iter().find(|(word, _)| *word == value).map(|(_, meant)| *meant);
+    let message = || format!("has the unknown {what} {}", quoted(value));
+    known.ok_or_else(|| Fault::near(at.clone(), message(), value, words.iter().map(|(word, _)| *word)))
 }
 
 fn one_of(value: &str, at: &Range<usize>, what: &str, known: &BTreeSet<&str>) -> Result<String, Fault> {
@@ -170,48 +203,117 @@ fn cause(word: &str, at: &Range<usize>) -> Result<Cause, Fault> {
     found.ok_or_else(|| Fault::near(at.clone(), format!("has the unknown phase {}", quoted(word)), word, known()))
 }
 
-fn phase(reader: &mut Reader<'_>, subject: Subject, cause_at: Option<Range<usize>>) -> Result<Option<InPhase>, Fault> {
+/// What stands after `in`: a phase, a window, or a phase and then a window.
+fn phase(
+    reader: &mut Reader<'_>,
+    subject: Subject,
+    cause_at: Option<Range<usize>>,
+) -> Result<(Option<InPhase>, Option<Window>), Fault> {
     reader.blank();
     let start = reader.at;
     let (word, at) = reader.word(char::is_alphanumeric);
     match word {
-        "" => return Ok(None),
+        "" => return Ok((None, None)),
         "in" => {}
         _ => {
             let message = format!("has {} after the metric", quoted(word));
-            return Err(Fault::new(at, message, "`in` and a phase, or `:`"));
+            return Err(Fault::new(at, message, "`in` and a phase or a window, or `:`"));
         }
     }
-    let Subject::Latency(metric) = subject else {
+    let has_windows = matches!(subject, Subject::Latency(_) | Subject::Signal(_) | Subject::Figure(Figure::Crashes));
+    if !has_windows {
         return Err(Fault::new(start..at.end, "has a phase, and this metric has one value a run", "no phase"));
+    }
+    reader.blank();
+    if reader.is_at_window() {
+        return Ok((None, Some(window(reader)?)));
+    }
+    let phase = named_phase(reader, subject, cause_at, start)?;
+    reader.blank();
+    let window = if reader.is_at_window() { Some(window(reader)?) } else { None };
+    if let (InPhase::Cycle(_), Some(_)) = (phase, window) {
+        let message = "asks for one cycle and for a window, which are not measured together";
+        return Err(Fault::new(start..reader.at, message, "one of the two"));
+    }
+    Ok((Some(phase), window))
+}
+
+fn named_phase(
+    reader: &mut Reader<'_>,
+    subject: Subject,
+    cause_at: Option<Range<usize>>,
+    start: usize,
+) -> Result<InPhase, Fault> {
+    let (word, at) = reader.word(char::is_alphanumeric);
+    let Subject::Latency(metric) = subject else {
+        return Err(Fault::new(start..at.end, "has a phase, which only latencies have", "a window, e.g. in 1d..2d"));
     };
     if metric == Metric::Sweep {
-        return Err(Fault::new(start..at.end, "has a phase, and every sweep is a refresh", "no phase"));
+        return Err(Fault::new(start..at.end, "has a phase, and every sweep is a refresh", "no phase, or a window"));
     }
     if cause_at.is_some() {
         return Err(Fault::new(start..at.end, "has a phase and the tag `cause`, which say the same", "one of the two"));
     }
-    reader.blank();
-    let (word, at) = reader.word(char::is_alphanumeric);
     let cause = cause(word, &at)?;
     reader.blank();
+    if reader.is_at_window() {
+        return Ok(InPhase::Cause(cause));
+    }
     let (cycle, at) = reader.word(|c| c.is_ascii_digit());
     if cycle.is_empty() {
-        return Ok(Some(InPhase::Cause(cause)));
+        return Ok(InPhase::Cause(cause));
     }
     if cause != Cause::Refresh || !BY_CYCLE.contains(&metric) {
         let message = "asks for one cycle, which only `refresh` and `lateness` in refresh have";
         return Err(Fault::new(at, message, "no number"));
     }
     match cycle.parse::<u32>() {
-        Ok(cycle) if cycle >= 1 => Ok(Some(InPhase::Cycle(cycle))),
+        Ok(cycle) if cycle >= 1 => Ok(InPhase::Cycle(cycle)),
         _ => Err(Fault::new(at, "asks for a cycle that cannot be", "a whole number from 1 (a peer's first refresh)")),
     }
+}
+
+/// Reads `from..to`, up to the colon; either end may be left out.
+fn window(reader: &mut Reader<'_>) -> Result<Window, Fault> {
+    let (text, at) = reader.word(|c| c != ':');
+    let text = text.trim_end();
+    let at = at.start..at.start + text.len();
+    let accepts = "two run times, the first before the second, e.g. 1d..2d, 1d.. or ..12h";
+    let (from, to) = text.split_once("..").ok_or_else(|| Fault::new(at.clone(), "has no window", accepts))?;
+    let end = |text: &str, start: usize, without: Time| {
+        let blanks = text.len() - text.trim_start().len();
+        match text.trim() {
+            "" => Ok(without),
+            text => span::parse(text).map(|span| Time::ZERO + span).map_err(|fault| {
+                let start = start + blanks;
+                let message = format!("has a window whose end {}", fault.what);
+                Fault::new(start + fault.at.start..start + fault.at.end, message, accepts)
+            }),
+        }
+    };
+    let window =
+        Window { from: end(from, at.start, Time::ZERO)?, to: end(to, at.start + from.len() + 2, Time::NEVER)? };
+    if window.from >= window.to || (from.trim().is_empty() && to.trim().is_empty()) {
+        return Err(Fault::new(at, "has a window that holds nothing or everything", accepts));
+    }
+    Ok(window)
 }
 
 fn aggregate(reader: &mut Reader<'_>, subject: Subject) -> Result<Aggregate, Fault> {
     reader.blank();
     let (word, at) = reader.word(|c| c.is_alphanumeric() || c == '.');
+    if let Subject::Signal(_) = subject {
+        let eventually = Aggregate::Eventually { within: Span::ZERO, of_crash: false };
+        let known = [
+            ("always", Aggregate::Always),
+            ("never", Aggregate::Never),
+            ("sometimes", Aggregate::Sometimes),
+            ("eventually", eventually),
+        ];
+        let found = known.iter().find(|(name, _)| *name == word).map(|(_, aggregate)| *aggregate);
+        let message = || format!("asks for {}, and this metric is looked at again and again", quoted(word));
+        return found.ok_or_else(|| Fault::near(at, message(), word, known.iter().map(|(name, _)| *name)));
+    }
     let Subject::Latency(_) = subject else {
         return match word {
             "value" => Ok(Aggregate::Value),
@@ -238,16 +340,25 @@ fn aggregate(reader: &mut Reader<'_>, subject: Subject) -> Result<Aggregate, Fau
 }
 
 /// The value after the comparison, as the metric's shape wants it.
-fn limit(reader: &mut Reader<'_>, subject: Subject, aggregate: Aggregate, sign: &str) -> Result<u64, Fault> {
+fn limit(
+    reader: &mut Reader<'_>,
+    subject: Subject,
+    aggregate: Aggregate,
+    sign: &str,
+) -> Result<(u64, Option<Against>), Fault> {
     reader.blank();
     let start = reader.at;
     let rest = &reader.line[start..];
-    let end = start + min_clause(rest).unwrap_or(rest.len());
+    let clause = match aggregate {
+        Aggregate::Eventually { .. } => rest.find("within"),
+        _ => min_clause(rest),
+    };
+    let end = start + clause.unwrap_or(rest.len());
     reader.at = end;
     let text = reader.line[start..end].trim_end();
     let at = start..start + text.len();
     let shape = match (subject, aggregate) {
-        (_, Aggregate::Count) => Shape::Count,
+        (_, Aggregate::Count) | (Subject::Signal(_), _) => Shape::Count,
         (Subject::Latency(_), _) => Shape::Latency,
         (Subject::Figure(figure), _) => figure.shape(),
     };
@@ -263,7 +374,16 @@ fn limit(reader: &mut Reader<'_>, subject: Subject, aggregate: Aggregate, sign: 
     if text.is_empty() {
         return Err(Fault::new(at, format!("has no value after `{sign}`"), accepts));
     }
-    match shape {
+    if let Some(rest) = text.strip_prefix("baseline") {
+        if shape == Shape::Course || matches!(subject, Subject::Signal(_)) {
+            return Err(Fault::new(at, "compares with a baseline, which has no number for this", accepts));
+        }
+        let values = Vec::new();
+        let accepts = "`baseline`, or that and a percentage, e.g. baseline + 2%";
+        let change_ppm = change(rest.trim_start()).map_err(|what| Fault::new(at, what, accepts))?;
+        return Ok((0, Some(Against { change_ppm, values })));
+    }
+    let limit = match shape {
         Shape::Latency | Shape::Length => span::parse(text).map(|span| span.0).map_err(|fault| {
             Fault::new(
                 start + fault.at.start..start + fault.at.end,
@@ -278,6 +398,46 @@ fn limit(reader: &mut Reader<'_>, subject: Subject, aggregate: Aggregate, sign: 
             Fault::near(at, format!("compares the verdict with {}", quoted(text)), text, COURSES.into_iter())
         }),
         Shape::Share => share(text).map_err(|what| Fault::new(at, what, accepts)),
+    };
+    limit.map(|limit| (limit, None))
+}
+
+/// What is added to a baseline's value: nothing, `+ 2%` or `- 2%`, in parts per million.
+fn change(text: &str) -> Result<i64, &'static str> {
+    let (sign, number) = match text.split_at_checked(1) {
+        None => return Ok(0),
+        Some(("+", number)) => (1, number),
+        Some(("-", number)) => (-1, number),
+        Some(_) => return Err("has something after `baseline` that is no change"),
+    };
+    let what = "has a change that is no percentage with at most 4 decimals";
+    let ppm = number.trim().strip_suffix('%').and_then(|number| decimal(number.trim_end(), 4)).ok_or(what)?;
+    let ppm = i64::try_from(ppm).ok().filter(|ppm| *ppm <= 1_000_000_000).ok_or("has a change of more than 100000%")?;
+    if sign < 0 && ppm > 1_000_000 { Err("takes more than all of a baseline away") } else { Ok(sign * ppm) }
+}
+
+/// Reads `within 10m` or `within 10m of crash`, which `eventually` needs.
+fn within(reader: &mut Reader<'_>, aggregate: Aggregate) -> Result<Aggregate, Fault> {
+    let Aggregate::Eventually { .. } = aggregate else { return Ok(aggregate) };
+    reader.blank();
+    let accepts = "`within` and a length, e.g. within 10m, or within 10m of crash";
+    if !reader.eat("within") {
+        return Err(reader.fault_here("does not say within what time", accepts));
+    }
+    reader.blank();
+    let start = reader.at;
+    let rest = reader.line[start..].trim_end();
+    let before = rest.strip_suffix("crash").map(str::trim_end).and_then(|rest| rest.strip_suffix("of"));
+    let of_crash = before.is_some();
+    let text = before.unwrap_or(rest).trim_end();
+    reader.at = reader.line.len();
+    match span::parse(text) {
+        Ok(Span::ZERO) => Err(Fault::new(start..start + text.len(), "leaves no time", "a length above 0s")),
+        Ok(within) => Ok(Aggregate::Eventually { within, of_crash }),
+        Err(fault) => {
+            let message = format!("has a length that {}", fault.what);
+            Err(Fault::new(start + fault.at.start..start + fault.at.end, message, accepts))
+        }
     }
 }
 
@@ -336,7 +496,7 @@ fn min_samples(reader: &mut Reader<'_>, subject: Subject, aggregate: Aggregate) 
         let latency = matches!(subject, Subject::Latency(_));
         return Ok(u64::from(latency && aggregate != Aggregate::Count));
     }
-    if let Subject::Figure(_) = subject {
+    if let Subject::Figure(_) | Subject::Signal(_) = subject {
         return Err(Fault::new(
             start..reader.line.len(),
             "asks for samples, and this metric has one value a run",
@@ -369,6 +529,12 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn blank(&mut self) {
         self.at = self.line.len() - self.line[self.at..].trim_start().len();
+    }
+
+    /// Whether a window begins here: `1d..`, or `..1d`.
+    fn is_at_window(&self) -> bool {
+        let rest = self.line[self.at..].split(':').next().unwrap_or("");
+        rest.contains("..") && rest.starts_with(|c: char| c.is_ascii_digit() || c == '.')
     }
 
     fn eat(&mut self, text: &str) -> bool {

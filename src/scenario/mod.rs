@@ -17,7 +17,8 @@ mod resolve;
 pub use diagnose::{Bytes, Colour, Place, Problem, Problems};
 
 pub use defaults::refresh_in_place;
-pub use expect::{Aggregate, Expectation, InPhase, Op, Subject};
+pub use expect::{Against, Aggregate, Between, Expectation, InPhase, Op, Subject};
+pub use expect_parse::expectation;
 pub use file::schema;
 pub use plan::{
     Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, Requests,

@@ -11,7 +11,7 @@ use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
 use crate::policy::{Failover, Issuer, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts, Validity};
 use crate::time::{Span, Time};
-use crate::validate::{Builtin, CertificateState, Transport};
+use crate::validate::{Builtin, CertificateState, Particulars, Transport};
 
 use super::expect::Expectation;
 
@@ -62,6 +62,9 @@ pub struct Plan {
     pub measure: MeasurePlan,
     /// The faulting process as the event log will describe it.
     pub process: ProcessPlan,
+    /// Whether a refresh that falls due at an age of exactly its period is left out: a defect that an audit puts in, and
+    /// no scenario.
+    pub skips_exact_age: bool,
     /// What must hold of the result.
     pub expect: Vec<Expectation>,
     /// Defaults that matter and were not written, in words.
@@ -132,6 +135,8 @@ pub struct GroupPlan {
     pub transport: Transport,
     /// What they show; `None`: no certificate.
     pub certificate: Option<CertificateState>,
+    /// What else the topology and their certificates say of them; `None`: what is usual.
+    pub particulars: Option<Particulars>,
     /// How long that is good, and when it is replaced; only with a valid one. `None`: always, unless the timeline says.
     pub validity: Option<Validity>,
     /// Address of index 0; index i has this plus i.

@@ -2,6 +2,7 @@
 //!
 //! Loading the text gives the same plan, but for its name, replication and assumptions.
 
+mod particulars;
 mod reconnect;
 
 use std::collections::BTreeMap;
@@ -346,6 +347,9 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     out.line("address", string(&group.address.to_string()));
     out.line("port", group.port);
     out.line("known", group.known);
+    if let Some(particulars) = &group.particulars {
+        particulars::write(out, particulars);
+    }
     out.line("rtt", dist(&group.rtt));
     if !group.flights.is_empty() {
         // The plan no longer knows the handshake's name: its flights say the same.

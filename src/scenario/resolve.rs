@@ -12,6 +12,7 @@ mod lookup;
 mod making;
 mod network;
 mod operations;
+mod particulars;
 mod pool;
 mod reconnect;
 mod requests;
@@ -182,6 +183,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         operations,
         measure,
         process,
+        skips_exact_age: false,
         expect,
         assumptions: Vec::new(),
     })

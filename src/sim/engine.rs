@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome};
-use crate::measure::{GroupFigures, Sample};
+use crate::measure::{Cells, Digest, Drains, GroupFigures, Herd, Meters, Outcome, Questions, Sample, Window};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::expect::{InPhase, Subject};
@@ -113,9 +112,11 @@ impl<'a> Run<'a> {
             judges: match maker {
                 None if changes_validator(plan) => Judges::changing(plan, &groups),
                 None => Judges::builtin(plan.validator, &groups),
-                Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
+                Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0, patched: BTreeMap::new() },
             },
-            meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan)),
+            meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan))
+                .with_windows(windows_asked_for(plan)),
+            questions: Questions::new(cells.plans.len().max(1)),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),
@@ -390,6 +391,15 @@ fn some<T>(of_groups: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
 /// Whether a patch brings other logic.
 fn changes_validator(plan: &Plan) -> bool {
     plan.operations.iter().any(|o| matches!(o.what, Operate::Patch { validator: Some(_), .. }))
+}
+
+/// The windows that expectations want apart.
+fn windows_asked_for(plan: &Plan) -> Vec<Window> {
+    let latencies = plan.expect.iter().filter(|expectation| matches!(expectation.subject, Subject::Latency(_)));
+    let mut windows: Vec<Window> = latencies.filter_map(|expectation| expectation.window).collect();
+    windows.sort_unstable();
+    windows.dedup();
+    windows
 }
 
 /// The cycles that the plan or an expectation wants apart.

@@ -1,5 +1,8 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
+mod audit;
+mod check;
+mod compare;
 mod folders;
 mod input;
 mod selfcheck;
@@ -230,7 +233,12 @@ fn help_and_version() {
     let home = Home::new(INCIDENT);
     assert_eq!(home.run(&["--version"]).ends(0, &[]).out, "refresh-sim 0.1.0 (semantics 1)\n");
     insta::assert_snapshot!("help", home.run(&["--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_check", home.run(&["check", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_compare", home.run(&["compare", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_whatif", home.run(&["whatif", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_baseline_accept", home.run(&["baseline", "accept", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_audit", home.run(&["audit", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }
 
@@ -252,4 +260,22 @@ fn diagnostics_and_progress_go_to_standard_error_when_asked_for() {
     assert_eq!(quiet.err, "");
     home.run(&["run", "s.toml", "--log", "info"]).ends(1, &["INFO", "peers=21"]);
     home.run(&["run", "s.toml", "--progress"]).ends(1, &["running s.toml: 2d of 21 peers"]);
+}
+
+#[test]
+fn a_replication_can_be_run_alone_and_each_has_its_own_draws() {
+    let home = Home::new(
+        &INCIDENT.replace("[[group]]\nname = \"rcc\"", "rtt = { exponential = \"20ms\" }\n[[group]]\nname = \"rcc\""),
+    );
+    let digest = |replication: &str| {
+        let ran =
+            home.run(&["run", "s.toml", "--no-results", "--format", "json", "--replication", replication]).ends(1, &[]);
+        let summary: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+        assert_eq!(summary["replication"].to_string(), replication);
+        summary["digest"].as_str().expect("a digest").to_owned()
+    };
+    assert_eq!(digest("17"), digest("17"));
+    assert_ne!(digest("17"), digest("0"));
+    let text = home.run(&["run", "s.toml", "--no-results", "--replication", "17"]).ends(1, &[]).out;
+    assert!(text.contains("seed 42, replication 17,"), "{text}");
 }

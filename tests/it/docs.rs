@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use refresh_sim::cli::exit::Exit;
-use refresh_sim::measure::{Figure, Metric};
+use refresh_sim::measure::{Figure, Metric, Signal};
 use refresh_sim::scenario::load;
+use refresh_sim::study::audit::KnownBad;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_refresh-sim");
 
@@ -155,6 +156,22 @@ fn documented_exit_codes_are_those_of_the_program() {
 }
 
 #[test]
+fn the_table_of_known_bad_logic_is_the_registry() {
+    let text = document("docs/audit.md");
+    let rest = text.split("|---|---|---|---|---|\n").nth(1).expect("a table");
+    let rows: Vec<Vec<String>> = rest
+        .lines()
+        .map_while(cells)
+        .map(|cells| cells.into_iter().map(|cell| cell.trim_matches('`').to_owned()).collect())
+        .collect();
+    let known = KnownBad::ALL.iter().map(|bad| {
+        let cells = [bad.name(), bad.kind().name(), bad.defect(), bad.effect(), bad.needs()];
+        cells.map(|cell| cell.trim_matches('`').to_owned()).to_vec()
+    });
+    assert_eq!(rows, known.collect::<Vec<_>>());
+}
+
+#[test]
 fn the_tables_of_metrics_are_the_registry() {
     let text = document("docs/scenario.md");
     let part = |from: &str| {
@@ -173,4 +190,8 @@ fn the_tables_of_metrics_are_the_registry() {
     let known: Vec<_> =
         Figure::ALL.iter().map(|figure| (figure.name().to_owned(), figure.about().to_owned())).collect();
     assert_eq!(figures, known);
+    let signals: Vec<_> = part("\nLooked at again and again:\n").into_iter().map(row).collect();
+    let known: Vec<_> =
+        Signal::ALL.iter().map(|signal| (signal.name().to_owned(), signal.about().to_owned())).collect();
+    assert_eq!(signals, known);
 }

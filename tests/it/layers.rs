@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from low to high; those of one row may not name each other unless `MAY` says so. A lower row never names a
 /// higher one.
-const ROWS: [&[&str]; 12] = [
+const ROWS: [&[&str]; 13] = [
     &["time", "id"],
     &["rng"],
     &["dist"],
@@ -15,6 +15,7 @@ const ROWS: [&[&str]; 12] = [
     &["scenario"],
     &["sim"],
     &["report"],
+    &["study"],
     &["host"],
     &["cli"],
     &[],

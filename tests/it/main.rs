@@ -1,17 +1,21 @@
 //! The one integration test binary; each module holds the claims of one part.
 
+mod audit;
 mod cli;
 mod docs;
 mod drains;
 mod established;
+mod identity;
 mod incident;
 mod layers;
 mod lookups;
 mod network;
 mod pool;
+mod questions;
 mod random_plans;
 mod reconnect;
 mod reference;
+mod regression;
 mod report;
 mod requests;
 mod rules;
@@ -19,6 +23,7 @@ mod scenario_errors;
 mod scenario_files;
 mod shipped;
 mod stories;
+mod thresholds;
 mod tls;
 mod validation;
 mod watching;

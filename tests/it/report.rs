@@ -46,7 +46,19 @@ fn outcome(plan: &Plan) -> Outcome {
 fn expect(subject: Subject, aggregate: Aggregate, op: Op, limit: u64) -> Expectation {
     let (name, text) = ("it".to_owned(), "as written".to_owned());
     let min_samples = u64::from(matches!(subject, Subject::Latency(_)) && aggregate != Aggregate::Count);
-    Expectation { name, text, subject, tags: Tags::default(), phase: None, aggregate, op, limit, min_samples }
+    Expectation {
+        name,
+        text,
+        subject,
+        tags: Tags::default(),
+        phase: None,
+        window: None,
+        aggregate,
+        op,
+        limit,
+        against: None,
+        min_samples,
+    }
 }
 
 fn value(which: Figure, op: Op, limit: u64) -> Expectation {

@@ -176,6 +176,8 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Limit" => "refresh.limit".to_owned(),
             "LookupCache" => "lookup.cache".to_owned(),
             "Requests" => "group.requests".to_owned(),
+            "ListedAs" => "group.listed".to_owned(),
+            "CertificateNames" => "group.names".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {

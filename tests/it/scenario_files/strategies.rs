@@ -18,7 +18,7 @@ use refresh_sim::scenario::{
     Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::{Builtin, CertificateState, Transport};
+use refresh_sim::validate::{AltKind, AltName, Builtin, CertificateNames, CertificateState, Particulars, Transport};
 
 fn length() -> impl Strategy<Value = Span> {
     (0..=61u32, any::<u64>()).prop_map(|(bits, n)| Span((1 << bits) | (n & ((1 << bits) - 1))))
@@ -192,6 +192,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 indices,
                 transport,
                 certificate,
+                particulars: particulars(certificate, known, port),
                 validity: validity.filter(|_| certificate == Some(CertificateState::Valid)),
                 address,
                 port,
@@ -437,6 +438,29 @@ fn middlebox() -> impl Strategy<Value = Option<Middlebox>> {
     prop::option::of(probe.prop_map(|(probe, persistence)| Middlebox { probe: Span(probe), persistence }))
 }
 
+/// Some of the particulars that there may be; which ones the port decides, which is random.
+fn particulars(certificate: Option<CertificateState>, known: bool, port: u16) -> Option<Particulars> {
+    let bit = |n: u16| port >> n & 1 == 1;
+    let names = CertificateNames {
+        subject: bit(0).then(|| "{pool}".to_owned()),
+        alt: [(AltKind::Dns, "a{index}.\\\"b"), (AltKind::Uri, "sip:{pool}"), (AltKind::Ip, "2001:db8::7")]
+            .into_iter()
+            .zip(1..)
+            .filter(|(_, n)| bit(*n))
+            .map(|((kind, text), _)| AltName::new(kind, text))
+            .collect(),
+        issuer: bit(4).then(|| "CN=\u{e9}".to_owned()),
+    };
+    let shows = !matches!(certificate, None | Some(CertificateState::WrongName));
+    let particulars = Particulars {
+        pool: bit(5).then(|| "pool.example".to_owned()),
+        computer: bit(6).then(|| "app{index}.example".to_owned()),
+        listed: (bit(7) && known).then(|| (Ipv4Addr::new(192, 0, 2, 1).into(), port / 2)),
+        names: (bit(8) && shows).then_some(names),
+    };
+    (particulars != Particulars::default()).then_some(particulars)
+}
+
 /// Front ends are ended, stopped, patched and started, when all have been started.
 fn operations(size: u16) -> impl Strategy<Value = Vec<Operation>> {
     let place = 0..size;
@@ -533,6 +557,7 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
                     cycles: measure.2.into_iter().collect(),
                 },
                 process,
+                skips_exact_age: false,
                 expect: vec![],
                 assumptions: vec![],
             };
