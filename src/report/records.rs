@@ -387,6 +387,9 @@ fn in_words(plan: &Plan, decision: &Decision) -> String {
         What::Limit => match detail {
             0 => "closed by the front end: the handshake takes too long".to_owned(),
             1 => "closed by the front end: no valid message in time".to_owned(),
+            3 => "closed by the front end: nothing has come for too long".to_owned(),
+            4 => "closed by the front end: its keep-alive got no answer".to_owned(),
+            5 => "forgotten by the middlebox: nothing has come for too long".to_owned(),
             _ => "refused by the front end: too many connections".to_owned(),
         },
         What::AckIgnored => format!("final ACK ignored: the accept queue is full ({detail} SYN-ACKs repeated before)"),
@@ -459,6 +462,8 @@ fn loss(detail: u8) -> &'static str {
         4 => "its keep-alive got no answer",
         10 => "the front end stopped",
         11 => "the process was ended from outside",
+        12 => "the front end closed it",
+        13 => "the middlebox closed it: nothing had come for too long",
         _ => "unknown cause",
     }
 }

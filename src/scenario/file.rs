@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, Scope, Then};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, OnIdle, Order, Scope, Then};
 use crate::validate::{Builtin, Transport};
 
 use super::plan::{Overflow, Start, TieOrder, WhenFull};
@@ -188,6 +188,10 @@ pub struct Limits {
     /// Most connections at once; a SYN beyond it is refused; default no bound.
     #[schemars(range(min = 1, max = 4294967295u32))]
     pub max_connections: Option<u64>,
+    /// A valid connection over which nothing has come for so long is reset, at least 1s; or `never`, the default.
+    pub idle: Option<LengthOrNever>,
+    /// How the front ends find out that a peer is cut off; default not at all.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 /// One front end.
@@ -311,6 +315,10 @@ pub struct Middlebox {
     /// Whether a peer is handed to the front end that it had before, as long as that is believed to serve.
     #[schemars(extend("default" = true))]
     pub persistence: Option<bool>,
+    /// A connection over which nothing has come for so long is ended, at least 1s; or `never`, the default.
+    pub idle: Option<LengthOrNever>,
+    /// How: both ends are told, or nobody is; default `silent`.
+    pub on_idle: Option<OneOf<OnIdle>>,
 }
 
 /// Who judges peers, and what that takes.

@@ -46,6 +46,10 @@ pub fn render(plan: &Plan) -> String {
         out.section("[middlebox]", "middlebox");
         out.line("probe", length(middlebox.probe));
         out.line("persistence", middlebox.persistence);
+        if let Some(idle) = middlebox.idle {
+            out.line("idle", length(idle.after));
+            out.line("on_idle", word(idle.then));
+        }
     }
     validation(&mut out, plan);
     for lookup in &plan.lookups.each {
@@ -427,8 +431,7 @@ fn tcp(out: &mut Writer<'_>, group: &GroupPlan) {
         out.line("addresses", addresses);
     }
     if let Some(keep_alive) = tcp.keep_alive {
-        let interval = length(keep_alive.interval);
-        out.line("keep_alive", format!("{{ interval = {interval}, count = {} }}", keep_alive.count));
+        out.line("keep_alive", reconnect::keep_alive(keep_alive));
     }
 }
 

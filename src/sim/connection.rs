@@ -19,6 +19,8 @@ pub(super) enum Why {
     KeepAlive = 4,
     Stop = 10,
     Killed = 11,
+    Limit = 12,
+    Middlebox = 13,
 }
 
 impl Run<'_> {
@@ -281,6 +283,7 @@ impl Run<'_> {
                 self.keep_alive_fails(now, who);
                 if self.failovers.is_some() {
                     self.may_move_back(now, who);
+                    self.quiet_may_be_over(now, who);
                 }
             }
             _ => {}
@@ -340,7 +343,7 @@ impl Run<'_> {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
         let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
-        let learned = if told { self.trip(who, group).news_of_the_end(learned) } else { learned };
+        let learned = if told { self.news_of_loss(who, group, learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
         self.world.requests_end(&self.groups[group], who, learned);
         self.detach(now, who);
@@ -361,6 +364,15 @@ impl Run<'_> {
         self.aside_of_end(now, who, group, false);
         if self.world.drains.one_more() {
             self.look_at_backlog(now);
+        }
+    }
+
+    /// When the peer learns that its front end has ended its connection, of which a reset would tell it at `at`.
+    fn news_of_loss(&self, who: u32, group: usize, at: Time) -> Time {
+        // A reset over a connection that the middlebox has forgotten comes to nothing.
+        match self.peer_notices(who) {
+            Some(notices) => notices,
+            None => self.trip(who, group).news_of_the_end(at),
         }
     }
 

@@ -84,6 +84,7 @@ impl Run<'_> {
             self.holds_port(who, group);
             self.front_ends[place].members.add(who);
             self.visit(now, who, group).become_valid();
+            self.quiet_begins(now, who, group);
             self.world.requests_open(&self.groups[group], who, now);
             self.one_less(now);
         }

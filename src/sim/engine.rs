@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
             issuing: Issuing::of(plan),
             control: Control::of(plan),
             believed: Vec::new(),
-            failovers: Run::failovers(&groups, plan.middlebox.is_some()),
+            failovers: Run::failovers(&groups, plan),
             cells,
             groups,
             rows,

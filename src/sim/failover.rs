@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use crate::frontend::{Port, Step, Wake};
 use crate::measure::{Cause, What};
 use crate::rng::Draws;
+use crate::scenario::plan::Plan;
 use crate::time::{Span, Time};
 
 use super::engine::Run;
+use super::idle::Quiets;
 
 /// What peers remember of front ends.
 #[derive(Debug, Default)]
@@ -20,15 +22,20 @@ pub(super) struct Failovers {
     moves: BTreeMap<u32, (u16, Time)>,
     /// The crash that took the connection of a peer which has not come back since, by its position.
     taken_by: BTreeMap<u32, usize>,
+    /// `None`: nobody minds if nothing comes over a connection.
+    pub(super) quiets: Option<Quiets>,
 }
 
 impl Run<'_> {
-    /// What `groups` need, or a middlebox before them; `None`: nothing.
-    pub(super) fn failovers(groups: &[crate::frontend::Group], between: bool) -> Option<Box<Failovers>> {
+    /// What the groups of a plan need, or a middlebox before them, or limits on connections over which nothing comes;
+    /// `None`: nothing.
+    pub(super) fn failovers(groups: &[crate::frontend::Group], plan: &Plan) -> Option<Box<Failovers>> {
         let remembers = |group: &crate::frontend::Group| {
             group.failover.black_list > Span::ZERO || group.failover.fail_back.is_some()
         };
-        (between || groups.iter().any(remembers)).then(Box::default)
+        let quiets = Quiets::of(plan);
+        let needed = plan.middlebox.is_some() || quiets.is_some() || groups.iter().any(remembers);
+        needed.then(|| Box::new(Failovers { quiets, ..Failovers::default() }))
     }
 
     /// The last crash takes the connection of a peer. Where its peers do not go along a list in turn, which crash it was
@@ -83,6 +90,7 @@ impl Run<'_> {
     pub(super) fn stays_or_moves_back(&mut self, now: Time, who: u32, group: usize) {
         if self.failovers.is_some() {
             self.plan_to_move_back(now, who, group);
+            self.quiet_begins(now, who, group);
         }
     }
 

@@ -10,6 +10,7 @@ mod crash;
 mod engine;
 mod failover;
 mod finish;
+mod idle;
 mod issuer;
 mod jobs;
 mod limiter;

@@ -12,6 +12,7 @@ use crate::time::{Span, Time};
 
 use super::connection::Why;
 use super::engine::Run;
+use super::idle;
 use super::way::Trip;
 
 /// Whether the peer of a valid connection has not heard of it yet.
@@ -213,11 +214,14 @@ impl Run<'_> {
         }
         for who in self.groups[group].first..self.groups[group].first + self.groups[group].peers {
             let row = &self.rows[who as usize];
+            if row.step() != Step::Valid || front_end.is_some_and(|place| place != row.place()) {
+                continue;
+            }
+            let trip = self.trip(who, group);
             // Who has not heard yet that it is connected does not probe.
-            let established = row.step() == Step::Valid && !awaits_news(row, now);
-            if established && front_end.is_none_or(|place| place == row.place()) {
-                // Of a path that was cut before, it may have been over already.
-                let Some(noticed) = self.trip(who, group).notices_cut(now).filter(|at| *at >= now) else { continue };
+            let by_peer = if awaits_news(row, now) { None } else { trip.notices_cut(now) };
+            // Of a path that was cut before, it may have been over already.
+            for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten().filter(|at| *at >= now) {
                 self.world.wake(noticed, who, Wake::BackOff);
             }
         }
@@ -226,10 +230,12 @@ impl Run<'_> {
     /// A wake-up of a valid peer: its keep-alive has failed, unless that belongs to another connection or cut.
     pub(super) fn keep_alive_fails(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
-        if self.trip(who, group).notices_cut(now) != Some(now) || awaits_news(&self.rows[who as usize], now) {
-            return;
+        let trip = self.trip(who, group);
+        if trip.notices_cut(now) == Some(now) && !awaits_news(trip.row, now) {
+            self.lose(now, who, group, Why::KeepAlive, now);
+        } else if trip.front_end_notices_cut(now) == Some(now) {
+            self.closed_by_front_end(now, who, group, idle::CUT_OFF);
         }
-        self.lose(now, who, group, Why::KeepAlive, now);
     }
 
     // ---- ports

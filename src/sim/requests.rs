@@ -439,6 +439,9 @@ impl Run<'_> {
         if row.step() != Step::Valid || row.generation != generation {
             return self.book().put_down(number);
         }
+        if self.failovers.is_some() && !self.passes(now, who) {
+            return self.book().put_down(number);
+        }
         self.book().request(number).place = Place::Job;
         let of = &self.groups[group];
         let Some(settings) = &of.requests else { return };
@@ -482,6 +485,9 @@ impl Run<'_> {
     pub(super) fn request_served(&mut self, now: Time, number: u32) {
         let sender = self.book().request(number).sender;
         let (who, group) = self.about(sender);
+        if self.failovers.is_some() && !self.passes(now, who) {
+            return self.book().put_down(number);
+        }
         let at = now + self.rtt(who, group).half();
         self.book().set_out(number, Place::Coming, at);
         self.wake_sender(at, Class::Arrival, sender, kind::ANSWER);

@@ -19,6 +19,8 @@ pub(super) struct Way {
     variation: Option<Dist>,
     loss: Loss,
     keep_alive: Option<KeepAlive>,
+    /// Of the front ends.
+    front_end_keep_alive: Option<KeepAlive>,
     /// From when until when it is cut, the second not part of it.
     cuts: Cuts,
     /// The same to front ends that entries of the timeline name.
@@ -37,24 +39,26 @@ impl Way {
         plan.groups.iter().zip(0u16..).map(move |(group, position)| {
             let entries = entries.remove(&position).unwrap_or_default();
             let plain = group.path.variation.is_none() && group.path.loss == Loss::default() && entries.is_empty();
-            (!plain).then(|| Box::new(Way::new(group, &entries)))
+            (!plain).then(|| Box::new(Way::new(plan, group, &entries)))
         })
     }
 
-    fn new(group: &GroupPlan, entries: &[&TimelineEntry]) -> Way {
+    fn new(plan: &Plan, group: &GroupPlan, entries: &[&TimelineEntry]) -> Way {
         let named: BTreeSet<u16> = entries.iter().filter_map(|entry| entry.front_end).collect();
         Way {
             variation: group.path.variation.clone(),
             loss: group.path.loss,
             keep_alive: group.tcp.keep_alive,
+            // All front ends have the same limits.
+            front_end_keep_alive: plan.front_ends.first().and_then(|front_end| front_end.limits.keep_alive),
             cuts: cuts(entries, None),
             own: named.into_iter().map(|place| (place, cuts(entries, Some(place)))).collect(),
         }
     }
 
-    /// Whether its peers probe.
+    /// Whether either end probes.
     pub(super) fn keeps_alive(&self) -> bool {
-        self.keep_alive.is_some()
+        self.keep_alive.is_some() || self.front_end_keep_alive.is_some()
     }
 
     /// The number of the cut that covers `at`, when it began and when it ends.
@@ -266,19 +270,19 @@ impl Trip<'_> {
         let Some(way) = self.way else { return at };
         let Some((nth, from, until)) = way.cut(place, at) else { return at };
         let healed = way.after_cuts(place, until + RETRANSMISSION);
-        match self.keep_alive_fails_at(way, nth, from) {
+        match self.keep_alive_fails_at(way.keep_alive, 0, nth, from) {
             // One that would fail only after the path has healed does not fail.
             Some(noticed) if noticed >= at && noticed < until => noticed,
             _ => healed,
         }
     }
 
-    /// A peer notices cut number `nth` of its path: probes come at a phase of its own, and the last of `count` without an
-    /// answer is waited for.
-    fn keep_alive_fails_at(&self, way: &Way, nth: usize, from: Time) -> Option<Time> {
-        let keep_alive = way.keep_alive?;
+    /// An end notices cut number `nth` of the path: probes come at a phase of its own (draw `index`), and the last of
+    /// `count` without an answer is waited for.
+    fn keep_alive_fails_at(&self, keep_alive: Option<KeepAlive>, index: u16, nth: usize, from: Time) -> Option<Time> {
+        let keep_alive = keep_alive?;
         let when = When { cycle: 0, episode: 0, attempt: nth as u32 };
-        let bits = self.draws.draw(self.of.identity_of(self.who), Purpose::KeepAlive, when, 0);
+        let bits = self.draws.draw(self.of.identity_of(self.who), Purpose::KeepAlive, when, index);
         let first = Dist::uniform(Span(1), keep_alive.interval).map_or(keep_alive.interval, |phase| phase.sample(bits));
         Some(from + first + keep_alive.patience())
     }
@@ -287,6 +291,13 @@ impl Trip<'_> {
     pub(super) fn notices_cut(&self, now: Time) -> Option<Time> {
         let way = self.way?;
         let (nth, from, until) = way.cut(self.place(), now)?;
-        self.keep_alive_fails_at(way, nth, from).filter(|at| *at < until)
+        self.keep_alive_fails_at(way.keep_alive, 0, nth, from).filter(|at| *at < until)
+    }
+
+    /// When the keep-alive of the front end fails because of the cut that covers `now`, if it does before that ends.
+    pub(super) fn front_end_notices_cut(&self, now: Time) -> Option<Time> {
+        let way = self.way?;
+        let (nth, from, until) = way.cut(self.place(), now)?;
+        self.keep_alive_fails_at(way.front_end_keep_alive, 1, nth, from).filter(|at| *at < until)
     }
 }

@@ -8,6 +8,7 @@ mod certificates;
 mod connecting;
 mod failover;
 mod front_end;
+mod idle;
 mod limits;
 mod refresh;
 mod validation;

@@ -10,7 +10,7 @@ use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, PRESETS, Scope, Then};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, OnIdle, Order, PRESETS, Scope, Then};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 /// A value that a scenario names by a word.
@@ -255,6 +255,7 @@ words! {
     }
     Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
     Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
+    OnIdle { "silent" = OnIdle::Silent, "reset" = OnIdle::Reset }
     OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
     Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }
     ListOrder { "listed" = ListOrder::Listed, "round-robin" = ListOrder::RoundRobin, "middlebox" = ListOrder::Middlebox }

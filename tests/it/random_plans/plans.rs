@@ -6,9 +6,9 @@ use refresh_sim::dist::Dist;
 use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedule};
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
-    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp, Growth,
-    Initiator, Jitter, JitterAt, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate, Ratio, Reconnect, Recovery,
-    Refresh, Restart, Scope, Style, Timeouts,
+    Act, Action, Anchor, Backoff, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp, Growth, Idle,
+    Initiator, Jitter, JitterAt, Limits, ListOrder, Middlebox, Minimum, OnIdle, Order, Pool, Rate, Ratio, Reconnect,
+    Recovery, Refresh, Restart, Scope, Style, Timeouts,
 };
 use refresh_sim::scenario::plan::{
     Change, FrontEndPlan, GroupPlan, Listen, Operate, Operation, Overflow, Plan, Requests, ResumedPlan, Start,
@@ -130,7 +130,7 @@ fn limits(of: &mut Choices<'_>, horizon: Span) -> Limits {
     let mut limit = || if of.below(4) == 3 { Some(of.span(Span(1), Span(horizon.0 / 20))) } else { None };
     let (handshake, first_message) = (limit(), limit());
     let max_connections = if of.below(4) == 3 { Some(1 + of.below(20) as u32) } else { None };
-    Limits { handshake, first_message, max_connections }
+    Limits { handshake, first_message, max_connections, ..Limits::default() }
 }
 
 fn refresh(of: &mut Choices<'_>, horizon: Span) -> Option<Refresh> {
@@ -445,7 +445,7 @@ pub(crate) fn plan(numbers: &[u32]) -> Plan {
     plan.operations = operations(of, &plan);
     if of.yes() {
         let probe = of.span(Span(horizon.0 / 1_000 + 1), horizon);
-        plan.middlebox = Some(Middlebox { probe, persistence: of.yes() });
+        plan.middlebox = Some(Middlebox { probe, persistence: of.yes(), idle: None });
     }
     for group in &mut plan.groups {
         group.failover = failover(of, horizon);
@@ -465,5 +465,33 @@ pub(crate) fn plan(numbers: &[u32]) -> Plan {
     if of.yes() {
         super::renewal::certificates(of, &mut plan);
     }
+    quiet(of, &mut plan, horizon);
     plan
+}
+
+/// Limits on connections over which nothing comes, or none: drawn last of all, as with [`super::renewal::limit`].
+fn quiet(of: &mut Choices<'_>, plan: &mut Plan, horizon: Span) {
+    if plan.refresh.as_ref().is_some_and(|refresh| refresh.style != Style::BreakFirst) || of.below(3) < 2 {
+        return;
+    }
+    let mut keep_alive = || {
+        let interval = of.span(Span(1), Span(horizon.0 / 50 + 1));
+        KeepAlive { interval, count: 1 + of.below(3) as u32 }
+    };
+    let (front_end, peers) = (keep_alive(), keep_alive());
+    let limit = of.span(Span(horizon.0 / 1_000 + 1), Span(horizon.0 / 10 + 1));
+    let idle = if of.yes() { Some(limit) } else { None };
+    let keep_alive = if of.yes() { Some(front_end) } else { None };
+    for front_end in &mut plan.front_ends {
+        (front_end.limits.idle, front_end.limits.keep_alive) = (idle, keep_alive);
+    }
+    let planned = plan.refresh.as_ref().is_some_and(|refresh| refresh.act == Act::Reconnect(Initiator::FrontEnd));
+    if let Some(middlebox) = &mut plan.middlebox {
+        let after = of.span(Span(horizon.0 / 1_000 + 1), Span(horizon.0 / 20 + 1));
+        let then = if planned || of.yes() { OnIdle::Reset } else { OnIdle::Silent };
+        middlebox.idle = Some(Idle { after, then });
+        for group in &mut plan.groups {
+            group.tcp.keep_alive = group.tcp.keep_alive.or((then == OnIdle::Silent).then_some(peers));
+        }
+    }
 }

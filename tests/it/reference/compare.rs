@@ -92,7 +92,7 @@ fn kinds(what: What) -> Vec<u8> {
         What::RequestDue => vec![0, 1],       // sent at once, or kept back
         What::RequestFailed => vec![0, 1],    // too late, connection gone
         What::Skipped => vec![0, 1, 2],       // accept, flight, validation of a new connection
-        What::Limit => vec![0, 1, 2],         // handshake, first message, too many
+        What::Limit => vec![0, 1, 2],         // handshake, first message, too many; not idle (3 to 5)
         // Of what the reference does not know yet.
         What::Turn | What::OldCut | What::Certificate => vec![],
         What::Withheld | What::Held => vec![],
@@ -106,11 +106,18 @@ fn is_known(plan: &Plan) -> bool {
 }
 
 /// The plan without what the reference does not know yet: what peers of a group share (rule 14), limits on turns,
-/// connections made first and certificates that change (rules 18, 19 and 22).
+/// connections made first and certificates that change (rules 18, 19 and 22), limits on connections over which nothing
+/// comes and what front ends probe (rules 5 and 26).
 fn known(mut plan: Plan) -> Plan {
     for group in &mut plan.groups {
         group.validity = None;
         (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
+    }
+    for front_end in &mut plan.front_ends {
+        (front_end.limits.idle, front_end.limits.keep_alive) = (None, None);
+    }
+    if let Some(middlebox) = &mut plan.middlebox {
+        middlebox.idle = None;
     }
     plan.issuer = None;
     if let Some(refresh) = &mut plan.refresh {

@@ -9,8 +9,9 @@ use refresh_sim::policy::tcp::{KeepAlive, Loss, Path, PeerTcp, Stack, SynSchedul
 use refresh_sim::policy::tls::{Bytes, Resumption, Store, TicketKey};
 use refresh_sim::policy::{
     Act, Action, Anchor, Ask, Backoff, Batch, Budget, ConnectGrowth, ConnectLimit, CountedFrom, Failover, GiveUp,
-    Growth, Initiator, Issuer, Jitter, JitterAt, Limit, Limits, ListOrder, Middlebox, Minimum, Order, Pool, Rate,
-    Ratio, Reconnect, Recovery, Refresh, Replaced, Restart, Scope, Style, Then, Timeouts, TurnRate, Validity,
+    Growth, Idle, Initiator, Issuer, Jitter, JitterAt, Limit, Limits, ListOrder, Middlebox, Minimum, OnIdle, Order,
+    Pool, Rate, Ratio, Reconnect, Recovery, Refresh, Replaced, Restart, Scope, Style, Then, Timeouts, TurnRate,
+    Validity,
 };
 use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
@@ -284,8 +285,15 @@ fn validity() -> impl Strategy<Value = Validity> {
 fn front_ends() -> impl Strategy<Value = Vec<FrontEndPlan>> {
     const FULL: [WhenFull; 3] = [WhenFull::BackPressure, WhenFull::Close, WhenFull::DropOldest];
     let queue = prop::option::of((1u32.., prop::sample::select(&FULL[..])));
-    let limits = (maybe_length(), maybe_length(), prop::option::of(1u32..))
-        .prop_map(|(handshake, first_message, most)| Limits { handshake, first_message, max_connections: most });
+    let limits =
+        (maybe_length(), maybe_length(), prop::option::of(1u32..)).prop_map(|(handshake, first_message, most)| {
+            Limits { handshake, first_message, max_connections: most, ..Limits::default() }
+        });
+    let limits = (limits, prop::option::of(idle()), keep_alive()).prop_map(|(limits, idle, keep_alive)| Limits {
+        idle,
+        keep_alive,
+        ..limits
+    });
     let more = (any::<bool>(), limits, listen());
     let shared = (dist(), 1u32..=65_535, 1u32..=65_535, queue, prop::option::of(dist()), more);
     (prop::collection::vec((name(), 0u64..1000, prop::option::of(1u16..=1024)), 1..4), shared).prop_map(
@@ -434,8 +442,19 @@ fn pool(size: usize) -> impl Strategy<Value = Option<Pool>> {
 }
 
 fn middlebox() -> impl Strategy<Value = Option<Middlebox>> {
-    let probe = (100 * Span::MILLISECOND.0.., any::<bool>());
-    prop::option::of(probe.prop_map(|(probe, persistence)| Middlebox { probe: Span(probe), persistence }))
+    // One that forgets in silence wants more of the groups.
+    let idle = prop::option::of(idle().prop_map(|after| Idle { after, then: OnIdle::Reset }));
+    let probe = (100 * Span::MILLISECOND.0.., any::<bool>(), idle);
+    prop::option::of(probe.prop_map(|(probe, persistence, idle)| Middlebox { probe: Span(probe), persistence, idle }))
+}
+
+fn idle() -> impl Strategy<Value = Span> {
+    length().prop_map(|length| length.max(Span::SECOND))
+}
+
+fn keep_alive() -> impl Strategy<Value = Option<KeepAlive>> {
+    let keep_alive = (1u64..1_000_000_000, 1u32..=255);
+    prop::option::of(keep_alive.prop_map(|(interval, count)| KeepAlive { interval: Span(interval), count }))
 }
 
 /// Some of the particulars that there may be; which ones the port decides, which is random.

@@ -17,7 +17,7 @@ use crate::watching::seen;
 fn behind_a_middlebox(count: u32, horizon: Span) -> Plan {
     let mut plan = story(count, horizon);
     plan.front_ends.push(FrontEndPlan { start_up: Dist::Constant(Span::ZERO), ..FrontEndPlan::new("second") });
-    plan.middlebox = Some(Middlebox { probe: seconds(1), persistence: false });
+    plan.middlebox = Some(Middlebox { probe: seconds(1), persistence: false, idle: None });
     plan.groups[0].front_ends = vec![0, 1];
     plan.groups[0].failover = Failover { order: ListOrder::Middlebox, ..Failover::PLAIN };
     plan.groups[0].reconnect = Reconnect::plain(Dist::Constant(Span::ZERO), Dist::Constant(seconds(2)));
