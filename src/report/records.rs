@@ -83,6 +83,14 @@ enum More<'a> {
     Path {
         group: &'a str,
     },
+    Slow {
+        group: &'a str,
+        factor: Option<&'a str>,
+    },
+    Lookup {
+        lookup: &'a str,
+        state: &'static str,
+    },
     Timeline {
         group: &'a str,
         peers: u64,
@@ -250,6 +258,14 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
         RecordKind::Path { group, cut } => {
             let kind = if *cut { "path is cut" } else { "path heals" };
             (kind, More::Path { group: Names::new(plan).group(*group) })
+        }
+        RecordKind::Slow { group, factor } => {
+            let kind = if factor.is_some() { "peers are slow" } else { "peers are slow no more" };
+            (kind, More::Slow { group: Names::new(plan).group(*group), factor: factor.as_deref() })
+        }
+        RecordKind::Lookup { nth, state } => {
+            let lookup = plan.lookups.each.get(usize::from(*nth)).map_or("?", |lookup| &lookup.name);
+            ("look-up changes", More::Lookup { lookup, state })
         }
         // Handled before: a decision has a line of its own.
         RecordKind::Step(decision) => {

@@ -711,7 +711,7 @@ pub struct Timeline {
     /// The name of the group that it happens to; needed for what happens to peers.
     #[schemars(length(min = 1, max = 255))]
     pub group: Option<String>,
-    /// Which of the group's indices; default all. Not with `cut-off` and `heal`.
+    /// Which of the group's indices; default all. Not with `cut-off`, `heal`, `slow` and `slow-ends`.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
     /// The front end to which the path is cut, or heals, default all; or the front end, or front ends, that are stopped,
@@ -729,7 +729,8 @@ pub struct Timeline {
     /// The name of the look-up that it happens to; needed for look-ups.
     #[schemars(length(min = 1, max = 255))]
     pub lookup: Option<String>,
-    /// Its latency as a multiple of the usual one; only with `lookup-slow`, not with `latency`.
+    /// With `slow`, how many times as long tries take, at least 1; with `lookup-slow`, the latency as a multiple of the
+    /// usual one, not beside `latency`.
     pub factor: Option<Factor>,
     /// Its latency with `lookup-slow`; with `lookup-fails` how long until that is noticed, default by its time-out alone.
     pub latency: Option<Distribution>,

@@ -21,7 +21,9 @@ use super::decode::{joined, toml_string as string};
 use super::file::{
     ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, StyleWord, TimelineWord, Word,
 };
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
+use super::plan::{
+    Assumption, Change, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan,
+};
 use super::resolve::{written_date, written_restart};
 
 /// Writes a plan as a scenario file.
@@ -506,7 +508,13 @@ fn timeline(out: &mut Writer<'_>, plan: &Plan) {
     for (nth, entry) in plan.timeline.iter().enumerate() {
         out.section("[[timeline]]", &format!("timeline.{nth}"));
         out.line("at", length(Span(entry.at.0)));
-        out.line("do", word(TimelineWord::Peers(entry.change)));
+        match entry.change {
+            Change::Slow(factor) => {
+                out.line("do", word(TimelineWord::Slow));
+                out.line("factor", string(&factor.to_string()));
+            }
+            change => out.line("do", word(TimelineWord::Peers(change))),
+        }
         let group = plan.groups.get(usize::from(entry.group)).map_or("", |group| &group.name);
         out.line("group", string(group));
         if let Some(indices) = &entry.indices {

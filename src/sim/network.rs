@@ -6,8 +6,8 @@
 
 use crate::frontend::{Arrival, FinalAck, Life, Port, Row, Step, Unanswered, Wake, syn_ack_again};
 use crate::measure::{Cause, Counter, RecordKind, What};
-use crate::policy::Initiator;
 use crate::policy::tcp::SYN_ACK_GIVE_UP;
+use crate::policy::{Initiator, Ratio};
 use crate::time::{Span, Time};
 
 use super::connection::Why;
@@ -203,6 +203,12 @@ impl Run<'_> {
     }
 
     // ---- cuts
+
+    /// Tries of a group take longer from now on, or no longer: that is a function of when they begin.
+    pub(super) fn pace_changes(&mut self, now: Time, group: usize, factor: Option<Ratio>) {
+        let kind = RecordKind::Slow { group: group as u16, factor: factor.map(|factor| factor.to_string()) };
+        self.world.record(now, None, None, kind);
+    }
 
     /// The path of a group is cut, or heals: to one front end or to all.
     pub(super) fn path_changes(&mut self, now: Time, group: usize, front_end: Option<u16>, cut: bool) {

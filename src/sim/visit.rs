@@ -168,9 +168,13 @@ impl Visit<'_, '_> {
         let thinks = of.client_cpu.get(flight).map_or(Span::ZERO, |dist| {
             of.sample(dist, &self.world.draws, self.who, Purpose::ClientCpu, row.when(), flight as u16)
         });
-        let plain = self.now + rtt + thinks;
-        let next =
-            if of.direct > Span::ZERO { plain } else { self.trip().round_ends(self.now, flight as u16 + 1, thinks) };
+        let (thinks, next) = if of.direct > Span::ZERO {
+            (thinks, self.now + rtt + thinks)
+        } else {
+            let trip = self.trip();
+            let thinks = trip.at_its_pace(thinks);
+            (thinks, trip.round_ends(self.now, flight as u16 + 1, thinks))
+        };
         let row = &mut *self.row;
         row.set_flight(flight + 1);
         row.set_step(Step::FlightSent);

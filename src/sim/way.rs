@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dist::Dist;
 use crate::frontend::{Group, Row, Unanswered};
+use crate::policy::Ratio;
 use crate::policy::tcp::{KeepAlive, Loss, RETRANSMISSION};
 use crate::rng::{Draws, Purpose, When};
 use crate::scenario::plan::{Change, GroupPlan, Plan, TimelineEntry};
@@ -25,6 +26,8 @@ pub(super) struct Way {
     cuts: Cuts,
     /// The same to front ends that entries of the timeline name.
     own: BTreeMap<u16, Cuts>,
+    /// From when on tries take how many times as long, in order.
+    paces: Vec<(Time, Ratio)>,
 }
 
 type Cuts = Vec<(Time, Time)>;
@@ -33,7 +36,8 @@ impl Way {
     /// The ways of all groups of a plan; `None`: a plain one.
     pub(super) fn all(plan: &Plan) -> impl Iterator<Item = Option<Box<Way>>> + '_ {
         let mut entries: BTreeMap<u16, Vec<&TimelineEntry>> = BTreeMap::new();
-        for entry in plan.timeline.iter().filter(|e| matches!(e.change, Change::CutOff | Change::Heal)) {
+        let of_path = |change| matches!(change, Change::CutOff | Change::Heal | Change::Slow(_) | Change::SlowEnds);
+        for entry in plan.timeline.iter().filter(|entry| of_path(entry.change)) {
             entries.entry(entry.group).or_default().push(entry);
         }
         plan.groups.iter().zip(0u16..).map(move |(group, position)| {
@@ -52,6 +56,7 @@ impl Way {
             // All front ends have the same limits.
             front_end_keep_alive: plan.front_ends.first().and_then(|front_end| front_end.limits.keep_alive),
             cuts: cuts(entries, None),
+            paces: entries.iter().filter_map(|entry| pace(entry)).collect(),
             own: named.into_iter().map(|place| (place, cuts(entries, Some(place)))).collect(),
         }
     }
@@ -79,6 +84,15 @@ impl Way {
     }
 }
 
+/// How long tries take from an entry on, if it is about that.
+fn pace(entry: &TimelineEntry) -> Option<(Time, Ratio)> {
+    match entry.change {
+        Change::Slow(factor) => Some((entry.at, factor)),
+        Change::SlowEnds => Some((entry.at, Ratio::ONE)),
+        _ => None,
+    }
+}
+
 /// When the path to the front end at `place` is cut; `None`: to one that no entry names.
 fn cuts(entries: &[&TimelineEntry], place: Option<u16>) -> Cuts {
     let (mut cuts, mut since) = (Cuts::new(), None);
@@ -86,7 +100,12 @@ fn cuts(entries: &[&TimelineEntry], place: Option<u16>) -> Cuts {
         match entry.change {
             Change::CutOff => since = since.or(Some(entry.at)),
             Change::Heal => cuts.extend(since.take().map(|from| (from, entry.at)).filter(|(from, until)| from < until)),
-            Change::Join | Change::Leave | Change::ReplaceCertificate | Change::CertificateExpires => {}
+            Change::Join
+            | Change::Leave
+            | Change::ReplaceCertificate
+            | Change::CertificateExpires
+            | Change::Slow(_)
+            | Change::SlowEnds => {}
         }
     }
     cuts.extend(since.map(|from| (from, Time::NEVER)));
@@ -126,13 +145,19 @@ impl Trip<'_> {
 
     /// How long an exchange takes: the round trip, and what this one takes beyond it.
     fn exchange(&self, number: u16) -> Span {
-        match self.way.and_then(|way| way.variation.as_ref()) {
-            None => self.rtt(),
-            Some(variation) => {
-                let when = self.row.when();
-                self.rtt() + self.of.sample(variation, self.draws, self.who, Purpose::PathVariation, when, number)
-            }
-        }
+        let Some(way) = self.way else { return self.rtt() };
+        let beyond = way.variation.as_ref().map_or(Span::ZERO, |variation| {
+            self.of.sample(variation, self.draws, self.who, Purpose::PathVariation, self.row.when(), number)
+        });
+        self.at_its_pace(self.rtt() + beyond)
+    }
+
+    /// How long something of the present try takes that would take `span`: a try is as slow as its group was when it
+    /// began.
+    pub(super) fn at_its_pace(&self, span: Span) -> Span {
+        let paces = self.way.map_or(&[][..], |way| &way.paces);
+        let changes = paces.partition_point(|(from, _)| *from <= self.row.started);
+        changes.checked_sub(1).map_or(span, |last| paces[last].1.of(span))
     }
 
     fn loss_bits(&self, number: u16, message: u16) -> u64 {

@@ -476,6 +476,20 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
             "cut of a path that is cut",
             add("[[timeline]]\nat = \"25h\"\ndo = \"cut-off\"\ngroup = \"web\"\nfront_end = \"fe02\""),
         ),
+        (
+            "slow group that is as slow",
+            add("[[timeline]]\nat = \"24h\"\ndo = \"slow\"\ngroup = \"web\"\nfactor = \"150%\""),
+        ),
+        ("end of what is not slow", add("[[timeline]]\nat = \"26h\"\ndo = \"slow-ends\"\ngroup = \"web\"")),
+        (
+            "slow group that is fast",
+            add("[[timeline]]\nat = \"26h\"\ndo = \"slow\"\ngroup = \"web\"\nfactor = \"1/2\""),
+        ),
+        (
+            "slow group without its factor, some of it, at a front end",
+            add("[[timeline]]\nat = \"26h\"\ndo = \"slow\"\ngroup = \"web\"\nonly = [0]\nfront_end = \"fe02\""),
+        ),
+        ("factor of who leaves", timeline("26h", "do = \"leave\"\ngroup = \"voice\"\nfactor = \"2/1\"")),
         ("heal of a path that is whole", add("[[timeline]]\nat = \"25h\"\ndo = \"heal\"\ngroup = \"contact-centre\"")),
         (
             "cut from a front end that the group never uses",

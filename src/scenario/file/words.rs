@@ -137,6 +137,8 @@ pub enum ResumptionWord {
 pub enum TimelineWord {
     /// To peers.
     Peers(Change),
+    /// To peers: they become slow, by a factor.
+    Slow,
     /// To a look-up.
     Lookup(LookupChange),
     /// Front ends are stopped.
@@ -247,6 +249,7 @@ words! {
         "cut-off" = TimelineWord::Peers(Change::CutOff), "heal" = TimelineWord::Peers(Change::Heal),
         "replace-certificate" = TimelineWord::Peers(Change::ReplaceCertificate),
         "certificate-expires" = TimelineWord::Peers(Change::CertificateExpires),
+        "slow" = TimelineWord::Slow, "slow-ends" = TimelineWord::Peers(Change::SlowEnds),
         "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
         "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
         "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),

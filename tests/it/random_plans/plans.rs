@@ -466,7 +466,23 @@ pub(crate) fn plan(numbers: &[u32]) -> Plan {
         super::renewal::certificates(of, &mut plan);
     }
     quiet(of, &mut plan, horizon);
+    if plan.refresh.as_ref().is_none_or(|refresh| refresh.style == Style::BreakFirst) {
+        slow(of, &mut plan);
+    }
     plan
+}
+
+/// Groups become slow for a while, or none does; drawn as the last of all too.
+fn slow(of: &mut Choices<'_>, plan: &mut Plan) {
+    for _ in 0..of.below(3) {
+        let group = of.below(plan.groups.len() as u64) as u16;
+        let factor = Ratio::new(2 + of.below(60) as u32, 2);
+        for change in [Change::Slow(factor), Change::SlowEnds] {
+            let at = Time(of.span(Span::ZERO, plan.horizon).0);
+            plan.timeline.push(TimelineEntry { at, change, group, indices: None, front_end: None });
+        }
+    }
+    plan.timeline.sort_by_key(|entry| entry.at);
 }
 
 /// Limits on connections over which nothing comes, or none: drawn last of all, as with [`super::renewal::limit`].

@@ -48,7 +48,8 @@ pub(crate) fn as_make_first_wants(plan: &mut Plan) {
     for front_end in &mut plan.front_ends {
         (front_end.accept, front_end.listen.syn_backlog, front_end.limits) = (None, None, Limits::default());
     }
-    plan.timeline.retain(|entry| !matches!(entry.change, Change::CutOff | Change::Heal));
+    let of_path = |change| matches!(change, Change::CutOff | Change::Heal | Change::Slow(_) | Change::SlowEnds);
+    plan.timeline.retain(|entry| !of_path(entry.change));
     (plan.pool, plan.middlebox) = (None, None);
     plan.operations.clear();
     plan.recovery.dump = Span::ZERO;

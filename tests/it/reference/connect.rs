@@ -174,7 +174,7 @@ impl World<'_> {
             let bits = self.draw(peer, Purpose::ClientCpu, when, flight as u16);
             cpu.sample(bits)
         });
-        let computes = computes.unwrap_or_default();
+        let computes = self.as_slow_as_its_group(connection, computes.unwrap_or_default());
         let heard = self.flight_heard(connection, flight as u16 + 1);
         self.step_ends(connection, heard, heard + computes, flight + 1);
         let at = self.answer_arrives(connection, flight as u16 + 1, computes);

@@ -39,7 +39,23 @@ impl World<'_> {
             let bits = self.draw(of.peer, Purpose::PathVariation, of.when, number);
             variation.sample(bits)
         });
-        self.round_trip(connection) + beyond.unwrap_or_default()
+        self.as_slow_as_its_group(connection, self.round_trip(connection) + beyond.unwrap_or_default())
+    }
+
+    /// What takes so long in a try, by the last entry of its group about that which is not later than its SYN.
+    pub(super) fn as_slow_as_its_group(&self, connection: usize, span: Span) -> Span {
+        let of = &self.connections[connection];
+        let mut slowed = span;
+        for entry in &self.plan.timeline {
+            if usize::from(entry.group) == self.peers[of.peer].group && entry.at <= of.syn {
+                match entry.change {
+                    Change::Slow(factor) => slowed = factor.of(span),
+                    Change::SlowEnds => slowed = span,
+                    _ => {}
+                }
+            }
+        }
+        slowed
     }
 
     fn loss_bits(&self, connection: usize, number: u16, message: u16) -> u64 {

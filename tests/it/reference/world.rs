@@ -252,7 +252,7 @@ impl<'a> World<'a> {
         let of = &self.plan.timeline[entry];
         match of.change {
             Change::CutOff => return self.cut_off(usize::from(of.group), of.front_end),
-            Change::Heal => return,
+            Change::Heal | Change::Slow(_) | Change::SlowEnds => return,
             Change::Join | Change::Leave => {}
             Change::ReplaceCertificate | Change::CertificateExpires => {
                 unreachable!("not known yet: `compare::known` takes them out")
