@@ -72,6 +72,8 @@ pub trait Port {
     fn judge(&mut self, now: Time, place: u16, phase: Phase, at_row: u32, row: &Row, group: &Group) -> Verdict;
     /// Records a latency.
     fn measure(&mut self, at: Time, metric: Metric, cell: u16, cause: Cause, value: Span);
+    /// Records how long a look-up of this name took.
+    fn measure_lookup(&mut self, at: Time, lookup: &str, cell: u16, cause: Cause, value: Span);
     /// Records a latency that counts for each of a bundle.
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span);
     /// Keeps a job of front end `place` that waits without a worker, and gives it back at `until`.

@@ -270,8 +270,9 @@ impl FrontEnd {
         let Some(Awaited { nth, since, found, fetches }) = work.stops.waits_for.take() else { return };
         let waited = now.since(since);
         work.stops.waited += waited;
-        work.answer = judged(&self.setup.lookups.each[usize::from(nth)], found);
-        port.measure(now, Metric::Lookup, group.cell, work.job.cause, waited);
+        let lookup = &self.setup.lookups.each[usize::from(nth)];
+        work.answer = judged(lookup, found);
+        port.measure_lookup(now, &lookup.name, group.cell, work.job.cause, waited);
         let (who, detail) = (work.job.row, found as u8 + 4 * nth);
         let extra = self.setup.place;
         port.decide(Decision { at: now, who, what: What::LookedUp, detail, extra }, Some(row));

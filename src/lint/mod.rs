@@ -283,7 +283,12 @@ impl Events {
                 Change::Leave if is_whole => of.there.push((entry.at, false)),
                 Change::CertificateExpires => of.expires = of.expires.or(Some(entry.at)),
                 Change::ReplaceCertificate if is_whole => of.replaced.push(entry.at),
-                Change::Leave | Change::ReplaceCertificate | Change::CutOff | Change::Heal => {}
+                Change::Leave
+                | Change::ReplaceCertificate
+                | Change::CutOff
+                | Change::Heal
+                | Change::Slow(_)
+                | Change::SlowEnds => {}
             }
         }
         events

@@ -70,7 +70,8 @@ pub enum What {
     Held = 42,
     /// A worker skips a job whose peer has closed its connection; detail: kind of job.
     Skipped = 43,
-    /// A front end's own limit ends a connection; detail: 0 handshake, 1 no valid message, 2 too many connections.
+    /// A limit on a connection is reached; detail: the front end's own 0 handshake, 1 no valid message, 2 too many
+    /// connections, 3 idle, 4 keep-alive without an answer; 5 the middlebox forgets it.
     Limit = 44,
     /// A final ACK found the accept queue full and is ignored; detail: how many SYN-ACKs were repeated before.
     AckIgnored = 50,

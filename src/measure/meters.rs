@@ -131,6 +131,21 @@ pub struct Windowed {
     pub histogram: Histo,
 }
 
+/// A histogram of one kind of look-up, outside the digest.
+#[derive(Clone, Debug)]
+pub struct LookedUp {
+    /// The look-up's name.
+    pub lookup: String,
+    /// In which window it began; `None`: whenever.
+    pub window: Option<Window>,
+    /// Cell.
+    pub cell: u16,
+    /// Cause.
+    pub cause: Cause,
+    /// Samples.
+    pub histogram: Histo,
+}
+
 /// Latencies that one sample often belongs to alike: counted once, and added to each of them when the run ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -171,6 +186,8 @@ pub struct Meters {
     windows: Vec<Window>,
     /// Histograms of the windows asked for.
     pub windowed: Vec<Windowed>,
+    /// Histograms of [`Metric::Lookup`] by look-up.
+    pub looked_up: Vec<LookedUp>,
     /// Samples that ended before `measure.from`.
     pub excluded: u64,
 }
@@ -192,6 +209,7 @@ impl Meters {
             cycled: Vec::new(),
             windows: Vec::new(),
             windowed: Vec::new(),
+            looked_up: Vec::new(),
             excluded: 0,
         }
     }
@@ -257,6 +275,26 @@ impl Meters {
             return;
         }
         self.tally(METRICS + bundle as usize, cell, cause).record(value);
+    }
+
+    /// Records how long a look-up took that ended at `at`: with all look-ups, and with those of its name.
+    pub fn record_lookup(&mut self, at: Time, lookup: &str, cell: u16, cause: Cause, value: Span) {
+        self.record(at, Metric::Lookup, cell, cause, value);
+        if at < self.from {
+            return;
+        }
+        let began = Time(at.0.saturating_sub(value.0));
+        let windows = self.windows.iter().filter(|window| window.holds(began)).map(|window| Some(*window));
+        for window in std::iter::once(None).chain(windows) {
+            let seek = |l: &&mut LookedUp| (l.window, l.cell, l.cause) == (window, cell, cause) && l.lookup == lookup;
+            match self.looked_up.iter_mut().find(seek) {
+                Some(found) => found.histogram.record(value.0).unwrap_or(()),
+                None => {
+                    let (lookup, histogram) = (lookup.to_owned(), first(value));
+                    self.looked_up.push(LookedUp { lookup, window, cell, cause, histogram });
+                }
+            }
+        }
     }
 
     /// Makes the histograms, at the end of a run.

@@ -22,7 +22,7 @@ pub use drain::{Drains, Episode, Standing, Work};
 pub use handshakes::Handshakes;
 pub use herd::Herd;
 pub use looked::Looked;
-pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, Window, Windowed, quantile};
+pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, LookedUp, Meters, Window, Windowed, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Signal, Tags};
 pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, SCENES_MAX, Scene, Verdict};
 pub use questions::{ABSENT, Answered, QuestionKind, Questions, shown};

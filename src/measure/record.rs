@@ -140,6 +140,20 @@ pub enum RecordKind {
         /// Whether it is cut.
         cut: bool,
     },
+    /// Tries of a group take longer from now on, or no longer.
+    Slow {
+        /// Position of the group.
+        group: u16,
+        /// How many times as long, as a fraction; `None`: as at the beginning.
+        factor: Option<String>,
+    },
+    /// A look-up changes, for fetches that begin from now on.
+    Lookup {
+        /// Its position.
+        nth: u16,
+        /// What it is like from now on, in words.
+        state: &'static str,
+    },
     /// A decision about a sampled peer, or any with a full trace.
     Step(Decision),
 }

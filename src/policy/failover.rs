@@ -44,6 +44,26 @@ pub struct Middlebox {
     pub probe: Span,
     /// Whether a peer is handed to the front end that it had before, as long as that is believed to serve.
     pub persistence: bool,
+    /// What it does about connections over which nothing comes; `None`: nothing.
+    pub idle: Option<Idle>,
+}
+
+/// What a middlebox does about a connection over which nothing has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Idle {
+    /// For so long; above zero.
+    pub after: Span,
+    /// What it does then.
+    pub then: OnIdle,
+}
+
+/// How a middlebox ends a connection over which nothing has come for too long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnIdle {
+    /// It forgets it, and tells nobody.
+    Silent,
+    /// It resets it at both ends.
+    Reset,
 }
 
 impl Middlebox {
@@ -79,7 +99,7 @@ mod tests {
 
     #[test]
     fn rule_26_a_middlebox_hands_on_to_whom_it_believes_to_serve_and_with_persistence_to_the_same() {
-        let sticky = Middlebox { probe: Span::SECOND, persistence: true };
+        let sticky = Middlebox { probe: Span::SECOND, persistence: true, idle: None };
         let (list, up) = ([4, 7, 2, 9], |place: u16| place != 7);
         let picks = |last, bits| sticky.choose(&list, last, up, || bits);
         assert_eq!([0, u64::MAX / 2, u64::MAX].map(|bits| picks(None, bits)), [Some(4), Some(2), Some(9)]);

@@ -23,7 +23,7 @@ pub mod tls;
 pub use backoff::{Backoff, FACTOR_MAX, FACTOR_MIN, Growth, Jitter, JitterAt};
 pub use budget::{Budget, ConnectLimit, Pace, Scope, Tokens};
 pub use certificate::{Ask, Drawn, Held, Issuer, LIFE_MIN, POLL_MIN, Replaced, Then, Validity};
-pub use failover::{Failover, ListOrder, Middlebox};
+pub use failover::{Failover, Idle, ListOrder, Middlebox, OnIdle};
 pub use limit::{Batch, Limit, Limiter, TurnRate};
 pub use pool::{Minimum, PUBLISHED_MAX, Pool, Restart};
 pub use presets::{Evidence, PRESETS, Preset};

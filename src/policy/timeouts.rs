@@ -2,6 +2,7 @@
 
 use super::backoff::{Backoff, Growth, Jitter, JitterAt};
 use super::ratio::Ratio;
+use super::tcp::KeepAlive;
 use crate::dist::Dist;
 use crate::time::Span;
 
@@ -59,6 +60,10 @@ pub struct Limits {
     pub first_message: Option<Span>,
     /// Connections at once, valid, in handshake, or abandoned and not closed yet; at least 1.
     pub max_connections: Option<u32>,
+    /// A valid connection over which nothing has come for so long is closed; above zero.
+    pub idle: Option<Span>,
+    /// How the front end finds out that a peer is cut off.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 impl Limits {

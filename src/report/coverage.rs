@@ -84,7 +84,7 @@ fn certificates_of(plan: &Plan, group: &GroupPlan, position: u16) -> BTreeSet<Op
             Change::CertificateExpires => {
                 group.certificate == Some(CertificateState::Valid) && shown.insert(Some(CertificateState::Expired))
             }
-            Change::Join | Change::Leave | Change::CutOff | Change::Heal => false,
+            Change::Join | Change::Leave | Change::CutOff | Change::Heal | Change::Slow(_) | Change::SlowEnds => false,
         };
     }
     shown

@@ -1,6 +1,6 @@
 //! Histograms of one metric put together, and what ranks beyond their samples as infinitely late (model rule 20).
 
-use crate::measure::{Cause, Counter, Histo, Metric, Outcome, RequestCounts, Tags, Window, Windowed};
+use crate::measure::{Cause, Counter, Histo, LookedUp, Metric, Outcome, RequestCounts, Tags, Window, Windowed};
 use crate::scenario::expect::InPhase;
 use crate::time::Span;
 
@@ -78,6 +78,7 @@ impl Samples {
         // Every sweep is booked in the first cell, for it has no group.
         let wanted = |cell: u16| metric == Metric::Sweep || matches(outcome, cell, tags);
         let histogram = match cycle {
+            None if tags.lookup.is_some() => of_lookup(outcome, tags, cause, None),
             None => {
                 let found = outcome.meters.histograms();
                 merge(found.filter(|f| f.0 == metric && wanted(f.1) && cause.is_none_or(|c| c == f.2)).map(|f| f.3))
@@ -121,7 +122,11 @@ impl Samples {
                 && (metric == Metric::Sweep || matches(outcome, w.cell, tags))
                 && cause.is_none_or(|cause| cause == w.cause)
         };
-        let histogram = merge(outcome.meters.windowed.iter().filter(wanted).map(|w| &w.histogram));
+        let histogram = if tags.lookup.is_some() {
+            of_lookup(outcome, tags, cause, Some(window))
+        } else {
+            merge(outcome.meters.windowed.iter().filter(wanted).map(|w| &w.histogram))
+        };
         Samples { histogram, never_min: 0, never_max: all.never_max }
     }
 
@@ -255,6 +260,17 @@ fn never(outcome: &Outcome, metric: Metric, tags: &Tags, finite: u64, of_a_cycle
         }
         _ => 0,
     }
+}
+
+/// How long the look-ups took that `tags` name.
+fn of_lookup(outcome: &Outcome, tags: &Tags, cause: Option<Cause>, window: Option<Window>) -> Option<Histo> {
+    let wanted = |l: &&LookedUp| {
+        tags.lookup.as_ref() == Some(&l.lookup)
+            && l.window == window
+            && matches(outcome, l.cell, tags)
+            && cause.is_none_or(|cause| cause == l.cause)
+    };
+    merge(outcome.meters.looked_up.iter().filter(wanted).map(|l| &l.histogram))
 }
 
 /// One histogram of many.

@@ -83,6 +83,14 @@ enum More<'a> {
     Path {
         group: &'a str,
     },
+    Slow {
+        group: &'a str,
+        factor: Option<&'a str>,
+    },
+    Lookup {
+        lookup: &'a str,
+        state: &'static str,
+    },
     Timeline {
         group: &'a str,
         peers: u64,
@@ -251,6 +259,14 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
             let kind = if *cut { "path is cut" } else { "path heals" };
             (kind, More::Path { group: Names::new(plan).group(*group) })
         }
+        RecordKind::Slow { group, factor } => {
+            let kind = if factor.is_some() { "peers are slow" } else { "peers are slow no more" };
+            (kind, More::Slow { group: Names::new(plan).group(*group), factor: factor.as_deref() })
+        }
+        RecordKind::Lookup { nth, state } => {
+            let lookup = plan.lookups.each.get(usize::from(*nth)).map_or("?", |lookup| &lookup.name);
+            ("look-up changes", More::Lookup { lookup, state })
+        }
         // Handled before: a decision has a line of its own.
         RecordKind::Step(decision) => {
             let (detail, extra) = (decision.detail, decision.extra);
@@ -387,6 +403,9 @@ fn in_words(plan: &Plan, decision: &Decision) -> String {
         What::Limit => match detail {
             0 => "closed by the front end: the handshake takes too long".to_owned(),
             1 => "closed by the front end: no valid message in time".to_owned(),
+            3 => "closed by the front end: nothing has come for too long".to_owned(),
+            4 => "closed by the front end: its keep-alive got no answer".to_owned(),
+            5 => "forgotten by the middlebox: nothing has come for too long".to_owned(),
             _ => "refused by the front end: too many connections".to_owned(),
         },
         What::AckIgnored => format!("final ACK ignored: the accept queue is full ({detail} SYN-ACKs repeated before)"),
@@ -459,6 +478,8 @@ fn loss(detail: u8) -> &'static str {
         4 => "its keep-alive got no answer",
         10 => "the front end stopped",
         11 => "the process was ended from outside",
+        12 => "the front end closed it",
+        13 => "the middlebox closed it: nothing had come for too long",
         _ => "unknown cause",
     }
 }

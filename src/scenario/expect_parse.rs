@@ -109,6 +109,7 @@ fn subject(reader: &mut Reader<'_>) -> Result<Subject, Fault> {
 fn tags_of(subject: Subject) -> Vec<&'static str> {
     match subject {
         Subject::Latency(Metric::Sweep) => vec![],
+        Subject::Latency(Metric::Lookup) => vec!["group", "transport", "cause", "lookup"],
         Subject::Latency(_) => vec!["group", "transport", "cause"],
         Subject::Figure(figure) => listed_in(figure.about()),
         Subject::Signal(signal) => listed_in(signal.about()),

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, Scope, Then};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, OnIdle, Order, Scope, Then};
 use crate::validate::{Builtin, Transport};
 
 use super::plan::{Overflow, Start, TieOrder, WhenFull};
@@ -188,6 +188,10 @@ pub struct Limits {
     /// Most connections at once; a SYN beyond it is refused; default no bound.
     #[schemars(range(min = 1, max = 4294967295u32))]
     pub max_connections: Option<u64>,
+    /// A valid connection over which nothing has come for so long is reset, at least 1s; or `never`, the default.
+    pub idle: Option<LengthOrNever>,
+    /// How the front ends find out that a peer is cut off; default not at all.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 /// One front end.
@@ -311,6 +315,10 @@ pub struct Middlebox {
     /// Whether a peer is handed to the front end that it had before, as long as that is believed to serve.
     #[schemars(extend("default" = true))]
     pub persistence: Option<bool>,
+    /// A connection over which nothing has come for so long is ended, at least 1s; or `never`, the default.
+    pub idle: Option<LengthOrNever>,
+    /// How: both ends are told, or nobody is; default `silent`.
+    pub on_idle: Option<OneOf<OnIdle>>,
 }
 
 /// Who judges peers, and what that takes.
@@ -708,7 +716,7 @@ pub struct Timeline {
     /// The name of the group that it happens to; needed for what happens to peers.
     #[schemars(length(min = 1, max = 255))]
     pub group: Option<String>,
-    /// Which of the group's indices; default all. Not with `cut-off` and `heal`.
+    /// Which of the group's indices; default all. Not with `cut-off`, `heal`, `slow` and `slow-ends`.
     #[schemars(length(min = 1), inner(range(min = 0, max = 32999999)))]
     pub only: Option<Vec<u64>>,
     /// The front end to which the path is cut, or heals, default all; or the front end, or front ends, that are stopped,
@@ -726,7 +734,8 @@ pub struct Timeline {
     /// The name of the look-up that it happens to; needed for look-ups.
     #[schemars(length(min = 1, max = 255))]
     pub lookup: Option<String>,
-    /// Its latency as a multiple of the usual one; only with `lookup-slow`, not with `latency`.
+    /// With `slow`, how many times as long tries take, at least 1; with `lookup-slow`, the latency as a multiple of the
+    /// usual one, not beside `latency`.
     pub factor: Option<Factor>,
     /// Its latency with `lookup-slow`; with `lookup-fails` how long until that is noticed, default by its time-out alone.
     pub latency: Option<Distribution>,

@@ -9,7 +9,9 @@ pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
-use crate::policy::{Failover, Issuer, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts, Validity};
+use crate::policy::{
+    Failover, Issuer, Limits, Middlebox, Pool, Ratio, Reconnect, Recovery, Refresh, Timeouts, Validity,
+};
 use crate::time::{Span, Time};
 use crate::validate::{Builtin, CertificateState, Particulars, Transport};
 
@@ -255,6 +257,10 @@ pub enum Change {
     CutOff,
     /// It does again.
     Heal,
+    /// All exchanges of tries that begin from now on, and what peers compute in them, take so many times as long.
+    Slow(Ratio),
+    /// They take as long as at the beginning.
+    SlowEnds,
 }
 
 /// Something that is done to front ends from outside.

@@ -21,7 +21,9 @@ use super::decode::{joined, toml_string as string};
 use super::file::{
     ActionWord, AnchorWord, CertificateWord, LookupChange, ResumptionWord, StyleWord, TimelineWord, Word,
 };
-use super::plan::{Assumption, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan};
+use super::plan::{
+    Assumption, Change, FrontEndPlan, GroupPlan, Operate, Plan, ProcessPlan, Requests, SEMANTICS, TlsPlan,
+};
 use super::resolve::{written_date, written_restart};
 
 /// Writes a plan as a scenario file.
@@ -46,6 +48,10 @@ pub fn render(plan: &Plan) -> String {
         out.section("[middlebox]", "middlebox");
         out.line("probe", length(middlebox.probe));
         out.line("persistence", middlebox.persistence);
+        if let Some(idle) = middlebox.idle {
+            out.line("idle", length(idle.after));
+            out.line("on_idle", word(idle.then));
+        }
     }
     validation(&mut out, plan);
     for lookup in &plan.lookups.each {
@@ -433,8 +439,7 @@ fn tcp(out: &mut Writer<'_>, group: &GroupPlan) {
         out.line("addresses", addresses);
     }
     if let Some(keep_alive) = tcp.keep_alive {
-        let interval = length(keep_alive.interval);
-        out.line("keep_alive", format!("{{ interval = {interval}, count = {} }}", keep_alive.count));
+        out.line("keep_alive", reconnect::keep_alive(keep_alive));
     }
 }
 
@@ -509,7 +514,13 @@ fn timeline(out: &mut Writer<'_>, plan: &Plan) {
     for (nth, entry) in plan.timeline.iter().enumerate() {
         out.section("[[timeline]]", &format!("timeline.{nth}"));
         out.line("at", length(Span(entry.at.0)));
-        out.line("do", word(TimelineWord::Peers(entry.change)));
+        match entry.change {
+            Change::Slow(factor) => {
+                out.line("do", word(TimelineWord::Slow));
+                out.line("factor", string(&factor.to_string()));
+            }
+            change => out.line("do", word(TimelineWord::Peers(change))),
+        }
         let group = plan.groups.get(usize::from(entry.group)).map_or("", |group| &group.name);
         out.line("group", string(group));
         if let Some(indices) = &entry.indices {

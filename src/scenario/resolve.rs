@@ -114,6 +114,9 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let middlebox = pool::middlebox(middlebox.flatten());
     let (groups, complete) =
         group::section(cx, root.need("group", "at least one `[[group]]`"), validation.as_ref(), &names, has_middlebox);
+    if let Some(item) = root.get("middlebox") {
+        pool::beside_silence(&item, middlebox.as_ref(), &groups, refresh.as_ref());
+    }
     let issuer = issuer::section(cx, root.get("issuer").as_ref(), section("issuer").flatten(), &groups);
     if let Some(item) = root.get("group") {
         issuer::beside_ticks(&item, refresh.as_ref(), &groups);
@@ -309,6 +312,18 @@ fn style(table: &Table<'_, '_>, action: ActionWord) -> Style {
         Some(StyleWord::MakeFirst) => Style::MakeFirst { grace: grace.unwrap_or(Span::ZERO) },
         Some(StyleWord::BreakFirst) | None => Style::BreakFirst,
     }
+}
+
+/// The shortest idle limit: a connection is closed no sooner.
+const IDLE_MIN: Span = Span::SECOND;
+
+/// How long nothing may come over a connection; `None`: for ever.
+fn idle(item: &Item<'_, '_>) -> Option<Span> {
+    let idle = item.length_or_never()??;
+    if idle < IDLE_MIN {
+        item.wrong(format!("is {idle}"), format!("at least {IDLE_MIN}, or \"never\""));
+    }
+    Some(idle)
 }
 
 fn above_zero(item: &Item<'_, '_>) -> Option<Span> {

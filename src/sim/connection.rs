@@ -19,6 +19,8 @@ pub(super) enum Why {
     KeepAlive = 4,
     Stop = 10,
     Killed = 11,
+    Limit = 12,
+    Middlebox = 13,
 }
 
 impl Run<'_> {
@@ -126,7 +128,7 @@ impl Run<'_> {
     /// The connection of a job that found the queue full is reset (rule 3).
     pub(super) fn no_room(&mut self, now: Time, place: usize, job: Job) {
         if job.kind == JobKind::Request {
-            return self.request_refused(now, job);
+            return self.request_refused(now, place, job);
         }
         let group = self.group_of(job.row);
         self.decide_at(now, job.row, place, What::Dropped, job.kind as u8);
@@ -281,6 +283,7 @@ impl Run<'_> {
                 self.keep_alive_fails(now, who);
                 if self.failovers.is_some() {
                     self.may_move_back(now, who);
+                    self.quiet_may_be_over(now, who);
                 }
             }
             _ => {}
@@ -340,7 +343,7 @@ impl Run<'_> {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
         let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
-        let learned = if told { self.trip(who, group).news_of_the_end(learned) } else { learned };
+        let learned = if told { self.news_of_loss(who, group, learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
         self.world.requests_end(&self.groups[group], who, learned);
         self.detach(now, who);
@@ -351,15 +354,25 @@ impl Run<'_> {
         row.attempt = 0;
         row.since = learned;
         row.set_cause(Cause::Recovery);
-        if matches!(why, Why::Crash | Why::Killed) {
-            row.set_lost_by_crash();
-        }
         row.set_step(Step::ResetSent);
         row.next = learned;
+        if matches!(why, Why::Crash | Why::Killed) {
+            row.set_lost_by_crash();
+            self.crash_takes(who);
+        }
         self.world.wake(learned, who, Wake::Message);
         self.aside_of_end(now, who, group, false);
         if self.world.drains.one_more() {
             self.look_at_backlog(now);
+        }
+    }
+
+    /// When the peer learns that its front end has ended its connection, of which a reset would tell it at `at`.
+    fn news_of_loss(&self, who: u32, group: usize, at: Time) -> Time {
+        // A reset over a connection that the middlebox has forgotten comes to nothing.
+        match self.peer_notices(who) {
+            Some(notices) => notices,
+            None => self.trip(who, group).news_of_the_end(at),
         }
     }
 

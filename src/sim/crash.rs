@@ -85,6 +85,7 @@ impl Run<'_> {
             self.holds_port(who, group);
             self.front_ends[place].members.add(who);
             self.visit(now, who, group).become_valid();
+            self.quiet_begins(now, who, group);
             self.world.requests_open(&self.groups[group], who, now);
             self.one_less(now);
         }
@@ -343,18 +344,7 @@ impl Run<'_> {
 
     /// A peer that a crash had cut off is valid again.
     pub(super) fn back_after_crash(&mut self, now: Time, who: u32, group: usize, learned: Time) {
-        let half = self.rtt(who, group).half();
-        let row = &self.rows[who as usize];
-        let of = &self.groups[group];
-        // With a plain list it went one step along it for the loss, and one for each try that has failed since.
-        let in_turn = self.failovers.is_none() && self.in_between(group).is_none();
-        let lost_from = in_turn.then(|| of.front_end_before(row.place(), u32::from(row.attempt) + 1));
-        let trip = self.trip(who, group);
-        let told = |c: &CrashReport| trip.news_from(c.front_end, c.at + c.dump + half);
-        let by = |c: &CrashReport| {
-            lost_from.is_none_or(|place| place == c.front_end) && c.back < c.lost && told(c) == learned
-        };
-        let Some(nth) = self.world.crashes.iter().rposition(by) else { return };
+        let Some(nth) = self.was_taken_by(who).or_else(|| self.crash_before(who, group, learned)) else { return };
         let crash = &mut self.world.crashes[nth];
         crash.back += 1;
         for (share, at) in [50, 99, 100].into_iter().zip(&mut crash.reconnected) {
@@ -362,6 +352,18 @@ impl Run<'_> {
                 *at = Some(now.since(crash.at));
             }
         }
+    }
+
+    /// Which crash it was that a peer learned of at `learned`, which has gone along its list in turn since.
+    fn crash_before(&mut self, who: u32, group: usize, learned: Time) -> Option<usize> {
+        let half = self.rtt(who, group).half();
+        let (row, of) = (&self.rows[who as usize], &self.groups[group]);
+        // One step for the loss, and one for each try that has failed since.
+        let lost_from = of.front_end_before(row.place(), u32::from(row.attempt) + 1);
+        let trip = self.trip(who, group);
+        let told = |c: &CrashReport| trip.news_from(c.front_end, c.at + c.dump + half);
+        let by = |c: &CrashReport| lost_from == c.front_end && c.back < c.lost && told(c) == learned;
+        self.world.crashes.iter().rposition(by)
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
             issuing: Issuing::of(plan),
             control: Control::of(plan),
             believed: Vec::new(),
-            failovers: Run::failovers(&groups),
+            failovers: Run::failovers(&groups, plan),
             cells,
             groups,
             rows,
@@ -362,6 +362,8 @@ impl<'a> Run<'a> {
             crate::scenario::plan::Change::Leave => self.leave(now, group, indices),
             crate::scenario::plan::Change::CutOff => self.path_changes(now, group, entry.front_end, true),
             crate::scenario::plan::Change::Heal => self.path_changes(now, group, entry.front_end, false),
+            crate::scenario::plan::Change::Slow(factor) => self.pace_changes(now, group, Some(factor)),
+            crate::scenario::plan::Change::SlowEnds => self.pace_changes(now, group, None),
             change => self.certificates_change(now, group, indices, change),
         }
         self.schedule_timeline();

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use crate::frontend::{Port, Step, Wake};
 use crate::measure::{Cause, What};
 use crate::rng::Draws;
+use crate::scenario::plan::Plan;
 use crate::time::{Span, Time};
 
 use super::engine::Run;
+use super::idle::Quiets;
 
 /// What peers remember of front ends.
 #[derive(Debug, Default)]
@@ -18,15 +20,35 @@ pub(super) struct Failovers {
     skipped: BTreeMap<(u32, u16), Time>,
     /// At which front end that is not its first a peer is, and when it moves back.
     moves: BTreeMap<u32, (u16, Time)>,
+    /// The crash that took the connection of a peer which has not come back since, by its position.
+    taken_by: BTreeMap<u32, usize>,
+    /// `None`: nobody minds if nothing comes over a connection.
+    pub(super) quiets: Option<Quiets>,
 }
 
 impl Run<'_> {
-    /// What `groups` need; `None`: nothing.
-    pub(super) fn failovers(groups: &[crate::frontend::Group]) -> Option<Box<Failovers>> {
+    /// What the groups of a plan need, or a middlebox before them, or limits on connections over which nothing comes;
+    /// `None`: nothing.
+    pub(super) fn failovers(groups: &[crate::frontend::Group], plan: &Plan) -> Option<Box<Failovers>> {
         let remembers = |group: &crate::frontend::Group| {
             group.failover.black_list > Span::ZERO || group.failover.fail_back.is_some()
         };
-        groups.iter().any(remembers).then(Box::default)
+        let quiets = Quiets::of(plan);
+        let needed = plan.middlebox.is_some() || quiets.is_some() || groups.iter().any(remembers);
+        needed.then(|| Box::new(Failovers { quiets, ..Failovers::default() }))
+    }
+
+    /// The last crash takes the connection of a peer. Where its peers do not go along a list in turn, which crash it was
+    /// does not follow from where they are later.
+    pub(super) fn crash_takes(&mut self, who: u32) {
+        if let Some(failovers) = &mut self.failovers {
+            failovers.taken_by.insert(who, self.world.crashes.len() - 1);
+        }
+    }
+
+    /// Which crash took the connection of a peer that is valid again now, if that was kept.
+    pub(super) fn was_taken_by(&mut self, who: u32) -> Option<usize> {
+        self.failovers.as_mut()?.taken_by.remove(&who)
     }
 
     /// The front end to try after the one at `from` has failed.
@@ -68,6 +90,7 @@ impl Run<'_> {
     pub(super) fn stays_or_moves_back(&mut self, now: Time, who: u32, group: usize) {
         if self.failovers.is_some() {
             self.plan_to_move_back(now, who, group);
+            self.quiet_begins(now, who, group);
         }
     }
 

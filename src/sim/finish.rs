@@ -19,6 +19,7 @@ impl Run<'_> {
         }
         self.world.herd.close();
         self.settle_waits(end);
+        self.tell_of_lookups(end);
         let front_ends = self.close_front_ends(end)?;
         self.world.meters.settle();
         let numbers = self.world.meters.numbers();

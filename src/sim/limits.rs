@@ -24,11 +24,11 @@ impl Run<'_> {
         let Some(aside) = self.asides.get(who as usize) else { return };
         let row = &self.rows[who as usize];
         let front_end = &self.front_ends[usize::from(row.place())];
-        if front_end.life != Life::Up || !matches!(row.step(), Step::FlightSent | Step::InJob) {
+        if front_end.life != Life::Up || !matches!(row.step(), Step::FlightSent | Step::InJob | Step::AckIgnored) {
             return;
         }
         let flights = self.groups[group].round_trips(row);
-        let in_handshake = flights > 0 && (row.flight() < flights || row.step() == Step::FlightSent);
+        let in_handshake = flights > 0 && (row.flight() < flights || row.step() != Step::InJob);
         let reached = |limit: Option<Span>| limit.is_some_and(|limit| aside.arrived + limit == now);
         let limits = front_end.setup.limits;
         let which = if in_handshake && reached(limits.handshake) {
@@ -39,6 +39,7 @@ impl Run<'_> {
             return;
         };
         self.limit_reached(now, who, group, which);
+        self.leaves_syn_queue(now, who);
         self.refuse(now, who, group);
     }
 
@@ -85,6 +86,9 @@ impl Run<'_> {
             return false;
         }
         front_end.account.drop_waiting(now, job.arrived);
+        if job.kind == JobKind::Accept {
+            front_end.listener.accepted();
+        }
         if !lost {
             let group = self.group_of(job.row);
             self.world.count(self.groups[group].cell, Counter::Skipped, 1);

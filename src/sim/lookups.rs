@@ -8,7 +8,8 @@ use std::collections::BinaryHeap;
 
 use crate::frontend::Suspended;
 use crate::id::{ENTITIES_MAX, Entity};
-use crate::measure::What;
+use crate::measure::{Record, RecordKind, What};
+use crate::policy::lookup::Condition;
 use crate::time::Time;
 
 use super::RunError;
@@ -107,6 +108,26 @@ impl Run<'_> {
             self.decide_at(now, job.row(), place, What::NoEffect, 0);
         }
         lost.len() as u64
+    }
+
+    /// Puts the changes of look-ups among the records, before what else happened at their instants: nothing in the run but
+    /// the time of a fetch depends on them, so that they need no step of their own.
+    pub(super) fn tell_of_lookups(&mut self, end: Time) {
+        for (lookup, nth) in self.plan.lookups.each.iter().zip(0..) {
+            for (at, condition) in lookup.changes.iter().filter(|(at, _)| *at <= end) {
+                let state = match condition {
+                    Condition::Well => "as at the beginning",
+                    Condition::Slower(_) | Condition::Slow(_) => "slow",
+                    Condition::Failing(_) => "failing",
+                };
+                let record = Record { at: *at, front_end: None, peer: None, kind: RecordKind::Lookup { nth, state } };
+                let records = &mut self.world.records;
+                let place = records.partition_point(|other| {
+                    other.at < *at || other.at == *at && matches!(other.kind, RecordKind::Lookup { .. })
+                });
+                records.insert(place, record);
+            }
+        }
     }
 
     /// Books the waits that go on when the run ends.

@@ -31,6 +31,10 @@ impl Run<'_> {
     pub(super) fn is_handed_on(&mut self, now: Time, who: u32, group: usize) -> bool {
         let Some(middlebox) = self.in_between(group) else { return true };
         let (of, row) = (&self.groups[group], &self.rows[who as usize]);
+        // A planned reconnect goes to the same front end, where its first try is one like any other too.
+        if row.cause() == Cause::Refresh && row.attempt == 0 && row.obligation() == Obligation::Open {
+            return true;
+        }
         let believed = |place: u16| self.believed.get(usize::from(place)).is_some_and(|up| *up);
         let last = (row.cause() != Cause::Initial).then_some(row.place());
         let bits = || self.world.draws.draw(of.identity_of(who), Purpose::MiddleboxChoice, row.when(), 0);
@@ -39,9 +43,13 @@ impl Run<'_> {
         true
     }
 
-    /// Nobody serves that the middlebox knows of: it answers by a reset itself.
+    /// Nobody serves that the middlebox knows of: it answers by a reset itself. To the peer this is a try like any other.
     pub(super) fn refused_by_middlebox(&mut self, now: Time, who: u32, group: usize) {
+        if !self.takes_port(now, who, group) {
+            return self.no_port(now, who, group);
+        }
         let cause = self.visit(now, who, group).syn_to_nobody();
+        self.aside_of_syn(now, who, group);
         self.decide(now, who, What::Attempt, cause as u8);
         self.decide(now, who, What::Refused, 3);
     }

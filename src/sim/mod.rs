@@ -11,6 +11,7 @@ mod crash;
 mod engine;
 mod failover;
 mod finish;
+mod idle;
 mod issuer;
 mod jobs;
 mod limiter;

@@ -6,12 +6,13 @@
 
 use crate::frontend::{Arrival, FinalAck, Life, Port, Row, Step, Unanswered, Wake, syn_ack_again};
 use crate::measure::{Cause, Counter, RecordKind, What};
-use crate::policy::Initiator;
 use crate::policy::tcp::SYN_ACK_GIVE_UP;
+use crate::policy::{Initiator, Ratio};
 use crate::time::{Span, Time};
 
 use super::connection::Why;
 use super::engine::Run;
+use super::idle;
 use super::way::Trip;
 
 /// Whether the peer of a valid connection has not heard of it yet.
@@ -67,7 +68,8 @@ impl Run<'_> {
     /// The SYN-ACK goes out; with it the peer sends its final ACK and its first flight or message.
     fn syn_answered(&mut self, now: Time, who: u32, group: usize, gives_up: Time) {
         let exchange = self.trip(who, group).syn_ack_exchange();
-        if now + exchange.half() >= gives_up {
+        let heard = self.trip(who, group).hears_syn_ack(now);
+        if heard >= gives_up {
             // The peer will know nothing of it any more, and answers with a reset.
             let front_end = &mut self.front_ends[usize::from(self.rows[who as usize].place())];
             front_end.members.remove(who);
@@ -81,6 +83,8 @@ impl Run<'_> {
             let front_end = &mut self.front_ends[usize::from(self.rows[who as usize].place())];
             front_end.members.remove(who);
             front_end.listener.leave(who, now + SYN_ACK_GIVE_UP);
+            // Its peer knows nothing of that, and waits for what comes next.
+            self.peer_hears_syn_ack(heard, who, group);
             return self.fall_silent(now, who, Unanswered::GivenUp);
         }
         if arrives != now + self.trip(who, group).syn_ack_takes() {
@@ -92,8 +96,7 @@ impl Run<'_> {
         row.set_step(Step::FlightSent);
         row.next = arrives;
         self.world.wake(arrives, who, Wake::Message);
-        // A whole round trip after the SYN: the half that was rounded down is made up for.
-        self.peer_hears_syn_ack(now + Span(exchange.0 - exchange.half().0), who, group);
+        self.peer_hears_syn_ack(heard, who, group);
         self.limits_start(now, who, group);
     }
 
@@ -186,16 +189,26 @@ impl Run<'_> {
 
     /// The peer leaves its try: what the kernel keeps of an unfinished handshake goes when its last message is there.
     pub(super) fn leave_handshake(&mut self, now: Time, who: u32, group: usize) {
+        let gone = now + self.rtt(who, group).half();
+        self.leaves_syn_queue(gone, who);
+    }
+
+    /// If the handshake of the present try is not complete, it never will be, and its place is free from `at` on.
+    pub(super) fn leaves_syn_queue(&mut self, at: Time, who: u32) {
         let row = &self.rows[who as usize];
         let unfinished = row.step() == Step::AckIgnored || row.step() == Step::FlightSent && row.flight() == 0;
-        let place = usize::from(row.place());
         if unfinished {
-            let gone = now + self.rtt(who, group).half();
-            self.front_ends[place].listener.leave(who, gone);
+            self.front_ends[usize::from(row.place())].listener.leave(who, at);
         }
     }
 
     // ---- cuts
+
+    /// Tries of a group take longer from now on, or no longer: that is a function of when they begin.
+    pub(super) fn pace_changes(&mut self, now: Time, group: usize, factor: Option<Ratio>) {
+        let kind = RecordKind::Slow { group: group as u16, factor: factor.map(|factor| factor.to_string()) };
+        self.world.record(now, None, None, kind);
+    }
 
     /// The path of a group is cut, or heals: to one front end or to all.
     pub(super) fn path_changes(&mut self, now: Time, group: usize, front_end: Option<u16>, cut: bool) {
@@ -207,11 +220,14 @@ impl Run<'_> {
         }
         for who in self.groups[group].first..self.groups[group].first + self.groups[group].peers {
             let row = &self.rows[who as usize];
+            if row.step() != Step::Valid || front_end.is_some_and(|place| place != row.place()) {
+                continue;
+            }
+            let trip = self.trip(who, group);
             // Who has not heard yet that it is connected does not probe.
-            let established = row.step() == Step::Valid && !awaits_news(row, now);
-            if established && front_end.is_none_or(|place| place == row.place()) {
-                // Of a path that was cut before, it may have been over already.
-                let Some(noticed) = self.trip(who, group).notices_cut(now).filter(|at| *at >= now) else { continue };
+            let by_peer = if awaits_news(row, now) { None } else { trip.notices_cut(now) };
+            // Of a path that was cut before, it may have been over already.
+            for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten().filter(|at| *at >= now) {
                 self.world.wake(noticed, who, Wake::BackOff);
             }
         }
@@ -220,10 +236,12 @@ impl Run<'_> {
     /// A wake-up of a valid peer: its keep-alive has failed, unless that belongs to another connection or cut.
     pub(super) fn keep_alive_fails(&mut self, now: Time, who: u32) {
         let group = self.group_of(who);
-        if self.trip(who, group).notices_cut(now) != Some(now) || awaits_news(&self.rows[who as usize], now) {
-            return;
+        let trip = self.trip(who, group);
+        if trip.notices_cut(now) == Some(now) && !awaits_news(trip.row, now) {
+            self.lose(now, who, group, Why::KeepAlive, now);
+        } else if trip.front_end_notices_cut(now) == Some(now) {
+            self.closed_by_front_end(now, who, group, idle::CUT_OFF);
         }
-        self.lose(now, who, group, Why::KeepAlive, now);
     }
 
     // ---- ports
@@ -259,7 +277,7 @@ impl Run<'_> {
         let row = &self.rows[who as usize];
         match row.step() {
             Step::FlightSent if row.flight() == 0 => {
-                self.syn_ack_sent(who, group) + self.trip(who, group).syn_ack_exchange().half() <= now
+                self.trip(who, group).hears_syn_ack(self.syn_ack_sent(who, group)) <= now
             }
             Step::FlightSent | Step::InJob | Step::Valid | Step::Silent | Step::AckIgnored => true,
             Step::Absent | Step::BackOff | Step::SynSent | Step::RefusalSent | Step::ResetSent | Step::Promised => {

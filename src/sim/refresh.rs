@@ -107,7 +107,10 @@ impl Run<'_> {
             if self.front_ends[place].life != Life::Up {
                 return;
             }
-            self.refresh_now(now, *who, act);
+            // A job before it may have pushed out a request of this one, which cost its connection.
+            if self.rows[*who as usize].obligation() == Obligation::Open {
+                self.refresh_now(now, *who, act);
+            }
         }
     }
 

@@ -439,6 +439,9 @@ impl Run<'_> {
         if row.step() != Step::Valid || row.generation != generation {
             return self.book().put_down(number);
         }
+        if self.failovers.is_some() && !self.passes(now, who) {
+            return self.book().put_down(number);
+        }
         self.book().request(number).place = Place::Job;
         let of = &self.groups[group];
         let Some(settings) = &of.requests else { return };
@@ -453,11 +456,11 @@ impl Run<'_> {
     }
 
     /// The job of a request found the queue full: its connection is reset (rule 3).
-    pub(super) fn request_refused(&mut self, now: Time, job: Job) {
+    pub(super) fn request_refused(&mut self, now: Time, place: usize, job: Job) {
         let who = self.world.row_of(&job);
         self.book().put_down(job.row);
-        let place = self.rows[who as usize].place();
-        self.world.decide_request(now, who, What::Dropped, job.kind as u8, place);
+        // Its peer may have turned to another front end meanwhile.
+        self.world.decide_request(now, who, What::Dropped, job.kind as u8, place as u16);
         let row = &self.rows[who as usize];
         if row.generation == job.generation && row.step() == Step::Valid {
             let group = self.group_of(who);
@@ -482,6 +485,9 @@ impl Run<'_> {
     pub(super) fn request_served(&mut self, now: Time, number: u32) {
         let sender = self.book().request(number).sender;
         let (who, group) = self.about(sender);
+        if self.failovers.is_some() && !self.passes(now, who) {
+            return self.book().put_down(number);
+        }
         let at = now + self.rtt(who, group).half();
         self.book().set_out(number, Place::Coming, at);
         self.wake_sender(at, Class::Arrival, sender, kind::ANSWER);

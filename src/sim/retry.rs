@@ -129,6 +129,8 @@ impl Run<'_> {
     pub(super) fn aside_of_try(&mut self, now: Time, who: u32, group: usize) {
         let (attempt, round) = (self.rows[who as usize].attempt, self.round(group));
         let Some(aside) = self.asides.get_mut(who as usize) else { return };
+        // Of the try before: one that there is not, for want of a port, cannot be given up.
+        (aside.step_deadline, aside.attempt_deadline) = (Time::NEVER, Time::NEVER);
         if attempt == 0 {
             aside.first_syn = now;
         }

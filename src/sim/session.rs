@@ -116,10 +116,12 @@ impl Run<'_> {
             of.sample(dist, &self.world.draws, who, Purpose::ClientCpu, row.when(), flight as u16)
         });
         row.set_step(Step::FlightSent);
-        let next = if of.direct > Span::ZERO {
-            now + rtt + thinks
+        let (thinks, next) = if of.direct > Span::ZERO {
+            (thinks, now + rtt + thinks)
         } else {
-            self.trip(who, group).round_ends(now, flight as u16 + 1, thinks)
+            let trip = self.trip(who, group);
+            let thinks = trip.at_its_pace(thinks);
+            (thinks, trip.round_ends(now, flight as u16 + 1, thinks))
         };
         self.rows[who as usize].next = next;
         self.world.wake(next, who, Wake::Message);

@@ -100,7 +100,13 @@ impl Visit<'_, '_> {
     /// A SYN that whoever is in between answers by a reset, as far away as a front end.
     pub(super) fn syn_to_nobody(&mut self) -> Cause {
         let (sent, rtt) = (self.now, self.rtt());
-        self.begin_attempt(sent, Step::RefusalSent, sent + rtt)
+        let gives_up = sent + self.of.syn.give_up();
+        if sent + rtt < gives_up {
+            return self.begin_attempt(sent, Step::RefusalSent, sent + rtt);
+        }
+        // The reset comes too late.
+        self.world.wake(gives_up, self.who, Wake::BackOff);
+        self.begin_attempt(sent, Step::SynSent, gives_up)
     }
 
     #[inline]
@@ -162,9 +168,13 @@ impl Visit<'_, '_> {
         let thinks = of.client_cpu.get(flight).map_or(Span::ZERO, |dist| {
             of.sample(dist, &self.world.draws, self.who, Purpose::ClientCpu, row.when(), flight as u16)
         });
-        let plain = self.now + rtt + thinks;
-        let next =
-            if of.direct > Span::ZERO { plain } else { self.trip().round_ends(self.now, flight as u16 + 1, thinks) };
+        let (thinks, next) = if of.direct > Span::ZERO {
+            (thinks, self.now + rtt + thinks)
+        } else {
+            let trip = self.trip();
+            let thinks = trip.at_its_pace(thinks);
+            (thinks, trip.round_ends(self.now, flight as u16 + 1, thinks))
+        };
         let row = &mut *self.row;
         row.set_flight(flight + 1);
         row.set_step(Step::FlightSent);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dist::Dist;
 use crate::frontend::{Group, Row, Unanswered};
+use crate::policy::Ratio;
 use crate::policy::tcp::{KeepAlive, Loss, RETRANSMISSION};
 use crate::rng::{Draws, Purpose, When};
 use crate::scenario::plan::{Change, GroupPlan, Plan, TimelineEntry};
@@ -19,10 +20,14 @@ pub(super) struct Way {
     variation: Option<Dist>,
     loss: Loss,
     keep_alive: Option<KeepAlive>,
+    /// Of the front ends.
+    front_end_keep_alive: Option<KeepAlive>,
     /// From when until when it is cut, the second not part of it.
     cuts: Cuts,
     /// The same to front ends that entries of the timeline name.
     own: BTreeMap<u16, Cuts>,
+    /// From when on tries take how many times as long, in order.
+    paces: Vec<(Time, Ratio)>,
 }
 
 type Cuts = Vec<(Time, Time)>;
@@ -31,30 +36,34 @@ impl Way {
     /// The ways of all groups of a plan; `None`: a plain one.
     pub(super) fn all(plan: &Plan) -> impl Iterator<Item = Option<Box<Way>>> + '_ {
         let mut entries: BTreeMap<u16, Vec<&TimelineEntry>> = BTreeMap::new();
-        for entry in plan.timeline.iter().filter(|e| matches!(e.change, Change::CutOff | Change::Heal)) {
+        let of_path = |change| matches!(change, Change::CutOff | Change::Heal | Change::Slow(_) | Change::SlowEnds);
+        for entry in plan.timeline.iter().filter(|entry| of_path(entry.change)) {
             entries.entry(entry.group).or_default().push(entry);
         }
         plan.groups.iter().zip(0u16..).map(move |(group, position)| {
             let entries = entries.remove(&position).unwrap_or_default();
             let plain = group.path.variation.is_none() && group.path.loss == Loss::default() && entries.is_empty();
-            (!plain).then(|| Box::new(Way::new(group, &entries)))
+            (!plain).then(|| Box::new(Way::new(plan, group, &entries)))
         })
     }
 
-    fn new(group: &GroupPlan, entries: &[&TimelineEntry]) -> Way {
+    fn new(plan: &Plan, group: &GroupPlan, entries: &[&TimelineEntry]) -> Way {
         let named: BTreeSet<u16> = entries.iter().filter_map(|entry| entry.front_end).collect();
         Way {
             variation: group.path.variation.clone(),
             loss: group.path.loss,
             keep_alive: group.tcp.keep_alive,
+            // All front ends have the same limits.
+            front_end_keep_alive: plan.front_ends.first().and_then(|front_end| front_end.limits.keep_alive),
             cuts: cuts(entries, None),
+            paces: entries.iter().filter_map(|entry| pace(entry)).collect(),
             own: named.into_iter().map(|place| (place, cuts(entries, Some(place)))).collect(),
         }
     }
 
-    /// Whether its peers probe.
+    /// Whether either end probes.
     pub(super) fn keeps_alive(&self) -> bool {
-        self.keep_alive.is_some()
+        self.keep_alive.is_some() || self.front_end_keep_alive.is_some()
     }
 
     /// The number of the cut that covers `at`, when it began and when it ends.
@@ -75,6 +84,15 @@ impl Way {
     }
 }
 
+/// How long tries take from an entry on, if it is about that.
+fn pace(entry: &TimelineEntry) -> Option<(Time, Ratio)> {
+    match entry.change {
+        Change::Slow(factor) => Some((entry.at, factor)),
+        Change::SlowEnds => Some((entry.at, Ratio::ONE)),
+        _ => None,
+    }
+}
+
 /// When the path to the front end at `place` is cut; `None`: to one that no entry names.
 fn cuts(entries: &[&TimelineEntry], place: Option<u16>) -> Cuts {
     let (mut cuts, mut since) = (Cuts::new(), None);
@@ -82,7 +100,12 @@ fn cuts(entries: &[&TimelineEntry], place: Option<u16>) -> Cuts {
         match entry.change {
             Change::CutOff => since = since.or(Some(entry.at)),
             Change::Heal => cuts.extend(since.take().map(|from| (from, entry.at)).filter(|(from, until)| from < until)),
-            Change::Join | Change::Leave | Change::ReplaceCertificate | Change::CertificateExpires => {}
+            Change::Join
+            | Change::Leave
+            | Change::ReplaceCertificate
+            | Change::CertificateExpires
+            | Change::Slow(_)
+            | Change::SlowEnds => {}
         }
     }
     cuts.extend(since.map(|from| (from, Time::NEVER)));
@@ -122,13 +145,19 @@ impl Trip<'_> {
 
     /// How long an exchange takes: the round trip, and what this one takes beyond it.
     fn exchange(&self, number: u16) -> Span {
-        match self.way.and_then(|way| way.variation.as_ref()) {
-            None => self.rtt(),
-            Some(variation) => {
-                let when = self.row.when();
-                self.rtt() + self.of.sample(variation, self.draws, self.who, Purpose::PathVariation, when, number)
-            }
-        }
+        let Some(way) = self.way else { return self.rtt() };
+        let beyond = way.variation.as_ref().map_or(Span::ZERO, |variation| {
+            self.of.sample(variation, self.draws, self.who, Purpose::PathVariation, self.row.when(), number)
+        });
+        self.at_its_pace(self.rtt() + beyond)
+    }
+
+    /// How long something of the present try takes that would take `span`: a try is as slow as its group was when it
+    /// began.
+    pub(super) fn at_its_pace(&self, span: Span) -> Span {
+        let paces = self.way.map_or(&[][..], |way| &way.paces);
+        let changes = paces.partition_point(|(from, _)| *from <= self.row.started);
+        changes.checked_sub(1).map_or(span, |last| paces[last].1.of(span))
     }
 
     fn loss_bits(&self, number: u16, message: u16) -> u64 {
@@ -161,7 +190,7 @@ impl Trip<'_> {
         let way = self.way?;
         // Two that arrive at once are one.
         let nth = self.syn_arrivals().position(|at| at == now)? as u16;
-        let heard = now + self.exchange(ROUNDS).half();
+        let heard = self.hears_syn_ack(now);
         if way.cut(self.place(), now).is_some() || way.cut(self.place(), heard).is_some() {
             return Some(Unanswered::Cut);
         }
@@ -185,6 +214,13 @@ impl Trip<'_> {
     /// The exchange that the SYN-ACK begins, whatever gets lost of it.
     pub(super) fn syn_ack_exchange(&self) -> Span {
         self.exchange(ROUNDS)
+    }
+
+    /// When the peer has the SYN-ACK that answers a SYN of `now`: the half that the SYN was rounded down by is made up for,
+    /// so that over a plain path it is there a whole round trip after the SYN went out.
+    pub(super) fn hears_syn_ack(&self, now: Time) -> Time {
+        let exchange = self.exchange(ROUNDS);
+        now + Span(exchange.0 - exchange.half().0)
     }
 
     // ---- messages after it
@@ -214,9 +250,11 @@ impl Trip<'_> {
         let Some([again, answered_again]) = self.round_repeats(flight) else { return Time::NEVER };
         let copies = |n: u32| (exchange + RETRANSMISSION).times(u64::from(n));
         // Each of the two may fall into a cut. (The SYN-ACK does not, or the SYN would not count as answered.)
-        let heard = now + copies(again) + exchange.half();
-        let heard = if flight == 0 { heard } else { self.after_cuts(heard) };
-        let back = Span(exchange.0 - exchange.half().0);
+        let (heard, back) = if flight == 0 {
+            (self.hears_syn_ack(now), exchange.half())
+        } else {
+            (self.after_cuts(now + copies(again) + exchange.half()), Span(exchange.0 - exchange.half().0))
+        };
         self.after_cuts(heard + thinks + copies(answered_again) + back)
     }
 
@@ -257,19 +295,19 @@ impl Trip<'_> {
         let Some(way) = self.way else { return at };
         let Some((nth, from, until)) = way.cut(place, at) else { return at };
         let healed = way.after_cuts(place, until + RETRANSMISSION);
-        match self.keep_alive_fails_at(way, nth, from) {
+        match self.keep_alive_fails_at(way.keep_alive, 0, nth, from) {
             // One that would fail only after the path has healed does not fail.
             Some(noticed) if noticed >= at && noticed < until => noticed,
             _ => healed,
         }
     }
 
-    /// A peer notices cut number `nth` of its path: probes come at a phase of its own, and the last of `count` without an
-    /// answer is waited for.
-    fn keep_alive_fails_at(&self, way: &Way, nth: usize, from: Time) -> Option<Time> {
-        let keep_alive = way.keep_alive?;
+    /// An end notices cut number `nth` of the path: probes come at a phase of its own (draw `index`), and the last of
+    /// `count` without an answer is waited for.
+    fn keep_alive_fails_at(&self, keep_alive: Option<KeepAlive>, index: u16, nth: usize, from: Time) -> Option<Time> {
+        let keep_alive = keep_alive?;
         let when = When { cycle: 0, episode: 0, attempt: nth as u32 };
-        let bits = self.draws.draw(self.of.identity_of(self.who), Purpose::KeepAlive, when, 0);
+        let bits = self.draws.draw(self.of.identity_of(self.who), Purpose::KeepAlive, when, index);
         let first = Dist::uniform(Span(1), keep_alive.interval).map_or(keep_alive.interval, |phase| phase.sample(bits));
         Some(from + first + keep_alive.patience())
     }
@@ -278,6 +316,13 @@ impl Trip<'_> {
     pub(super) fn notices_cut(&self, now: Time) -> Option<Time> {
         let way = self.way?;
         let (nth, from, until) = way.cut(self.place(), now)?;
-        self.keep_alive_fails_at(way, nth, from).filter(|at| *at < until)
+        self.keep_alive_fails_at(way.keep_alive, 0, nth, from).filter(|at| *at < until)
+    }
+
+    /// When the keep-alive of the front end fails because of the cut that covers `now`, if it does before that ends.
+    pub(super) fn front_end_notices_cut(&self, now: Time) -> Option<Time> {
+        let way = self.way?;
+        let (nth, from, until) = way.cut(self.place(), now)?;
+        self.keep_alive_fails_at(way.front_end_keep_alive, 1, nth, from).filter(|at| *at < until)
     }
 }

@@ -303,6 +303,10 @@ impl Port for World<'_> {
         self.meters.record(at, metric, cell, cause, value);
     }
 
+    fn measure_lookup(&mut self, at: Time, lookup: &str, cell: u16, cause: Cause, value: Span) {
+        self.meters.record_lookup(at, lookup, cell, cause, value);
+    }
+
     #[inline]
     fn measure_bundle(&mut self, at: Time, bundle: Bundle, cell: u16, cause: Cause, value: Span) {
         self.meters.record_bundle(at, bundle, cell, cause, value);

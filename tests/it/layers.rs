@@ -36,7 +36,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("encoding_rs", &["import"]),
 ];
 
-/// The most lines of a file before its tests.
+/// The most lines of a file before its tests, and of a file of tests.
 const LINES_MAX: usize = 800;
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -124,6 +124,23 @@ fn files_are_short_and_say_what_they_are_for() {
         let lines = before_tests(&text).lines().count();
         if lines > LINES_MAX {
             wrong.push(format!("{}: {lines} lines before its tests", path.display()));
+        }
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}: does not begin with what it is for", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_of_tests_are_short_and_say_what_they_are_for() {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut files);
+    let mut wrong = Vec::new();
+    for (path, text) in files {
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            wrong.push(format!("{}: {lines} lines", path.display()));
         }
         if !text.starts_with("//!") {
             wrong.push(format!("{}: does not begin with what it is for", path.display()));

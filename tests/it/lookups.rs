@@ -1,6 +1,7 @@
 //! Look-ups, worked out by hand: who waits for what, with a worker or without, and what it costs.
 
 use refresh_sim::dist::Dist;
+use refresh_sim::measure::Verdict as Told;
 use refresh_sim::measure::{Decision, Figure, Looked, Metric, Outcome, Tags, What};
 use refresh_sim::policy::Ratio;
 use refresh_sim::policy::Recovery;
@@ -395,4 +396,41 @@ fn a_plan_with_look_ups_is_rendered_as_a_scenario_that_gives_it_again() {
     assert_eq!((plan.lookups.each.len(), plan.lookups.each[1].changes.len()), (2, 2));
     let again = load("t", "t.toml", render(&plan).as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(again.lookups, plan.lookups);
+}
+
+#[test]
+fn rule_04_a_change_of_a_look_up_has_a_record_in_its_place() {
+    let second = |n: u64| Time(Span::SECOND.times(n).0);
+    let lookup = half_way(Waiting::Freeing);
+    let changes =
+        vec![(second(5), Condition::Failing(None)), (second(7), Condition::Well), (Time::NEVER, Condition::Well)];
+    let (outcome, _) = seen(&story(1, 1, Lookup { changes, ..lookup }));
+    let told = outcome.records.iter().filter_map(|record| match record.kind {
+        refresh_sim::measure::RecordKind::Lookup { nth, state } => Some((record.at, nth, state)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(second(5), 0, "failing"), (second(7), 0, "as at the beginning")]);
+    assert!(outcome.records.is_sorted_by_key(|record| record.at));
+}
+
+#[test]
+fn rule_04_the_latency_of_look_ups_is_told_apart_by_look_up() {
+    let of = |name: &str, millis| Lookup { name: name.to_owned(), ..Lookup::new(name, Dist::Constant(ms(millis))) };
+    let mut plan = story(3, 3, of("dns", 5));
+    plan.lookups.each.push(of("crl", 700));
+    let (outcome, _) = seen(&plan);
+    let slowest = |lookup: Option<&str>| {
+        let tags = Tags { lookup: lookup.map(str::to_owned), ..Tags::default() };
+        refresh_sim::report::quantiles(&outcome, Metric::Lookup, &tags, None, &[1_000_000])[0].map(|ns| ns / 1_000_000)
+    };
+    assert_eq!([Some("dns"), Some("crl"), None, Some("ocsp")].map(slowest), [Some(5), Some(700), Some(700), None]);
+    // Expectations too, in windows and without.
+    let lines = "own = \"lookup{lookup=dns} : max <= 6ms\"\nearly = \"lookup{lookup=crl} in 0s..11s : max <= 701ms\"\n\
+                 late = \"lookup{lookup=crl} in 11s..15s : max <= 1ms\"\n";
+    let text = render(&plan) + "\n[expect]\n" + lines;
+    let plan = load("told", "told.toml", text.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let (outcome, _) = seen(&plan);
+    let judged = refresh_sim::report::judge(&plan, &outcome);
+    let verdicts: Vec<_> = judged.iter().map(|judged| judged.verdict).collect();
+    assert_eq!(verdicts, [Told::Pass, Told::Pass, Told::Inconclusive], "nothing begins in the last window");
 }

@@ -329,7 +329,7 @@ fn rule_26_without_fail_back_a_peer_stays_and_with_it_it_moves_back_as_planned()
 
 /// Whoever is in the plan goes through a middlebox that looks every 20 s.
 fn with_middlebox(mut plan: Plan, persistence: bool) -> Plan {
-    plan.middlebox = Some(Middlebox { probe: SECOND.times(20), persistence });
+    plan.middlebox = Some(Middlebox { probe: SECOND.times(20), persistence, idle: None });
     plan.groups[0].failover.order = ListOrder::Middlebox;
     plan
 }

@@ -16,8 +16,8 @@ use refresh_sim::validate::{
     Answer, CertificateState, Phase, Question, Rejection, Transport, Validator, ValidatorMaker, Verdict,
 };
 
-use super::random_plans::{at, every, story};
 use super::watching::{All, seen};
+use crate::stories::{at, every, story};
 
 fn seconds(n: u64) -> Span {
     Span::SECOND.times(n)

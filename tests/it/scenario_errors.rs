@@ -86,7 +86,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 56] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 59] = [
     ("group.pool", &["\"a b\"", "\"pool.\"", "\"*.contoso.com\"", "\"bücher.example\"", "\"{index}.contoso.com\""]),
     ("group.computer", &["\"app {index}\"", "\"app{idx}.contoso.com\"", "\"{pool\"", "\"{index}{pool}.\""]),
     ("group.listed.address", &["\"192.0.2\"", "\"pool.contoso.com\"", "\"\""]),
@@ -111,6 +111,9 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 56] = [
     ("timeline.front_end", &["\"\"", "\"fe09\"", "\"fe1\"", "[]", "[3]", "[\"fe01\", \"fe01\"]"]),
     ("timeline.upgrade_domain", &["7"]),
     ("middlebox.probe", &["\"99ms\""]),
+    ("middlebox.idle", &["\"999ms\"", "\"0s\""]),
+    ("front_end.limits.idle", &["\"999ms\""]),
+    ("front_end.limits.keep_alive.interval", &["\"0s\""]),
     ("group.failover.fail_back", &["\"0s\""]),
     ("pool.restart", &["\"\"", "\"automatic\"", "\"afterwards\"", "\"after\"", "\"after 5\"", "\"after 10m sharp\""]),
     (
@@ -455,7 +458,12 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
         ),
         ("front end and domain", timeline("7h", "do = \"stop\"\nfront_end = \"fe01\"\nupgrade_domain = 1")),
         ("rolling patch of some", timeline("7h", "do = \"rolling-patch\"\nfront_end = \"fe01\"\naway = \"1h\"")),
-        ("middlebox that is not there", GOOD.replace("[middlebox]\nprobe = \"5s\"\npersistence = true\n", "")),
+        (
+            "middlebox that is not there",
+            GOOD.replace("[middlebox]\nprobe = \"5s\"\npersistence = true\nidle = \"4m\"\non_idle = \"reset\"\n", ""),
+        ),
+        ("middlebox that forgets beside who never notices", value("middlebox.on_idle", "\"silent\"")),
+        ("middlebox whose idle limit has no length", GOOD.replace("idle = \"4m\"\n", "")),
         ("middlebox and black list", value("group.failover.order", "\"middlebox\"")),
         ("pool of thirteen", GOOD.replace("[refresh]", &thirteen)),
         ("pool that stops at its start", value("pool.minimum", "{ start = 1, functional = 1, among = 1 }")),
@@ -470,6 +478,20 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
             "cut of a path that is cut",
             add("[[timeline]]\nat = \"25h\"\ndo = \"cut-off\"\ngroup = \"web\"\nfront_end = \"fe02\""),
         ),
+        (
+            "slow group that is as slow",
+            add("[[timeline]]\nat = \"24h\"\ndo = \"slow\"\ngroup = \"web\"\nfactor = \"150%\""),
+        ),
+        ("end of what is not slow", add("[[timeline]]\nat = \"26h\"\ndo = \"slow-ends\"\ngroup = \"web\"")),
+        (
+            "slow group that is fast",
+            add("[[timeline]]\nat = \"26h\"\ndo = \"slow\"\ngroup = \"web\"\nfactor = \"1/2\""),
+        ),
+        (
+            "slow group without its factor, some of it, at a front end",
+            add("[[timeline]]\nat = \"26h\"\ndo = \"slow\"\ngroup = \"web\"\nonly = [0]\nfront_end = \"fe02\""),
+        ),
+        ("factor of who leaves", timeline("26h", "do = \"leave\"\ngroup = \"voice\"\nfactor = \"2/1\"")),
         ("heal of a path that is whole", add("[[timeline]]\nat = \"25h\"\ndo = \"heal\"\ngroup = \"contact-centre\"")),
         (
             "cut from a front end that the group never uses",

@@ -131,6 +131,30 @@ fn table_of(rows: &[&Row]) -> String {
     told.collect::<Vec<_>>().join("\n")
 }
 
+/// Sets of replications of which each is as large as that of the table.
+const SETS: u64 = 40;
+
+#[test]
+#[ignore = "long: forty times the replications of one case"]
+fn the_errors_of_disjoint_sets_of_runs_are_scattered_as_chance_scatters_them() {
+    let mut rows = Vec::new();
+    for set in 0..SETS {
+        queues::md1(&mut rows, REPLICATIONS, set);
+    }
+    for quantity in ["mean wait", "probability of waiting"] {
+        let of_it = rows.iter().filter(|row| row.quantity == quantity);
+        let errors: Vec<f64> =
+            of_it.map(|row| row.error.trim_end_matches(" s.e.").parse().expect("a number")).collect();
+        let n = errors.len() as f64;
+        let mean = errors.iter().sum::<f64>() / n;
+        let deviation = libm::sqrt(errors.iter().map(|z| (z - mean) * (z - mean)).sum::<f64>() / (n - 1.0));
+        println!("{quantity}: errors {errors:?}, mean {mean:+.2}, standard deviation {deviation:.2}");
+        // A bias of the program would be in all of them; an error of the standard errors in how they are scattered.
+        assert!(mean.abs() <= STANDARD_ERRORS / libm::sqrt(n), "{quantity}: the mean error is {mean:+.2} s.e.");
+        assert!((0.6..1.4).contains(&deviation), "{quantity}: errors are scattered by {deviation:.2} s.e.");
+    }
+}
+
 #[test]
 #[ignore = "long: ten times the replications, so that a third of the error shows"]
 fn what_theory_knows_the_runs_show_at_length() {

@@ -10,7 +10,7 @@ use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
-use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, Order, PRESETS, Scope, Then};
+use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, OnIdle, Order, PRESETS, Scope, Then};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 /// A value that a scenario names by a word.
@@ -137,6 +137,8 @@ pub enum ResumptionWord {
 pub enum TimelineWord {
     /// To peers.
     Peers(Change),
+    /// To peers: they become slow, by a factor.
+    Slow,
     /// To a look-up.
     Lookup(LookupChange),
     /// Front ends are stopped.
@@ -247,6 +249,7 @@ words! {
         "cut-off" = TimelineWord::Peers(Change::CutOff), "heal" = TimelineWord::Peers(Change::Heal),
         "replace-certificate" = TimelineWord::Peers(Change::ReplaceCertificate),
         "certificate-expires" = TimelineWord::Peers(Change::CertificateExpires),
+        "slow" = TimelineWord::Slow, "slow-ends" = TimelineWord::Peers(Change::SlowEnds),
         "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
         "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
         "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),
@@ -255,6 +258,7 @@ words! {
     }
     Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
     Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
+    OnIdle { "silent" = OnIdle::Silent, "reset" = OnIdle::Reset }
     OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
     Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }
     ListOrder { "listed" = ListOrder::Listed, "round-robin" = ListOrder::RoundRobin, "middlebox" = ListOrder::Middlebox }

@@ -1,6 +1,7 @@
 //! Reconnect policies, time-outs and limits as inline tables: what is as by default is not written, but for the waits.
 
 use crate::dist::Dist;
+use crate::policy::tcp::KeepAlive;
 use crate::policy::{Backoff, Budget, CountedFrom, Growth, Jitter, Limits, Reconnect, Timeouts};
 use crate::scenario::file::{GrowthWord, JitterWord, Word};
 use crate::time::Span;
@@ -47,6 +48,16 @@ pub(super) fn limits(limits: &Limits) -> String {
     out.add_some("handshake", limits.handshake.map(length));
     out.add_some("first_message", limits.first_message.map(length));
     out.add_some("max_connections", limits.max_connections);
+    out.add_some("idle", limits.idle.map(length));
+    out.add_some("keep_alive", limits.keep_alive.map(keep_alive));
+    out.table()
+}
+
+/// `group.tcp.keep_alive`, `front_end.limits.keep_alive`.
+pub(super) fn keep_alive(keep_alive: KeepAlive) -> String {
+    let mut out = Pairs::default();
+    out.add("interval", length(keep_alive.interval));
+    out.add("count", keep_alive.count);
     out.table()
 }
 

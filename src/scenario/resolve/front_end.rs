@@ -11,7 +11,8 @@ use crate::scenario::diagnose::quoted;
 use crate::scenario::plan::{FrontEndPlan, Listen, WhenFull};
 use crate::time::{Span, Time};
 
-use super::{NAME_MAX, within};
+use super::network::keep_alive;
+use super::{NAME_MAX, idle, within};
 
 /// The longest queue of a listening socket.
 const QUEUE_MAX: u32 = 1_000_000;
@@ -94,6 +95,8 @@ fn limits(item: &Item<'_, '_>) -> Limits {
         handshake: length("handshake"),
         first_message: length("first_message"),
         max_connections: table.get("max_connections").and_then(|item| item.whole32(1..=u32::MAX)),
+        idle: table.get("idle").and_then(|item| idle(&item)),
+        keep_alive: table.get("keep_alive").and_then(|item| keep_alive(&item)),
     };
     table.finish();
     limits

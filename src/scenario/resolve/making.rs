@@ -32,11 +32,13 @@ impl Beside<'_> {
         let front_end = self.front_ends.iter().find_map(unfit_front_end);
         let reboots = self.recovery.actions.iter().any(|action| matches!(action, Action::Reboot { .. }));
         let cuts = self.timeline.iter().any(|entry| matches!(entry.change, Change::CutOff | Change::Heal));
+        let slow = self.timeline.iter().any(|entry| matches!(entry.change, Change::Slow(_) | Change::SlowEnds));
         let others = [
             (self.pool.is_some(), "a `[pool]`"),
             (self.recovery.dump > Span::ZERO, "`recovery.dump`"),
             (reboots, "a reboot in `recovery.actions`"),
             (cuts, "`do = \"cut-off\"`"),
+            (slow, "`do = \"slow\"`"),
             (!self.operations.is_empty(), "front ends that are stopped, started, crashed or patched"),
         ];
         group.or(front_end).or(first_of(&others))

@@ -127,7 +127,7 @@ fn addresses(item: &Item<'_, '_>, count: u32) -> Option<u32> {
     Some(addresses)
 }
 
-fn keep_alive(item: &Item<'_, '_>) -> Option<KeepAlive> {
+pub(super) fn keep_alive(item: &Item<'_, '_>) -> Option<KeepAlive> {
     let table = item.table("a table, e.g. { interval = \"60s\", count = 3 }")?;
     let interval = table.need("interval", "a length of time, e.g. \"60s\"").and_then(|item| above_zero(&item));
     let count = table.need("count", "a number of probes, e.g. 3").and_then(|item| item.whole32(1..=255));

@@ -1,9 +1,14 @@
 //! `[pool]`: what front ends need of each other. `[middlebox]`: what hands connections to them.
 
-use crate::policy::{Middlebox, Minimum, PUBLISHED_MAX, Pool, Restart};
+use crate::policy::{
+    Act, Idle, Initiator, ListOrder, Middlebox, Minimum, OnIdle, PUBLISHED_MAX, Pool, Refresh, Restart,
+};
 use crate::scenario::decode::{Context, Item, Table, span};
 use crate::scenario::diagnose::quoted;
+use crate::scenario::plan::GroupPlan;
 use crate::time::Span;
+
+use super::idle;
 
 /// The shortest time between two looks of a middlebox: each is a step of the run.
 const PROBE_MIN: Span = Span(100 * Span::MILLISECOND.0);
@@ -99,8 +104,42 @@ pub(super) fn middlebox(section: Option<Table<'_, '_>>) -> Option<Middlebox> {
         Some(probe)
     });
     let persistence = table.get("persistence").and_then(|item| item.boolean()).unwrap_or(true);
+    let after = table.get("idle").and_then(|item| idle(&item));
+    let then = table.get("on_idle").and_then(|item| {
+        if after.is_none() {
+            item.wrong("does nothing here", "only with `idle`");
+        }
+        item.word()
+    });
     table.finish();
-    Some(Middlebox { probe: probe?, persistence })
+    let idle = after.map(|after| Idle { after, then: then.unwrap_or(OnIdle::Silent) });
+    Some(Middlebox { probe: probe?, persistence, idle })
+}
+
+/// Complains of peers that would never find out that a middlebox has forgotten their connection.
+pub(super) fn beside_silence(
+    item: &Item<'_, '_>,
+    middlebox: Option<&Middlebox>,
+    groups: &[GroupPlan],
+    refresh: Option<&Refresh>,
+) {
+    let Some(Middlebox { idle: Some(Idle { then: OnIdle::Silent, .. }), .. }) = middlebox else { return };
+    let behind = |group: &&GroupPlan| group.failover.order == ListOrder::Middlebox;
+    let deaf = groups.iter().filter(behind).find(|group| group.tcp.keep_alive.is_none());
+    if let Some(group) = deaf {
+        item.wrong(
+            format!("forgets connections in silence, and {} would never find out", quoted(&group.name)),
+            "a `tcp.keep_alive` in each group behind it, or `on_idle = \"reset\"`",
+        );
+    }
+    if refresh.is_some_and(|refresh| refresh.act == Act::Reconnect(Initiator::FrontEnd))
+        && groups.iter().any(|g| behind(&g))
+    {
+        item.wrong(
+            "forgets connections in silence, which is not modelled beside reconnects that the front end begins",
+            "`refresh.initiator = \"peer\"`, or `on_idle = \"reset\"`",
+        );
+    }
 }
 
 /// As it is written in a scenario.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::policy::Ratio;
 use crate::scenario::decode::{Item, Table};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::TimelineWord;
@@ -49,7 +50,7 @@ pub(super) fn section(
     let mut cut: Vec<Cut> = groups.iter().map(|_| Cut::default()).collect();
     for (entry, item) in &entries {
         let position = usize::from(entry.group);
-        if matches!(entry.change, Change::CutOff | Change::Heal) {
+        if is_of_path(entry.change) {
             if let (Some(cut), Some(group)) = (cut.get_mut(position), groups.get(position)) {
                 path_changes(entry, item, cut, group, front_ends);
             }
@@ -59,6 +60,11 @@ pub(super) fn section(
     }
     let operations = done.into_iter().map(|(operation, _)| operation).collect();
     (entries.into_iter().map(|(entry, _)| entry).collect(), operations)
+}
+
+/// Whether a change is one of the path, and so of a whole group.
+fn is_of_path(change: Change) -> bool {
+    matches!(change, Change::CutOff | Change::Heal | Change::Slow(_) | Change::SlowEnds)
 }
 
 /// One entry.
@@ -125,6 +131,7 @@ struct Cut {
     mostly: bool,
     except: BTreeSet<u16>, // positions of front ends
     entries: usize,        // so far
+    slow: Option<Ratio>,   // whatever the front end
 }
 
 /// Most entries that cut paths of one group or let them heal: each may be looked at for each front end.
@@ -138,8 +145,17 @@ fn path_changes(entry: &TimelineEntry, item: &Item<'_, '_>, cut: &mut Cut, group
     let (name, at) = (quoted(&group.name), entry.at);
     cut.entries += 1;
     if cut.entries > PATH_ENTRIES_MAX {
-        let what = format!("is one more entry that cuts {name} off or lets it heal");
+        let what = format!("is one more entry that cuts {name} off, slows it down or ends that");
         return item.wrong(what, format!("at most {PATH_ENTRIES_MAX} of them for a group"));
+    }
+    if let Change::Slow(_) | Change::SlowEnds = entry.change {
+        let slow = if let Change::Slow(factor) = entry.change { Some(factor) } else { None };
+        if cut.slow == slow {
+            let state = if slow.is_some() { "is as slow already" } else { "is not slow" };
+            item.wrong(format!("can never happen: {name} {state} at {at}"), "a change");
+        }
+        cut.slow = slow;
+        return;
     }
     let cuts = entry.change == Change::CutOff;
     let changes = match entry.front_end {
@@ -177,19 +193,31 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, given: Given<'_>
     let entry = match word {
         // Whom it is about is not known: the keys of all are taken for known.
         None => {
-            for key in ["group", "only", "front_end", "upgrade_domain", "away", "validator", "gap"] {
+            for key in ["group", "only", "front_end", "upgrade_domain", "away", "validator", "gap", "factor"] {
                 table.get(key);
             }
             None
         }
+        Some(TimelineWord::Slow) => {
+            not_of_front_ends(&table);
+            let accepts = "how many times as long they take, e.g. \"10/1\" or \"150%\"";
+            let factor = table.need("factor", accepts).and_then(|item| {
+                let factor = item.factor()?;
+                if factor.is_below(Ratio::ONE) {
+                    item.wrong(format!("is {factor}"), "at least 1: peers become slow, never fast");
+                }
+                Some(factor)
+            });
+            let entry = of_peers(&table, at, Change::Slow(factor.unwrap_or(Ratio::ONE)), known);
+            factor.and(entry).map(Entry::Peers)
+        }
         Some(TimelineWord::Peers(change)) => {
-            for key in ["upgrade_domain", "away", "validator", "gap"] {
-                only_with(&table, key, "what is done to front ends");
-            }
+            not_of_front_ends(&table);
+            only_with(&table, "factor", "`do = \"slow\"` and `\"lookup-slow\"`");
             of_peers(&table, at, change, known).map(Entry::Peers)
         }
         Some(word) => {
-            for key in ["group", "only"] {
+            for key in ["group", "only", "factor"] {
                 only_with(&table, key, "what happens to peers");
             }
             operations::entry(item, &table, at, word, given).map(Entry::FrontEnds)
@@ -197,6 +225,13 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, given: Given<'_>
     };
     table.finish();
     entry
+}
+
+/// Complains of keys that are for front ends.
+fn not_of_front_ends(table: &Table<'_, '_>) {
+    for key in ["upgrade_domain", "away", "validator", "gap"] {
+        only_with(table, key, "what is done to front ends");
+    }
 }
 
 fn of_peers(table: &Table<'_, '_>, at: Option<Span>, change: Change, known: &Known<'_>) -> Option<TimelineEntry> {
@@ -207,12 +242,13 @@ fn of_peers(table: &Table<'_, '_>, at: Option<Span>, change: Change, known: &Kno
         let indices = item.indices(group.map_or(COUNT_MAX, |group| group.count), 1..=usize::MAX)?;
         exist(&indices, item, group?).then_some(indices)
     });
-    let of_path = matches!(change, Change::CutOff | Change::Heal);
-    if let Some(only) = only.filter(|_| of_path) {
-        only.wrong("does nothing here", "a path is cut for all of a group: give these peers a group of their own");
+    let cuts = matches!(change, Change::CutOff | Change::Heal);
+    if let Some(only) = only.filter(|_| is_of_path(change)) {
+        let verb = if cuts { "a path is cut for" } else { "this happens to" };
+        only.wrong("does nothing here", format!("{verb} all of a group: give these peers a group of their own"));
     }
     let front_end = table.get("front_end").map(|item| {
-        if !of_path {
+        if !cuts {
             item.wrong("does nothing here", "only on paths and with what is done to front ends");
         }
         front_end(&item, known)

@@ -6,7 +6,7 @@ use refresh_sim::policy::lookup::{Condition, Lives, Lookup, Lookups, OnFailure, 
 use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
-use super::Choices;
+use super::plans::Choices;
 
 fn share(of: &mut Choices<'_>) -> Ratio {
     let denominator = 1 + of.below(8) as u32;

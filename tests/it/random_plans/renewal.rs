@@ -6,7 +6,7 @@ use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, TimelineEntry};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{CertificateState, Transport};
 
-use super::Choices;
+use super::plans::Choices;
 
 /// Certificates that expire and are replaced, of themselves and by the timeline, in some of the groups that have any.
 pub(super) fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {
@@ -48,7 +48,8 @@ pub(crate) fn as_make_first_wants(plan: &mut Plan) {
     for front_end in &mut plan.front_ends {
         (front_end.accept, front_end.listen.syn_backlog, front_end.limits) = (None, None, Limits::default());
     }
-    plan.timeline.retain(|entry| !matches!(entry.change, Change::CutOff | Change::Heal));
+    let of_path = |change| matches!(change, Change::CutOff | Change::Heal | Change::Slow(_) | Change::SlowEnds);
+    plan.timeline.retain(|entry| !of_path(entry.change));
     (plan.pool, plan.middlebox) = (None, None);
     plan.operations.clear();
     plan.recovery.dump = Span::ZERO;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use refresh_sim::rng::Shuffle;
 use refresh_sim::time::Time;
 
-/// The classes of one instant, first to last. (Samples change nothing and are left out.)
+/// The classes of one instant, first to last. (Of samples, the middlebox's alone change anything.)
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Class {
     Timeline,
@@ -13,6 +13,7 @@ pub(super) enum Class {
     Deadline,
     Arrival,
     RefreshTick,
+    Sample,
 }
 
 /// One thing that is going to happen. Within one entity and class, the order of the variants is that of the kinds.
@@ -20,28 +21,48 @@ pub(super) enum Class {
 pub(super) enum Step {
     /// An entry of the scenario's timeline.
     Entry { entry: usize },
+    /// One about front ends, or a stage of a rolling patch.
+    Operate { operation: usize, stage: usize },
     /// A worker has computed; `hold` says on which of its jobs.
     Computed { front_end: usize, worker: usize, hold: u64 },
     /// A worker's wait for others is over.
     WaitOver { front_end: usize, worker: usize, hold: u64 },
-    /// A try has taken too long.
+    /// That of a job without a worker is; `wait` says which.
+    AwayOver { wait: u64 },
+    /// A try, or a step of it, may have taken too long.
     TimeOut { connection: usize },
+    /// A front end's limit on a connection may be reached.
+    Limit { connection: usize },
     /// A peer's TCP has waited long enough for an answer to its SYNs.
     StackGivesUp { connection: usize },
     /// A peer's keep-alive has waited long enough.
     KeepAliveFails { connection: usize },
     /// A peer has waited long enough before its next try.
     WaitEnds { peer: usize, wait: u64 },
+    /// A peer may go back to its first front end.
+    MovesBack { peer: usize },
     /// The dump of a crashed process is written.
-    DumpEnds { front_end: usize },
+    DumpEnds { front_end: usize, turn: u64 },
     /// A host goes silent, to reboot.
-    GoesSilent { front_end: usize },
+    GoesSilent { front_end: usize, turn: u64 },
     /// A process starts.
-    ProcessStarts { front_end: usize },
-    /// A process serves.
-    ServiceStarts { front_end: usize },
+    ProcessStarts { front_end: usize, turn: u64 },
+    /// The start-up of a process is over.
+    StartUpOver { front_end: usize, turn: u64 },
     /// The planned end of a connection reaches its peer, which sends its SYN for another.
     PlannedSyn { connection: usize },
+    /// A request falls due.
+    RequestDue { peer: usize, next: u64 },
+    /// The time-out of a request is over.
+    RequestTimesOut { request: usize },
+    /// A request is at the front end.
+    RequestArrives { request: usize },
+    /// An answer is at the peer.
+    Answer { set_out: u64, request: usize },
+    /// A peer hears, for its requests, that its connection is gone.
+    Closes { connection: usize },
+    /// And that it is valid.
+    Opens { connection: usize },
     /// A SYN reaches its host; `copy` says which of its try.
     Syn { connection: usize, copy: u16 },
     /// The message of a peer that follows `flights` flights of the server arrives.
@@ -52,6 +73,8 @@ pub(super) enum Step {
     Tick { front_end: usize, incarnation: u32 },
     /// A refresh that was taken falls due; `taking` says which.
     Due { peer: usize, taking: u64 },
+    /// The middlebox looks.
+    Probe,
 }
 
 /// Sorted by the order of the page; what is alike in all of it (never two things that matter) by insertion.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use refresh_sim::measure::{Cause, Counter, Decision, Digest, Handshakes, Metric};
+use refresh_sim::measure::{Cause, Counter, Decision, Digest, Handshakes, Metric, RequestCounts};
 use refresh_sim::scenario::plan::Plan;
 use refresh_sim::time::{Span, Time};
 
 /// The counters of one group, in the order in which they close a digest.
-pub(super) const COUNTERS: [Counter; 16] = [
+pub(super) const COUNTERS: [Counter; 20] = [
     Counter::Dues,
     Counter::ValidInPlace,
     Counter::ValidByReconnect,
@@ -25,6 +25,10 @@ pub(super) const COUNTERS: [Counter; 16] = [
     Counter::Valids,
     Counter::UnfinishedConnects,
     Counter::Stopped,
+    Counter::Withheld,
+    Counter::Held,
+    Counter::Skipped,
+    Counter::Limited,
 ];
 
 /// So many of them are in every digest, the others only where they count something.
@@ -38,6 +42,8 @@ pub(super) struct Books {
     pub(super) latencies: BTreeMap<(Metric, usize, Cause), Histogram<u64>>,
     /// Of groups that have TLS settings.
     pub(super) handshakes: Vec<Option<Handshakes>>,
+    /// Of groups that send requests.
+    pub(super) requests: Vec<Option<RequestCounts>>,
     /// Of each group.
     pub(super) paths: Vec<PathFigures>,
     from: Time,
@@ -59,8 +65,18 @@ impl Books {
         let counters = vec![[0; COUNTERS.len()]; plan.groups.len().max(1)];
         let handshakes = plan.groups.iter().map(|of| of.tls.as_ref().map(|_| Handshakes::default())).collect();
         let paths = vec![PathFigures::default(); plan.groups.len()];
+        let requests = plan.groups.iter().map(|of| of.requests.as_ref().map(|_| RequestCounts::default())).collect();
         let from = plan.measure.from;
-        Books { decisions: Vec::new(), counters, excluded: 0, latencies: BTreeMap::new(), handshakes, paths, from }
+        Books {
+            decisions: Vec::new(),
+            counters,
+            excluded: 0,
+            latencies: BTreeMap::new(),
+            handshakes,
+            requests,
+            paths,
+            from,
+        }
     }
 
     pub(super) fn count(&mut self, group: usize, counter: Counter) {
@@ -82,15 +98,16 @@ impl Books {
         histogram.record(length.0).expect("it grows");
     }
 
-    /// The digest: all decisions, then every bucket with a sample, every counter, what was left out, and handshakes.
-    pub(super) fn digest(&self, semantics: u32) -> String {
+    /// The digest: all decisions, then every bucket with a sample, every counter, what was left out, handshakes, and then
+    /// what is given.
+    pub(super) fn digest(&self, semantics: u32, last: impl Iterator<Item = u64>) -> String {
         let mut digest = Digest::new(semantics);
         self.decisions.iter().for_each(|decision| digest.add(decision));
-        digest.close_with(self.numbers());
+        digest.close_with(self.numbers().into_iter().chain(last));
         digest.finish()
     }
 
-    pub(super) fn numbers(&self) -> Vec<u64> {
+    fn numbers(&self) -> Vec<u64> {
         let mut numbers = Vec::new();
         for ((metric, group, cause), histogram) in &self.latencies {
             numbers.extend([*metric as u64, *group as u64, *cause as u64, histogram.len()]);
@@ -124,5 +141,7 @@ pub(crate) struct Account {
     pub(crate) cut_off: u128,
     pub(crate) blocked: u128,
     pub(crate) waiting: u128,
+    /// Of jobs without a worker.
+    pub(crate) away: u128,
     pub(crate) queue_max: u64,
 }

@@ -42,18 +42,28 @@ impl World<'_> {
 
     /// An attempt is made.
     pub(super) fn round_goes_on(&mut self, peer: usize, syn: Time) {
-        let list = self.group(peer).front_ends.len() as u32;
+        let list = self.round(peer);
         let of = &mut self.peers[peer];
         if of.when.attempt.is_multiple_of(list) {
             of.failures.round_began = syn;
         }
     }
 
+    /// Failed rounds in a row.
+    pub(super) fn failed_rounds(&self, peer: usize) -> u16 {
+        self.peers[peer].failures.rounds
+    }
+
+    /// The wait that follows if the round of a try that is made now fails with it.
+    pub(super) fn wait_if_it_fails(&self, connection: usize) -> Span {
+        self.wait_after_round(self.connections[connection].peer, self.connections[connection].when, 0)
+    }
+
     /// The wait after a failed round, by the number of those before it.
-    fn back_off(&mut self, peer: usize, when: When, index: u16) -> Span {
+    fn wait_after_round(&self, peer: usize, when: When, index: u16) -> Span {
         let policy = &self.group(peer).reconnect;
         let Failures { rounds, began: (cycle, episode), .. } = self.peers[peer].failures;
-        let wait = match &policy.backoff {
+        match &policy.backoff {
             None => policy.delay.sample(self.draw(peer, Purpose::ReconnectDelay, when, index)),
             Some(backoff) => {
                 let base = || self.draw(peer, Purpose::BackoffBase, When::default(), 0);
@@ -63,7 +73,12 @@ impl World<'_> {
                 };
                 backoff.wait(rounds, base, bits)
             }
-        };
+        }
+    }
+
+    /// A round has failed: the wait after it.
+    fn back_off(&mut self, peer: usize, when: When, index: u16) -> Span {
+        let wait = self.wait_after_round(peer, when, index);
         let failures = &mut self.peers[peer].failures;
         failures.rounds = failures.rounds.saturating_add(1);
         wait
@@ -72,7 +87,7 @@ impl World<'_> {
     /// What follows attempt number `attempt`, which has failed: a wait, or nothing any more.
     pub(super) fn after_failure(&mut self, peer: usize, attempt: u32) -> Option<Span> {
         let policy = &self.group(peer).reconnect;
-        let list = self.group(peer).front_ends.len() as u32;
+        let list = self.round(peer);
         let mut wait = Span::ZERO;
         if (attempt + 1).is_multiple_of(list) {
             let when = When { attempt, ..self.peers[peer].when };

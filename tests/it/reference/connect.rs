@@ -16,6 +16,8 @@ pub(super) const BY_REJECTION: u8 = 1;
 pub(super) const BY_FULL_QUEUE: u8 = 2;
 pub(super) const BY_GIVING_UP: u8 = 3;
 pub(super) const BY_KEEP_ALIVE: u8 = 4;
+pub(super) const BY_STOP: u8 = 10;
+pub(super) const BY_KILL: u8 = 11;
 
 impl World<'_> {
     /// Rule 15: a peer is there from now on.
@@ -30,19 +32,23 @@ impl World<'_> {
         if !starts_valid {
             self.attempt(peer);
         }
+        self.next_request(peer);
     }
 
     /// Rule 15: a peer is gone, and what it had at both ends.
     pub(super) fn leave(&mut self, peer: usize) {
         self.of_peer(peer, What::Leave, 0);
         self.close_outage(peer, self.now);
+        self.free_kept_port(peer);
         if let Some(connection) = self.peers[peer].connection {
             self.leaves_try(connection);
             self.close_port(connection);
             self.connections[connection].stage = Stage::Gone;
+            self.closes(connection, self.now);
             self.leave_run(connection);
         }
         self.depart(peer);
+        self.requests_depart(peer);
         let wait = self.fresh();
         let of = &mut self.peers[peer];
         (of.present, of.starts_valid, of.wait, of.connection) = (false, false, wait, None);
@@ -52,13 +58,13 @@ impl World<'_> {
     /// Rule 15, `established`: valid at once, at no cost.
     pub(super) fn start_established(&mut self, front_end: usize) {
         for peer in 0..self.peers.len() {
-            let first = usize::from(self.group(peer).front_ends[0]);
-            if first == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
+            if self.front_end_of(peer) == front_end && std::mem::take(&mut self.peers[peer].starts_valid) {
                 let connection = self.connect(peer, self.now);
                 self.connections[connection].established = Some(self.now);
                 self.take_port(connection, true);
                 self.outage_ends(peer, self.now);
                 self.valid(connection);
+                self.opens(connection, self.now);
             }
         }
     }
@@ -82,6 +88,11 @@ impl World<'_> {
             answered: None,
             half_open_until: None,
             forgotten: false,
+            messages: None,
+            step: None,
+            attempt_deadline: Time::NEVER,
+            gone_heard: None,
+            close_heard: None,
             port: None,
             resumed: false,
             established: None,
@@ -92,12 +103,20 @@ impl World<'_> {
     /// A peer sends a SYN of its own accord, if it has a port for it.
     pub(super) fn attempt(&mut self, peer: usize) {
         let cause = self.peers[peer].cause as u8;
+        self.free_kept_port(peer);
+        let is_handed_on = self.is_refresh_to_begin(peer) || self.is_handed_on(peer);
         let connection = self.connect(peer, self.now);
+        self.refresh_begins(connection);
         self.peers[peer].first_syn.get_or_insert(self.now);
         if self.has_port(connection) {
             self.of_peer(peer, What::Attempt, cause);
             self.counts_as_attempt(connection);
-            self.send_syns(connection);
+            if is_handed_on {
+                self.send_syns(connection);
+            } else {
+                self.waits_begin(connection);
+                self.refused_by_middlebox(connection);
+            }
         }
     }
 
@@ -121,6 +140,7 @@ impl World<'_> {
             self.of_peer(peer, What::Silence, 0);
             return;
         }
+        self.connections[connection].messages = Some(flights);
         if flights == 0 {
             self.first_flight(connection);
         }
@@ -133,7 +153,17 @@ impl World<'_> {
 
     pub(super) fn job(&self, kind: Kind, connection: usize) -> Job {
         let of = &self.connections[connection];
-        Job { kind, connection, arrived: self.now, cause: of.cause, when: of.when, in_place: false, in_run: false }
+        Job {
+            kind,
+            connection,
+            queued: self.now,
+            first_taken: None,
+            cause: of.cause,
+            when: of.when,
+            in_place: false,
+            in_run: false,
+            progress: None,
+        }
     }
 
     /// A flight of the server goes out: the peer computes and answers it.
@@ -144,16 +174,19 @@ impl World<'_> {
             let bits = self.draw(peer, Purpose::ClientCpu, when, flight as u16);
             cpu.sample(bits)
         });
-        let at = self.answer_arrives(connection, flight as u16 + 1, computes.unwrap_or_default());
+        let computes = self.as_slow_as_its_group(connection, computes.unwrap_or_default());
+        let heard = self.flight_heard(connection, flight as u16 + 1);
+        self.step_ends(connection, heard, heard + computes, flight + 1);
+        let at = self.answer_arrives(connection, flight as u16 + 1, computes);
         self.later(at, Class::Arrival, peer, Step::Message { connection, flights: flight + 1 });
     }
 
     /// Rule 13: the verdict on a new connection is accept, and its peer still waits for it.
     pub(super) fn accepted(&mut self, connection: usize) {
-        let (peer, syn) = (self.connections[connection].peer, self.connections[connection].syn);
+        let peer = self.connections[connection].peer;
         let at = self.news_arrives(connection);
         self.connections[connection].established = Some(at);
-        let too_late = self.group(peer).attempt_timeout.is_some_and(|limit| at > syn + limit);
+        let too_late = at > self.gives_up(connection).0;
         if !too_late && at <= Time::ZERO + self.plan.horizon {
             self.stamp_established(connection, at);
         }
@@ -163,6 +196,8 @@ impl World<'_> {
             self.outage_ends(peer, at);
         }
         self.valid(connection);
+        self.opens(connection, at);
+        self.plan_to_move_back(connection);
     }
 
     fn stamp_established(&mut self, connection: usize, at: Time) {
@@ -188,21 +223,32 @@ impl World<'_> {
         let peer = self.connections[connection].peer;
         let at = self.end_heard(connection);
         self.later(at, Class::Arrival, peer, Step::Reset { connection });
+        self.closes(connection, at);
     }
 
     /// A valid connection has ended unplanned, as the front end sees it. When its peer learns of that is the caller's.
     pub(super) fn lose(&mut self, connection: usize, why: u8) {
-        self.connections[connection].stage = Stage::Gone;
         let peer = self.connections[connection].peer;
         self.books.count(self.peers[peer].group, Counter::Losses);
         self.of_peer(peer, What::Lost, why);
+        self.end_connection(connection, false);
+        self.peers[peer].cause = Cause::Recovery;
+    }
+
+    /// A peer closes a valid connection, and not because a refresh is due.
+    pub(super) fn close_connection(&mut self, connection: usize) {
+        self.end_connection(connection, true);
+    }
+
+    fn end_connection(&mut self, connection: usize, planned: bool) {
+        self.connections[connection].stage = Stage::Gone;
         self.leave_run(connection);
         self.refresh_lost(connection);
+        let peer = self.connections[connection].peer;
         let of = &mut self.peers[peer];
-        of.cause = Cause::Recovery;
         of.when.attempt = 0;
         of.when.episode += 1;
-        self.connection_has_ended(peer, false);
+        self.connection_has_ended(peer, planned);
     }
 
     /// A peer hears that its try has failed, or its connection is lost; of one that it has given up it hears nothing.
@@ -215,41 +261,14 @@ impl World<'_> {
         if self.connections[connection].established.is_some() { self.loss_learnt(peer) } else { self.failed(peer) }
     }
 
-    /// Rule 14: a try has taken too long, unless its peer is established in this very instant.
-    pub(super) fn time_out(&mut self, connection: usize) {
-        let of = &self.connections[connection];
-        let peer = of.peer;
-        if !self.is_wanted(connection) {
-            return;
-        }
-        match (of.established, of.stage) {
-            (None, _) => {
-                self.books.count(self.peers[peer].group, Counter::TimeOuts);
-                self.of_peer(peer, What::GaveUp, 0);
-                self.leaves_try(connection);
-                self.close_port(connection);
-                self.failed(peer);
-            }
-            (Some(at), Stage::Valid(_)) if at > self.now => {
-                self.books.count(self.peers[peer].group, Counter::TimeOuts);
-                self.of_peer(peer, What::GaveUp, 1);
-                self.close_port(connection);
-                self.lose(connection, BY_GIVING_UP);
-                self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
-            }
-            (Some(_), _) => {}
-        }
-    }
-
     /// Rules 14 and 26: after a failure the next front end, after a whole round of them a wait.
     pub(super) fn failed(&mut self, peer: usize) {
-        let list = self.group(peer).front_ends.len();
         let of = &mut self.peers[peer];
         of.connection = None;
-        of.place = (of.place + 1) % list;
-        let attempt = of.when.attempt;
+        let (attempt, before) = (of.when.attempt, of.place);
         of.when.attempt += 1;
-        if list > 1 {
+        self.turn_to_next(peer);
+        if self.peers[peer].place != before {
             self.refresh_moves(peer);
         }
         match self.after_failure(peer, attempt) {
@@ -260,11 +279,9 @@ impl World<'_> {
 
     /// Rule 14: a peer learns that its valid connection is lost.
     fn loss_learnt(&mut self, peer: usize) {
-        let list = self.group(peer).front_ends.len();
-        let of = &mut self.peers[peer];
-        of.connection = None;
-        of.place = (of.place + 1) % list;
-        let when = of.when;
+        self.peers[peer].connection = None;
+        self.turn_to_next(peer);
+        let when = self.peers[peer].when;
         self.close_outage(peer, self.now);
         let of = &mut self.peers[peer];
         (of.without_since, of.first_syn) = (self.now, None);
@@ -272,7 +289,7 @@ impl World<'_> {
         self.wait(peer, wait);
     }
 
-    fn wait(&mut self, peer: usize, length: Span) {
+    pub(super) fn wait(&mut self, peer: usize, length: Span) {
         if length.0 == 0 {
             self.attempt(peer);
             return;

@@ -33,6 +33,8 @@ fn seconds(n: u64) -> Span {
 /// What a SYN meets.
 enum Meets {
     SynAck,
+    /// As many connections as there may be.
+    FullTable,
     Reset(u8),
     Silence(u8),
 }
@@ -47,6 +49,7 @@ impl World<'_> {
         }
         match self.meets(connection, copy) {
             Meets::SynAck => self.syn_ack(connection),
+            Meets::FullTable => self.refused_by_limit(connection),
             Meets::Reset(why) => {
                 self.of_peer(peer, What::Refused, why);
                 self.reset(connection);
@@ -60,7 +63,7 @@ impl World<'_> {
     }
 
     fn meets(&self, connection: usize, copy: u16) -> Meets {
-        let answer = self.now + self.exchange(connection, ROUNDS).half();
+        let answer = self.syn_ack_heard(connection);
         if [self.now, answer].iter().any(|at| self.cut_of(connection, *at).is_some()) {
             return Meets::Silence(CUT);
         }
@@ -69,9 +72,12 @@ impl World<'_> {
         }
         let front_end = self.connections[connection].front_end;
         match self.front_ends[front_end].life {
-            Life::Down => return Meets::Reset(NOBODY_LISTENS),
+            Life::Down | Life::Starting => return Meets::Reset(NOBODY_LISTENS),
             Life::Silent => return Meets::Silence(NO_HOST),
             Life::Up | Life::Dumping => {}
+        }
+        if self.front_ends[front_end].life == Life::Up && self.table_is_full(front_end) {
+            return Meets::FullTable;
         }
         let listen = &self.plan.front_ends[front_end].listen;
         if listen.syn_backlog.is_some_and(|most| self.half_open(front_end) >= most as usize) {
@@ -99,7 +105,7 @@ impl World<'_> {
 
     /// The SYN is answered. Whether its peer still waits when it gets that is looked at here.
     fn syn_ack(&mut self, connection: usize) {
-        let heard = self.now + self.exchange(connection, ROUNDS).half();
+        let heard = self.syn_ack_heard(connection);
         let gives_up = self.stack_gives_up(connection);
         let exchange = self.exchange(connection, ROUNDS);
         let arrives = self.answer_arrives(connection, 0, Span::ZERO);
@@ -114,10 +120,12 @@ impl World<'_> {
         }
         of.half_open_until = Some(self.now + seconds(FORGETS));
         of.answered = Some(heard);
+        self.step_ends(connection, heard, heard, 0);
         if arrives >= self.now + seconds(FORGETS) {
             self.is_forgotten(connection);
         } else {
             self.later(arrives, Class::Arrival, peer, Step::Message { connection, flights: 0 });
+            self.limits_begin(connection);
         }
     }
 
@@ -199,10 +207,10 @@ impl World<'_> {
         self.front_ends[front_end].accepting.retain(|waiting| *waiting != connection);
     }
 
-    /// A process has crashed: what was under way takes no place.
+    /// A process has crashed: what was under way, or left behind, takes no place.
     pub(super) fn clear_syn_queue(&mut self, front_end: usize) {
         for of in self.connections.iter_mut().filter(|of| of.front_end == front_end) {
-            of.half_open_until = None;
+            (of.half_open_until, of.close_heard) = (None, None);
         }
     }
 

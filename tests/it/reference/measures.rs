@@ -29,7 +29,7 @@ pub(super) fn crashes(decisions: &[Decision]) -> Vec<Crash> {
                 crashes.push(Crash { at, front_end, lost: 0, back: 0, reconnected: [None; 3] });
             }
             // A crash's losses follow it.
-            What::Lost if decision.detail == 0 => {
+            What::Lost if [0, 11].contains(&decision.detail) => {
                 let crash = crashes.len() - 1;
                 crashes[crash].lost += 1;
                 away.insert(decision.who, crash);
@@ -59,7 +59,7 @@ pub(super) fn disconnected_max(decisions: &[Decision]) -> (u64, Time) {
     let mut max = (0, Time::ZERO);
     for decision in decisions {
         match (decision.what, decision.detail) {
-            (What::Lost, _) | (What::Due, 2) => {
+            (What::Lost | What::MovesBack, _) | (What::Due, 2) => {
                 cut_off.insert(decision.who);
             }
             (What::Valid | What::Leave, _) => {

@@ -39,7 +39,23 @@ impl World<'_> {
             let bits = self.draw(of.peer, Purpose::PathVariation, of.when, number);
             variation.sample(bits)
         });
-        self.round_trip(connection) + beyond.unwrap_or_default()
+        self.as_slow_as_its_group(connection, self.round_trip(connection) + beyond.unwrap_or_default())
+    }
+
+    /// What takes so long in a try, by the last entry of its group about that which is not later than its SYN.
+    pub(super) fn as_slow_as_its_group(&self, connection: usize, span: Span) -> Span {
+        let of = &self.connections[connection];
+        let mut slowed = span;
+        for entry in &self.plan.timeline {
+            if usize::from(entry.group) == self.peers[of.peer].group && entry.at <= of.syn {
+                match entry.change {
+                    Change::Slow(factor) => slowed = factor.of(span),
+                    Change::SlowEnds => slowed = span,
+                    _ => {}
+                }
+            }
+        }
+        slowed
     }
 
     fn loss_bits(&self, connection: usize, number: u16, message: u16) -> u64 {
@@ -66,17 +82,28 @@ impl World<'_> {
         }
     }
 
+    /// When the peer has the SYN-ACK that answers a SYN of now: over a plain path a whole round trip after its SYN.
+    pub(super) fn syn_ack_heard(&self, connection: usize) -> Time {
+        let exchange = self.exchange(connection, ROUNDS);
+        self.now + Span(exchange.0 - exchange.half().0)
+    }
+
+    /// When the peer has flight `flight` of the front end (1: the first), which goes out now.
+    pub(super) fn flight_heard(&self, connection: usize, flight: u16) -> Time {
+        let number = ROUNDS + flight;
+        self.sent_until_through(connection, number, 0, self.now, self.exchange(connection, number).half())
+    }
+
     /// Flight `flight` of the front end (0: the SYN-ACK) goes out now, and the peer computes for `computes` before it
     /// answers: when the answer arrives.
     pub(super) fn answer_arrives(&self, connection: usize, flight: u16, computes: Span) -> Time {
         let number = ROUNDS + flight;
         let exchange = self.exchange(connection, number);
-        let there = exchange.half();
-        let back = Span(exchange.0 - there.0);
-        let heard = if flight == 0 {
-            self.now + there
+        let half = exchange.half();
+        let (heard, back) = if flight == 0 {
+            (self.syn_ack_heard(connection), half)
         } else {
-            self.sent_until_through(connection, number, 0, self.now, there)
+            (self.flight_heard(connection, flight), Span(exchange.0 - half.0))
         };
         self.sent_until_through(connection, number, 1, heard + computes, back)
     }
@@ -172,6 +199,7 @@ impl World<'_> {
         let valid = matches!(self.connections[connection].stage, Stage::Valid(_));
         if valid && self.is_wanted(connection) {
             self.lose(connection, BY_KEEP_ALIVE);
+            self.closes(connection, self.now);
             let peer = self.connections[connection].peer;
             self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
         }

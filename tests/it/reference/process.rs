@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use refresh_sim::id::Identity;
-use refresh_sim::measure::What;
+use refresh_sim::measure::{Looked, What};
 use refresh_sim::policy::Action;
 use refresh_sim::rng::{Purpose, When};
 use refresh_sim::scenario::plan::FrontEndPlan;
@@ -12,15 +12,17 @@ use refresh_sim::validate::Validator;
 
 use super::agenda::Step;
 use super::books::Account;
-use super::connect::BY_CRASH;
+use super::lookup::Fetch;
 use super::queue::{Job, Worker};
 use super::world::{Stage, World};
 
 /// What a SYN meets (rule 7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Life {
-    /// No process, or one that does not serve yet.
+    /// No process.
     Down,
+    /// A process that does not serve yet.
+    Starting,
     Up,
     /// A crashed process, being written out.
     Dumping,
@@ -32,6 +34,13 @@ pub(super) struct FrontEnd {
     pub(super) life: Life,
     /// 0 before the first process start.
     pub(super) incarnation: u32,
+    /// Until when nothing may start it; `NEVER`: until an entry of the timeline does.
+    pub(super) held: Option<Time>,
+    /// Could serve, and waits for its pool.
+    pub(super) ready: bool,
+    /// Which change of its life is the next.
+    pub(super) turn: u64,
+    /// `NEVER`: it has not served.
     pub(super) service_start: Time,
     pub(super) validator: Option<Box<dyn Validator>>,
     /// Rule 8: failures counted, and the last of them.
@@ -51,16 +60,23 @@ pub(super) struct FrontEnd {
     /// The accept queue, and the most that were in it.
     pub(super) accepting: Vec<usize>,
     pub(super) accepting_max: u64,
+    /// What this incarnation has fetched, or fetches.
+    pub(super) fetches: Vec<Fetch>,
+    /// What came of each look-up.
+    pub(super) looked: Vec<Looked>,
     /// Sessions that this incarnation has made for its cache.
     pub(super) cached: u64,
     pub(super) account: Account,
 }
 
 impl FrontEnd {
-    pub(super) fn new(plan: &FrontEndPlan, first_worker: usize) -> FrontEnd {
+    pub(super) fn new(plan: &FrontEndPlan, first_worker: usize, lookups: usize) -> FrontEnd {
         FrontEnd {
             life: Life::Down,
             incarnation: 0,
+            held: None,
+            ready: false,
+            turn: 0,
             service_start: Time::NEVER,
             validator: None,
             failures: 0,
@@ -74,6 +90,8 @@ impl FrontEnd {
             outside_accepts: VecDeque::new(),
             accepting: Vec::new(),
             accepting_max: 0,
+            fetches: Vec::new(),
+            looked: vec![Looked::default(); lookups],
             cached: 0,
             account: Account::default(),
         }
@@ -81,74 +99,113 @@ impl FrontEnd {
 }
 
 impl World<'_> {
-    pub(super) fn process_starts(&mut self, front_end: usize) {
+    /// The next change in a front end's life, in place of what was going to be.
+    pub(super) fn change_at(&mut self, at: Time, front_end: usize, step: impl Fn(u64) -> Step) {
+        let turn = self.fresh();
+        self.front_ends[front_end].turn = turn;
+        self.later_at_front_end(at, front_end, step(turn));
+    }
+
+    pub(super) fn is_turn(&self, front_end: usize, turn: u64) -> bool {
+        self.front_ends[front_end].turn == turn
+    }
+
+    pub(super) fn process_starts_at(&mut self, front_end: usize, at: Time) {
+        self.change_at(at, front_end, |turn| Step::ProcessStarts { front_end, turn });
+    }
+
+    /// A process may start, unless an entry of the timeline keeps it.
+    pub(super) fn process_may_start(&mut self, front_end: usize) {
+        match self.front_ends[front_end].held {
+            Some(until) if until > self.now => {
+                self.front_ends[front_end].life = Life::Down;
+                self.process_starts_at(front_end, until);
+            }
+            _ => self.start_process(front_end),
+        }
+    }
+
+    pub(super) fn start_process(&mut self, front_end: usize) {
         let plan = &self.plan.front_ends[front_end];
         let of = &mut self.front_ends[front_end];
-        of.life = Life::Down;
+        (of.life, of.held) = (Life::Starting, None);
         of.incarnation += 1;
         of.cached = 0;
+        of.fetches.clear();
         let incarnation = of.incarnation;
-        of.validator = Some(self.maker.make(front_end, incarnation));
-        self.of_front_end(front_end, What::ProcessStart, incarnation);
+        of.validator = Some(match self.maker {
+            Some(maker) => maker.make(front_end, incarnation),
+            None => Box::new(self.judges[front_end]),
+        });
+        self.decide_front_end(front_end, What::ProcessStart, 0, incarnation);
         let when = When { cycle: incarnation, ..When::default() };
         let bits = self.draws.draw(Identity::of(&plan.name), Purpose::StartUp, when, 0);
         let at = self.now + plan.start_up.sample(bits);
-        self.later_at_front_end(at, front_end, Step::ServiceStarts { front_end });
+        self.change_at(at, front_end, |turn| Step::StartUpOver { front_end, turn });
     }
 
     pub(super) fn service_starts(&mut self, front_end: usize) {
         let of = &mut self.front_ends[front_end];
-        (of.life, of.service_start) = (Life::Up, self.now);
+        let is_first = of.service_start == Time::NEVER;
+        (of.life, of.service_start, of.ready) = (Life::Up, self.now, false);
         let incarnation = of.incarnation;
-        self.of_front_end(front_end, What::ServiceStart, incarnation);
+        self.decide_front_end(front_end, What::ServiceStart, 0, incarnation);
         self.plan_tick(front_end);
-        if incarnation == 1 {
+        if is_first {
             self.start_established(front_end);
         }
+        self.stages_may_go_on();
     }
 
-    /// Rule 6: the process dies at this instant; the question that worker `asking` has put was its last.
-    pub(super) fn crash(&mut self, front_end: usize, asking: usize) {
-        let recovery = &self.plan.recovery;
+    /// Rule 8: one failure more.
+    pub(super) fn count_failure(&mut self, front_end: usize) -> u32 {
         let of = &mut self.front_ends[front_end];
-        if let (Some(last), Some(period)) = (of.last_failure, recovery.reset_period)
+        if let (Some(last), Some(period)) = (of.last_failure, self.plan.recovery.reset_period)
             && self.now.since(last) >= period
         {
             of.failures = 0;
         }
         of.failures += 1;
         of.last_failure = Some(self.now);
-        of.validator = None;
-        of.life = Life::Dumping;
-        let failures = of.failures;
-        self.lose_jobs(front_end, asking);
+        of.failures
+    }
+
+    /// A process is gone from its service, for whatever reason.
+    pub(super) fn end_process(&mut self, front_end: usize) {
+        let of = &mut self.front_ends[front_end];
+        (of.life, of.ready, of.validator) = (Life::Down, false, None);
+        of.turn = 0;
         self.clear_syn_queue(front_end);
-        self.of_front_end(front_end, What::Crash, failures);
+    }
+
+    /// Its connections are lost, in the order of their peers; handshakes fall silent.
+    pub(super) fn lose_connections(&mut self, front_end: usize, why: u8) {
         for peer in 0..self.peers.len() {
             let Some(connection) = self.peers[peer].connection else { continue };
-            if self.connections[connection].front_end == front_end && self.is_valid(peer) {
-                self.lose(connection, BY_CRASH);
+            if self.connections[connection].front_end != front_end {
+                continue;
+            }
+            if self.is_valid(peer) {
+                self.lose(connection, why);
                 self.connections[connection].stage = Stage::Silenced;
-            } else if self.connections[connection].front_end == front_end
-                && self.connections[connection].stage == Stage::Handshake
-            {
+            } else if self.connections[connection].stage == Stage::Handshake {
                 self.connections[connection].stage = Stage::Silenced;
             }
-        }
-        if recovery.dump.0 == 0 {
-            self.process_is_gone(front_end);
-        } else {
-            self.later_at_front_end(self.now + recovery.dump, front_end, Step::DumpEnds { front_end });
         }
     }
 
     pub(super) fn dump_ends(&mut self, front_end: usize) {
-        self.of_front_end(front_end, What::DumpEnd, 0);
-        self.process_is_gone(front_end);
+        self.decide_front_end(front_end, What::DumpEnd, 0, 0);
+        self.reset_sockets(front_end);
+        if self.front_ends[front_end].held.is_some() {
+            self.process_may_start(front_end);
+        } else {
+            self.recover(front_end);
+        }
     }
 
-    /// All sockets are reset, and the recovery action's delay starts.
-    fn process_is_gone(&mut self, front_end: usize) {
+    /// All sockets are reset.
+    pub(super) fn reset_sockets(&mut self, front_end: usize) {
         for connection in 0..self.connections.len() {
             let of = &self.connections[connection];
             if of.front_end != front_end || !matches!(of.stage, Stage::Handshake | Stage::Silenced) {
@@ -162,24 +219,31 @@ impl World<'_> {
         }
         self.clear_syn_queue(front_end);
         self.front_ends[front_end].accepting.clear();
+    }
+
+    /// Rule 8: what the service manager does after a failure.
+    pub(super) fn recover(&mut self, front_end: usize) {
         let of = &mut self.front_ends[front_end];
         of.life = Life::Down;
         let failures = of.failures as usize;
         let actions = &self.plan.recovery.actions;
         match actions.get(failures - 1).or(actions.last()) {
-            Some(Action::Restart(delay)) => {
-                self.later_at_front_end(self.now + *delay, front_end, Step::ProcessStarts { front_end });
+            Some(Action::Restart(delay)) => self.process_starts_at(front_end, self.now + *delay),
+            Some(Action::Reboot { delay, .. }) => {
+                self.change_at(self.now + *delay, front_end, |turn| Step::GoesSilent { front_end, turn });
             }
-            Some(Action::Reboot { delay, away }) => {
-                self.later_at_front_end(self.now + *delay, front_end, Step::GoesSilent { front_end });
-                let back = self.now + *delay + *away;
-                self.later_at_front_end(back, front_end, Step::ProcessStarts { front_end });
-            }
-            Some(Action::None) | None => self.of_front_end(front_end, What::StaysDown, failures as u32),
+            Some(Action::None) | None => self.decide_front_end(front_end, What::StaysDown, 0, failures as u32),
         }
     }
 
+    /// The host reboots.
     pub(super) fn goes_silent(&mut self, front_end: usize) {
-        self.front_ends[front_end].life = Life::Silent;
+        let of = &mut self.front_ends[front_end];
+        of.life = Life::Silent;
+        let failures = of.failures as usize;
+        let actions = &self.plan.recovery.actions;
+        if let Some(Action::Reboot { away, .. }) = actions.get(failures - 1).or(actions.last()) {
+            self.process_starts_at(front_end, self.now + *away);
+        }
     }
 }

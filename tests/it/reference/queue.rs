@@ -8,8 +8,8 @@ use refresh_sim::scenario::plan::WhenFull;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::Answer;
 
-use super::agenda::{Class, Step};
 use super::connect::BY_FULL_QUEUE;
+use super::lookup::Progress;
 use super::process::Life;
 use super::world::{Stage, World};
 
@@ -22,19 +22,36 @@ pub(super) enum Kind {
     /// What the front end does after the peer's last flight.
     Finish,
     Validate,
+    /// The request with this number.
+    Request(usize),
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) kind: Kind,
     pub(super) connection: usize,
-    pub(super) arrived: Time,
+    /// Since when it is in the queue, or was.
+    pub(super) queued: Time,
+    /// When a worker first took it.
+    pub(super) first_taken: Option<Time>,
     pub(super) cause: Cause,
     pub(super) when: When,
     /// A refresh in place.
     pub(super) in_place: bool,
-    /// It came with all the others of its tick, as one run.
+    /// It came with all the others of its tick, as one run, and has been in the queue since then.
     pub(super) in_run: bool,
+    /// How far it is; `None`: no worker has started on it.
+    pub(super) progress: Option<Progress>,
+}
+
+/// What a worker does with its job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Doing {
+    #[default]
+    WantsCore,
+    Computing,
+    /// Waits for others.
+    Blocked,
 }
 
 /// A worker and the job that it holds.
@@ -44,24 +61,31 @@ pub(super) struct Worker {
     /// Which of its jobs.
     pub(super) hold: u64,
     taken: Time,
-    /// When it got a core.
-    started: Option<Time>,
-    cpu: Span,
-    /// When it began to wait for others.
-    blocked: Option<Time>,
-    wait: Span,
-    verdict: Option<Answer>,
+    pub(super) doing: Doing,
+    /// Since when it does that.
+    pub(super) since: Time,
+}
+
+impl Worker {
+    /// How far its job is.
+    pub(super) fn progress(&mut self) -> &mut Progress {
+        self.job.as_mut().and_then(|job| job.progress.as_mut()).expect("it has started on a job")
+    }
 }
 
 impl World<'_> {
     /// Rule 3: a job comes.
     pub(super) fn enter(&mut self, front_end: usize, job: Job) {
-        let plan = &self.plan.front_ends[front_end];
-        let of = &mut self.front_ends[front_end];
-        of.account.arrivals += 1;
+        self.front_ends[front_end].account.arrivals += 1;
         if job.kind == Kind::Validate && !job.in_place {
             self.handshake_complete(job.connection);
         }
+        self.join_queue(front_end, job);
+    }
+
+    /// A job joins the tail of the queue, if there is room.
+    pub(super) fn join_queue(&mut self, front_end: usize, job: Job) {
+        let plan = &self.plan.front_ends[front_end];
         let of = &mut self.front_ends[front_end];
         let waiting = (of.queue.len() + of.outside.len() + of.outside_accepts.len() + 1) as u64;
         of.account.queue_max = of.account.queue_max.max(waiting);
@@ -85,24 +109,22 @@ impl World<'_> {
 
     /// Rule 3: the connection of a job that found no room is reset.
     fn turn_away(&mut self, front_end: usize, job: &Job) {
-        self.front_ends[front_end].account.dropped += 1;
+        let account = &mut self.front_ends[front_end].account;
+        account.dropped += 1;
+        account.wasted += u128::from(job.computed().0);
         let connection = job.connection;
         let peer = self.connections[connection].peer;
         if job.kind == Kind::Accept {
             self.leaves_accept_queue(front_end, connection);
         }
-        let kind = match job.kind {
-            Kind::Accept => 0,
-            Kind::Flight(_) | Kind::Finish => 1,
-            Kind::Validate if !job.in_place => 2,
-            Kind::Validate => 3,
-        };
-        self.of_peer_at(peer, What::Dropped, kind, front_end as u16);
+        self.of_peer_at(peer, What::Dropped, job.number(), front_end as u16);
         if !self.is_wanted(connection) || !self.has_socket(connection) {
             return;
         }
         if job.in_place {
             self.refresh_dropped(peer);
+        }
+        if job.in_place || matches!(job.kind, Kind::Request(_)) {
             self.lose(connection, BY_FULL_QUEUE);
         }
         self.reset(connection);
@@ -117,9 +139,13 @@ impl World<'_> {
                 return;
             }
             let Some(job) = of.queue.pop_front() else { return };
-            if job.in_place && !self.is_valid_still(job.connection) {
+            if job.in_place && job.progress.is_none() && !self.is_valid_still(job.connection) {
                 // Rule 17: lost before a worker has taken its job.
                 self.front_ends[front_end].account.dropped += 1;
+                continue;
+            }
+            if job.progress.is_none() && self.is_skipped(front_end, &job) {
+                self.skip(front_end, &job);
                 continue;
             }
             let of = &mut self.front_ends[front_end];
@@ -141,16 +167,30 @@ impl World<'_> {
         }
     }
 
-    fn take(&mut self, front_end: usize, worker: usize, job: Job) {
+    fn take(&mut self, front_end: usize, worker: usize, mut job: Job) {
         let hold = self.fresh();
         let group = self.peers[self.connections[job.connection].peer].group;
-        self.books.sample(self.now, Metric::Queue, group, job.cause, self.now.since(job.arrived));
+        if matches!(job.kind, Kind::Request(_)) {
+            let peer = self.connections[job.connection].peer;
+            self.of_peer_at(peer, What::RequestTaken, 0, front_end as u16);
+        }
+        self.books.sample(self.now, Metric::Queue, group, job.cause, self.now.since(job.queued));
         self.stamp_lateness(&job);
         let now = self.now;
+        job.first_taken.get_or_insert(now);
+        job.in_run = false;
+        self.front_ends[front_end].workers[worker] =
+            Worker { job: Some(job), hold, taken: now, doing: Doing::WantsCore, since: now };
+        self.want_core(front_end, worker);
+    }
+
+    /// Rule 2: a worker goes on with its job if a core is free, and waits for one else.
+    pub(super) fn want_core(&mut self, front_end: usize, worker: usize) {
         let of = &mut self.front_ends[front_end];
-        of.workers[worker] = Worker { job: Some(job), hold, taken: now, ..Worker::default() };
-        let computing = of.workers.iter().filter(|worker| worker.started.is_some() && worker.blocked.is_none()).count();
-        if computing < self.plan.front_ends[front_end].cores as usize {
+        let computing = of.workers.iter().filter(|worker| worker.job.is_some() && worker.doing == Doing::Computing);
+        let free = computing.count() < self.plan.front_ends[front_end].cores as usize;
+        (of.workers[worker].doing, of.workers[worker].since) = (Doing::WantsCore, self.now);
+        if free {
             self.start(front_end, worker);
         } else {
             of.want_core.push_back(worker);
@@ -161,29 +201,35 @@ impl World<'_> {
     fn start(&mut self, front_end: usize, worker: usize) {
         let now = self.now;
         let of = &mut self.front_ends[front_end].workers[worker];
-        of.started = Some(now);
-        let (hold, taken) = (of.hold, of.taken);
+        let waited = now.since(of.since);
+        (of.doing, of.since) = (Doing::Computing, now);
         let job = of.job.clone().expect("it holds one");
-        self.front_ends[front_end].account.waiting += u128::from(now.since(taken).0);
+        self.front_ends[front_end].account.waiting += u128::from(waited.0);
+        if job.progress.is_none() && !self.begin(front_end, worker, &job) {
+            return;
+        }
+        self.compute(front_end, worker);
+    }
+
+    /// A worker starts on a job; whether the process lives through it.
+    fn begin(&mut self, front_end: usize, worker: usize, job: &Job) -> bool {
         if job.kind == Kind::Accept {
             self.leaves_accept_queue(front_end, job.connection);
         }
-        let mut cpu = self.demand(front_end, &job);
+        let cpu = self.demand(front_end, job);
+        let mut progress = Progress::new(cpu);
         if job.kind == Kind::Validate {
-            let verdict = self.ask(front_end, &job);
-            cpu = verdict.cost.unwrap_or(cpu);
-            let of = &mut self.front_ends[front_end].workers[worker];
-            (of.verdict, of.wait) = (Some(verdict.answer), verdict.wait);
-            if matches!(verdict.answer, Answer::Fault(_)) {
-                self.crash(front_end, worker);
-                return;
-            }
+            let verdict = self.ask(front_end, job);
+            progress = Progress::of_validation(verdict.cost.unwrap_or(cpu), &verdict);
         }
-        let of = &mut self.front_ends[front_end];
-        of.workers[worker].cpu = Span(cpu.0.max(1));
-        let entity = (of.first_worker + worker) as u32;
-        let at = now + of.workers[worker].cpu;
-        self.agenda.add(at, Class::Completion, entity, Step::Computed { front_end, worker, hold });
+        let verdict = progress.verdict;
+        let of = &mut self.front_ends[front_end].workers[worker];
+        of.job.as_mut().expect("it holds one").progress = Some(progress);
+        if matches!(verdict, Some(Answer::Fault(_))) {
+            self.crash(front_end, worker);
+            return false;
+        }
+        true
     }
 
     /// Rule 3: CPU by the peer's identity and place in its life.
@@ -191,6 +237,7 @@ impl World<'_> {
         let peer = self.connections[job.connection].peer;
         let group = self.group(peer);
         let (dist, purpose, index) = match job.kind {
+            Kind::Request(request) => return self.request_cpu(request),
             Kind::Accept => (self.plan.front_ends[front_end].accept.as_ref(), Purpose::AcceptCpu, 0),
             Kind::Flight(flight) => (self.flights(job.connection).get(flight), Purpose::FlightCpu, flight as u16),
             Kind::Finish => {
@@ -203,57 +250,42 @@ impl World<'_> {
         dist.expect("there is such a job").sample(self.draw(peer, purpose, job.when, index))
     }
 
-    pub(super) fn computed(&mut self, front_end: usize, worker: usize, hold: u64) {
-        let of = &mut self.front_ends[front_end].workers[worker];
-        if of.hold != hold || of.job.is_none() {
-            return;
-        }
-        if of.wait.0 == 0 {
-            self.job_ends(front_end, worker);
-            return;
-        }
-        of.blocked = Some(self.now);
-        let at = self.now + of.wait;
-        let entity = (self.front_ends[front_end].first_worker + worker) as u32;
-        self.agenda.add(at, Class::Completion, entity, Step::WaitOver { front_end, worker, hold });
-        self.core_is_free(front_end);
-    }
-
-    pub(super) fn wait_over(&mut self, front_end: usize, worker: usize, hold: u64) {
-        let of = &self.front_ends[front_end].workers[worker];
-        if of.hold == hold && of.job.is_some() {
-            self.job_ends(front_end, worker);
-        }
-    }
-
     /// Rule 2: first the effect, then the core, then the queue.
-    fn job_ends(&mut self, front_end: usize, worker: usize) {
+    pub(super) fn job_ends(&mut self, front_end: usize, worker: usize) {
         let of = std::mem::take(&mut self.front_ends[front_end].workers[worker]);
         let job = of.job.as_ref().expect("it holds one");
-        let useful = self.is_wanted(job.connection) && self.has_socket(job.connection);
+        let mut useful = self.is_wanted(job.connection) && self.has_socket(job.connection);
+        if let Kind::Request(request) = job.kind {
+            useful &= self.is_awaited(request);
+        }
         let account = &mut self.front_ends[front_end].account;
         account.served += 1;
         account.held += u128::from(self.now.since(of.taken).0);
-        *(if useful { &mut account.useful } else { &mut account.wasted }) += u128::from(of.cpu.0);
+        *(if useful { &mut account.useful } else { &mut account.wasted }) += u128::from(job.computed().0);
         let group = self.peers[self.connections[job.connection].peer].group;
-        let service = self.now.since(of.taken);
+        let service = self.now.since(job.first_taken.expect("a worker took it"));
         self.books.sample(self.now, Metric::Service, group, job.cause, service);
         if job.kind == Kind::Validate {
             self.books.sample(self.now, Metric::Validation, group, job.cause, service);
         }
-        if let Some(blocked) = of.blocked {
-            self.front_ends[front_end].account.blocked += u128::from(self.now.since(blocked).0);
-        }
         self.front_ends[front_end].idle.push(worker);
         if useful {
-            self.take_effect(front_end, job, of.verdict);
+            self.take_effect(front_end, job);
         }
-        if of.blocked.is_none() {
+        if of.doing == Doing::Computing {
             self.core_is_free(front_end);
         }
         if self.front_ends[front_end].life == Life::Up {
             self.take_jobs(front_end);
         }
+    }
+
+    /// A job leaves its worker, to wait for others without one.
+    pub(super) fn worker_is_freed(&mut self, front_end: usize, worker: usize) -> Job {
+        let of = std::mem::take(&mut self.front_ends[front_end].workers[worker]);
+        self.front_ends[front_end].account.held += u128::from(self.now.since(of.taken).0);
+        self.front_ends[front_end].idle.push(worker);
+        of.job.expect("it holds one")
     }
 
     fn is_valid_still(&self, connection: usize) -> bool {
@@ -264,12 +296,14 @@ impl World<'_> {
         matches!(self.connections[connection].stage, Stage::Handshake | Stage::Valid(_))
     }
 
-    fn take_effect(&mut self, front_end: usize, job: &Job, verdict: Option<Answer>) {
+    fn take_effect(&mut self, front_end: usize, job: &Job) {
+        let verdict = job.progress.as_ref().and_then(|progress| progress.verdict);
         match (job.kind, verdict) {
             (Kind::Accept, _) => {
                 let next = self.job(self.kind_of_message(job.connection, 0), job.connection);
                 self.enter(front_end, next);
             }
+            (Kind::Request(request), _) => self.answer(request),
             (Kind::Flight(flight), _) => self.flight_sent(job.connection, flight),
             (Kind::Finish, _) => {
                 let next = self.job(Kind::Validate, job.connection);
@@ -286,7 +320,7 @@ impl World<'_> {
         }
     }
 
-    fn core_is_free(&mut self, front_end: usize) {
+    pub(super) fn core_is_free(&mut self, front_end: usize) {
         if let Some(worker) = self.front_ends[front_end].want_core.pop_front() {
             self.start(front_end, worker);
         }
@@ -310,16 +344,15 @@ impl World<'_> {
     }
 
     /// Rule 6: a crash takes all jobs; what was decided on them is void.
-    pub(super) fn lose_jobs(&mut self, front_end: usize, asking: usize) {
+    pub(super) fn lose_jobs(&mut self, front_end: usize, asking: Option<usize>) {
         let now = self.now;
+        let mut void = Vec::new();
         for worker in 0..self.front_ends[front_end].workers.len() {
             let of = std::mem::take(&mut self.front_ends[front_end].workers[worker]);
             let Some(job) = &of.job else { continue };
-            self.front_ends[front_end].account.lost_in_crash += 1;
             self.front_ends[front_end].account.cut(&of, now);
-            if of.verdict.is_some() && worker != asking {
-                let peer = self.connections[job.connection].peer;
-                self.of_peer_at(peer, What::NoEffect, 0, front_end as u16);
+            if Some(worker) != asking {
+                void.push(job.clone());
             }
         }
         let of = &mut self.front_ends[front_end];
@@ -328,7 +361,17 @@ impl World<'_> {
         let mut lost: Vec<Job> = of.queue.drain(..).collect();
         lost.extend(of.outside.drain(..));
         lost.extend(of.outside_accepts.drain(..));
-        of.account.lost_in_crash += lost.len() as u64;
+        let away = self.lose_away(front_end);
+        void.extend(lost.iter().chain(&away).cloned());
+        for job in void.into_iter().filter(|job| job.progress.as_ref().is_some_and(|of| of.verdict.is_some())) {
+            let peer = self.connections[job.connection].peer;
+            self.of_peer_at(peer, What::NoEffect, 0, front_end as u16);
+        }
+        let account = &mut self.front_ends[front_end].account;
+        for job in lost.iter().chain(&away) {
+            account.lost_in_crash += 1;
+            account.cut_off += u128::from(job.computed().0);
+        }
         let in_runs = lost.iter().filter(|job| job.in_run).map(|job| self.connections[job.connection].peer);
         let in_runs: BTreeSet<usize> = in_runs.collect();
         for peer in in_runs {
@@ -340,25 +383,51 @@ impl World<'_> {
     pub(super) fn close_account(&mut self, front_end: usize) {
         let now = self.now;
         let of = &mut self.front_ends[front_end];
-        of.account.present = (of.queue.len() + of.outside.len() + of.outside_accepts.len()) as u64;
-        for worker in of.workers.iter().filter(|worker| worker.job.is_some()) {
+        let waiting = of.queue.iter().chain(&of.outside).chain(&of.outside_accepts);
+        for job in waiting {
             of.account.present += 1;
-            of.account.cut(worker, now);
+            of.account.cut_off += u128::from(job.computed().0);
         }
+        for worker in of.workers.iter().filter(|worker| worker.job.is_some()) {
+            let lost = of.account.lost_in_crash;
+            of.account.cut(worker, now);
+            of.account.lost_in_crash = lost;
+            of.account.present += 1;
+        }
+        self.still_away(front_end);
+    }
+}
+
+impl Job {
+    /// The number of its kind in decisions.
+    pub(super) fn number(&self) -> u8 {
+        match self.kind {
+            Kind::Accept => 0,
+            Kind::Flight(_) | Kind::Finish => 1,
+            Kind::Validate if !self.in_place => 2,
+            Kind::Validate => 3,
+            Kind::Request(_) => 4,
+        }
+    }
+
+    /// CPU that it has had.
+    pub(super) fn computed(&self) -> Span {
+        self.progress.as_ref().map_or(Span::ZERO, |progress| progress.done)
     }
 }
 
 impl super::books::Account {
-    /// A worker is cut off from its job.
+    /// A crash cuts a worker off from its job.
     fn cut(&mut self, worker: &Worker, now: Time) {
+        let job = worker.job.as_ref().expect("it holds one");
+        self.lost_in_crash += 1;
         self.held += u128::from(now.since(worker.taken).0);
-        match (worker.started, worker.blocked) {
-            (None, _) => self.waiting += u128::from(now.since(worker.taken).0),
-            (Some(started), None) => self.cut_off += u128::from(now.since(started).0),
-            (Some(_), Some(blocked)) => {
-                self.cut_off += u128::from(worker.cpu.0);
-                self.blocked += u128::from(now.since(blocked).0);
-            }
-        }
+        self.cut_off += u128::from(job.computed().0);
+        let doing = u128::from(now.since(worker.since).0);
+        *(match worker.doing {
+            Doing::WantsCore => &mut self.waiting,
+            Doing::Computing => &mut self.cut_off,
+            Doing::Blocked => &mut self.blocked,
+        }) += doing;
     }
 }

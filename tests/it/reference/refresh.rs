@@ -25,9 +25,12 @@ pub(super) struct Taken {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Obligation {
     due: Time,
+    cycle: u32,
     /// The one that it renews in place, or the first that is made for it.
     connection: usize,
     by_reconnect: bool,
+    /// Whether the first connection that is made for it is still to come.
+    begins: bool,
     lost: bool,
     /// Whether a worker has taken a job of it.
     late: bool,
@@ -77,7 +80,7 @@ impl World<'_> {
         }
         let policy = self.plan.refresh.as_ref().expect("there are ticks");
         self.plan_tick(front_end);
-        self.of_front_end(front_end, What::Tick, incarnation);
+        self.decide_front_end(front_end, What::Tick, 0, incarnation);
         let mut taken = Vec::new();
         for peer in 0..self.peers.len() {
             let Some(connection) = self.peers[peer].connection else { continue };
@@ -117,7 +120,10 @@ impl World<'_> {
             if self.front_ends[front_end].life != Life::Up {
                 return;
             }
-            self.refresh_now(peer, one_run);
+            // A job before it may have pushed out a request of this one, which cost its connection.
+            if self.peers[peer].open.is_some_and(|open| !open.lost) {
+                self.refresh_now(peer, one_run);
+            }
             if !one_run {
                 self.take_jobs(front_end);
             }
@@ -129,6 +135,15 @@ impl World<'_> {
     fn next_cycle(&mut self, peer: usize) {
         let when = &mut self.peers[peer].when;
         *when = When { cycle: when.cycle + 1, ..When::default() };
+    }
+
+    /// Where a peer is in its life: one that is valid and owes a refresh is where that fell due, whatever it has missed.
+    pub(super) fn is_at(&self, peer: usize) -> When {
+        let of = &self.peers[peer];
+        match of.open.filter(|open| !open.lost && self.is_valid(peer)) {
+            Some(open) => When { cycle: open.cycle, ..of.when },
+            None => of.when,
+        }
     }
 
     /// Whether a refresh concerns a connection now.
@@ -202,7 +217,9 @@ impl World<'_> {
         self.books.count(self.peers[peer].group, Counter::Dues);
         self.peers[peer].open = Some(Obligation {
             due: self.now,
+            cycle: self.peers[peer].when.cycle,
             connection: taken.connection,
+            begins: false,
             by_reconnect: !lost && act != Act::Revalidate,
             lost,
             late: false,
@@ -235,6 +252,7 @@ impl World<'_> {
     fn break_first(&mut self, peer: usize, connection: usize, initiator: Initiator) {
         if initiator == Initiator::Peer {
             self.close_port(connection);
+            self.abandon(connection);
         }
         self.connections[connection].stage = Stage::Gone;
         self.connection_has_ended(peer, true);
@@ -243,8 +261,13 @@ impl World<'_> {
             Initiator::Peer => self.now,
         };
         self.close_outage(peer, learned);
+        self.closes(connection, learned);
         let of = &mut self.peers[peer];
         (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, Some(learned), learned);
+        if !self.plan.front_ends[self.connections[connection].front_end].limits.is_none() {
+            self.peers[peer].kept_port = self.connections[connection].port.take();
+            return self.reconnect_by_attempt(peer, learned);
+        }
         let new = self.connect(peer, learned);
         if let Some(open) = &mut self.peers[peer].open {
             open.connection = new;
@@ -264,6 +287,30 @@ impl World<'_> {
                 self.connections[new].port = self.connections[connection].port.take();
                 self.later(learned, Class::Deadline, peer, Step::PlannedSyn { connection: new });
             }
+        }
+    }
+
+    /// The SYN of a planned reconnect is an attempt like any other.
+    fn reconnect_by_attempt(&mut self, peer: usize, learned: Time) {
+        self.peers[peer].connection = None;
+        if let Some(open) = &mut self.peers[peer].open {
+            open.begins = true;
+        }
+        self.wait(peer, learned.since(self.now));
+    }
+
+    /// Whether the next attempt is the first for a planned reconnect, which goes to the same front end.
+    pub(super) fn is_refresh_to_begin(&self, peer: usize) -> bool {
+        self.peers[peer].open.is_some_and(|open| open.begins)
+    }
+
+    /// An attempt is made, perhaps the first for a refresh.
+    pub(super) fn refresh_begins(&mut self, connection: usize) {
+        let peer = self.connections[connection].peer;
+        if let Some(open) = &mut self.peers[peer].open
+            && std::mem::take(&mut open.begins)
+        {
+            open.connection = connection;
         }
     }
 
@@ -422,7 +469,7 @@ impl World<'_> {
     /// Rule 13: lateness ends when a worker takes the first job of a refresh.
     pub(super) fn stamp_lateness(&mut self, job: &Job) {
         let peer = self.connections[job.connection].peer;
-        if job.cause != Cause::Refresh || !self.is_wanted(job.connection) {
+        if job.cause != Cause::Refresh || !self.is_wanted(job.connection) || !self.has_socket(job.connection) {
             return;
         }
         let Some(open) = &mut self.peers[peer].open else { return };

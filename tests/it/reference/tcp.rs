@@ -36,11 +36,7 @@ impl World<'_> {
             let arrives = self.now + after + self.exchange(connection, copy).half();
             self.later(arrives, Class::Arrival, peer, Step::Syn { connection, copy });
         }
-        let gives_up = self.stack_gives_up(connection);
-        self.later(gives_up, Class::Deadline, peer, Step::StackGivesUp { connection });
-        if let Some(limit) = self.group(peer).attempt_timeout {
-            self.later(self.now + limit, Class::Deadline, peer, Step::TimeOut { connection });
-        }
+        self.waits_begin(connection);
     }
 
     /// The peer's TCP has waited in vain for an answer to its SYNs.
@@ -78,6 +74,13 @@ impl World<'_> {
     /// The peer is told that its connection has ended, or leaves a try that had no answer.
     pub(super) fn free_port(&mut self, connection: usize) {
         if let Some(port) = self.connections[connection].port.take() {
+            self.ports[port].free = self.now;
+        }
+    }
+
+    /// The peer hears of a planned end.
+    pub(super) fn free_kept_port(&mut self, peer: usize) {
+        if let Some(port) = self.peers[peer].kept_port.take() {
             self.ports[port].free = self.now;
         }
     }

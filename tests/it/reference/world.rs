@@ -1,19 +1,23 @@
 //! Peers, connections, front ends as plain structs, and the loop that takes one step after another.
 
 use refresh_sim::id::Identity;
-use refresh_sim::measure::{Cause, Counter, Decision, What};
+use refresh_sim::measure::{Cause, Counter, Decision, Looked, RequestCounts, What};
 use refresh_sim::rng::{Draws, Purpose, Shuffle, When};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, TieOrder};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS, TieOrder};
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::ValidatorMaker;
+use refresh_sim::validate::{Builtin, ValidatorMaker};
 
 use super::agenda::{Agenda, Class, Step};
 use super::books::Books;
 use super::comeback::Failures;
+use super::lookup::Away;
 use super::measures::Outage;
+use super::pool::Roll;
 use super::process::FrontEnd;
 use super::refresh::{Obligation, Sweep, Taken};
+use super::requests::{Request, Sender};
 use super::tcp::Port;
+use super::timeouts::PeerStep;
 use super::tls::Session;
 
 /// One peer, from its own point of view but for what it owes.
@@ -27,8 +31,16 @@ pub(super) struct Peer {
     pub(super) starts_valid: bool,
     /// Where it stands in its list of front ends.
     pub(super) place: usize,
+    /// What it asks.
+    pub(super) sender: Sender,
+    /// Until when it skips each front end of its list.
+    pub(super) skips: Vec<Time>,
+    /// Where it is that is not its first front end, and when it goes back.
+    pub(super) moves_back: Option<(usize, Time)>,
     /// The connection that it has, or hopes for.
     pub(super) connection: Option<usize>,
+    /// The port of a connection whose planned end it has not heard of.
+    pub(super) kept_port: Option<usize>,
     /// Why it is connecting.
     pub(super) cause: Cause,
     pub(super) when: When,
@@ -81,6 +93,16 @@ pub(super) struct Connection {
     pub(super) half_open_until: Option<Time>,
     /// Whether it is known that it will never leave it complete.
     pub(super) forgotten: bool,
+    /// After how many flights of the server the last message of its peer came that has arrived, if one has.
+    pub(super) messages: Option<usize>,
+    /// What its peer waits for.
+    pub(super) step: Option<PeerStep>,
+    /// When all of it takes its peer too long.
+    pub(super) attempt_deadline: Time,
+    /// When its peer hears, or has heard, that it has ended.
+    pub(super) gone_heard: Option<Time>,
+    /// When its front end hears that its peer has left it.
+    pub(super) close_heard: Option<Time>,
     /// The port that it takes of its peer's address.
     pub(super) port: Option<usize>,
     /// Whether its handshake takes an earlier session up again.
@@ -94,22 +116,32 @@ const ENTITY_BITS: u32 = 25;
 
 pub(super) struct World<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) maker: &'a dyn ValidatorMaker,
+    /// Whose validators judge, if they are the user's own.
+    pub(super) maker: Option<&'a dyn ValidatorMaker>,
+    /// The built-in validator of each front end.
+    pub(super) judges: Vec<Builtin>,
     pub(super) draws: Draws,
     pub(super) now: Time,
     pub(super) agenda: Agenda,
     pub(super) peers: Vec<Peer>,
     pub(super) connections: Vec<Connection>,
     pub(super) front_ends: Vec<FrontEnd>,
+    /// Rolling patches whose present stage is away.
+    pub(super) rolls: Vec<Roll>,
+    /// Whom the middlebox believes to be up.
+    pub(super) believed: Vec<bool>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) ports: Vec<Port>,
+    pub(super) requests: Vec<Request>,
+    /// Jobs that wait without a worker, by their numbers.
+    pub(super) away: Vec<Option<Away>>,
     pub(super) books: Books,
     /// Distinguishes waits, jobs and takings.
     pub(super) serial: u64,
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(plan: &'a Plan, maker: &'a dyn ValidatorMaker) -> World<'a> {
+    pub(super) fn new(plan: &'a Plan, maker: Option<&'a dyn ValidatorMaker>) -> World<'a> {
         let draws = Draws::new(plan.seed, plan.replication);
         let shuffle = (plan.tie_order == TieOrder::Shuffled).then(|| Shuffle::new(plan.seed, ENTITY_BITS));
         let mut peers = Vec::new();
@@ -117,26 +149,31 @@ impl<'a> World<'a> {
             for nth in 0..of.peers() {
                 let identity = Identity::of(&of.name).member(of.index(nth));
                 let bits = draws.draw(identity, Purpose::RoundTrip, When::default(), 0);
-                peers.push(Peer::new(group, of.index(nth), identity, of.rtt.sample(bits)));
+                peers.push(Peer::new(group, of.index(nth), identity, of.rtt.sample(bits), of.front_ends.len()));
             }
         }
         let mut worker = peers.len();
         let mut front_ends = Vec::new();
         for of in &plan.front_ends {
-            front_ends.push(FrontEnd::new(of, worker));
+            front_ends.push(FrontEnd::new(of, worker, plan.lookups.each.len()));
             worker += of.workers as usize;
         }
         World {
             plan,
             maker,
+            judges: vec![plan.validator; plan.front_ends.len()],
             draws,
             now: Time::ZERO,
             agenda: Agenda::new(shuffle),
             peers,
             connections: Vec::new(),
             front_ends,
+            rolls: Vec::new(),
+            believed: vec![false; plan.front_ends.len()],
             sweeps: Vec::new(),
             ports: Vec::new(),
+            requests: Vec::new(),
+            away: Vec::new(),
             books: Books::new(plan),
             serial: 0,
         }
@@ -146,12 +183,19 @@ impl<'a> World<'a> {
     pub(super) fn run(&mut self) {
         for front_end in 0..self.front_ends.len() {
             let at = self.plan.front_ends[front_end].starts;
-            self.later_at_front_end(at, front_end, Step::ProcessStarts { front_end });
+            self.process_starts_at(front_end, at);
         }
         for (entry, of) in self.plan.timeline.iter().enumerate() {
             self.agenda.add(of.at, Class::Timeline, 0, Step::Entry { entry });
         }
+        for (operation, of) in self.plan.operations.iter().enumerate() {
+            self.agenda.add(of.at, Class::Timeline, 0, Step::Operate { operation, stage: 0 });
+        }
+        if self.plan.middlebox.is_some() {
+            self.agenda.add(Time::ZERO, Class::Sample, 0, Step::Probe);
+        }
         for peer in 0..self.peers.len() {
+            self.peers[peer].place = self.first_place(peer);
             if self.group(peer).present {
                 self.join(peer);
             }
@@ -170,14 +214,30 @@ impl<'a> World<'a> {
             Step::Entry { entry } => self.entry(entry),
             Step::Computed { front_end, worker, hold } => self.computed(front_end, worker, hold),
             Step::WaitOver { front_end, worker, hold } => self.wait_over(front_end, worker, hold),
+            Step::AwayOver { wait } => self.away_over(wait),
             Step::TimeOut { connection } => self.time_out(connection),
+            Step::Limit { connection } => self.limit(connection),
             Step::StackGivesUp { connection } => self.stack_has_given_up(connection),
             Step::KeepAliveFails { connection } => self.keep_alive_has_failed(connection),
             Step::WaitEnds { peer, wait } => self.wait_ends(peer, wait),
-            Step::DumpEnds { front_end } => self.dump_ends(front_end),
-            Step::GoesSilent { front_end } => self.goes_silent(front_end),
-            Step::ProcessStarts { front_end } => self.process_starts(front_end),
-            Step::ServiceStarts { front_end } => self.service_starts(front_end),
+            Step::Operate { operation, stage } => self.operate(operation, stage),
+            Step::MovesBack { peer } => self.moves_back(peer),
+            Step::DumpEnds { front_end, turn } if self.is_turn(front_end, turn) => self.dump_ends(front_end),
+            Step::GoesSilent { front_end, turn } if self.is_turn(front_end, turn) => self.goes_silent(front_end),
+            Step::ProcessStarts { front_end, turn } if self.is_turn(front_end, turn) => {
+                self.process_may_start(front_end);
+            }
+            Step::StartUpOver { front_end, turn } if self.is_turn(front_end, turn) => self.start_up_over(front_end),
+            // What was going to happen to an older incarnation.
+            Step::DumpEnds { .. } | Step::GoesSilent { .. } => {}
+            Step::ProcessStarts { .. } | Step::StartUpOver { .. } => {}
+            Step::RequestDue { peer, next } => self.request_due(peer, next),
+            Step::RequestTimesOut { request } => self.request_times_out(request),
+            Step::RequestArrives { request } => self.request_arrives(request),
+            Step::Answer { request, .. } => self.answer_there(request),
+            Step::Closes { connection } => self.is_closed(connection),
+            Step::Opens { connection } => self.is_open(connection),
+            Step::Probe => self.middlebox_looks(),
             Step::PlannedSyn { connection } => self.planned_syn(connection),
             Step::Syn { connection, copy } => self.syn(connection, copy),
             Step::Message { connection, flights } => self.message(connection, flights),
@@ -192,7 +252,7 @@ impl<'a> World<'a> {
         let of = &self.plan.timeline[entry];
         match of.change {
             Change::CutOff => return self.cut_off(usize::from(of.group), of.front_end),
-            Change::Heal => return,
+            Change::Heal | Change::Slow(_) | Change::SlowEnds => return,
             Change::Join | Change::Leave => {}
             Change::ReplaceCertificate | Change::CertificateExpires => {
                 unreachable!("not known yet: `compare::known` takes them out")
@@ -225,9 +285,16 @@ impl<'a> World<'a> {
                 self.close_outage(peer, self.now);
             }
         }
+        self.close_requests();
         for front_end in 0..self.front_ends.len() {
             self.close_account(front_end);
         }
+    }
+
+    pub(super) fn digest(&self) -> String {
+        let looked = self.front_ends.iter().flat_map(|of| &of.looked).flat_map(Looked::numbers);
+        let requests = self.books.requests.iter().flatten().flat_map(RequestCounts::numbers);
+        self.books.digest(SEMANTICS, looked.chain(requests))
     }
 
     pub(super) fn group(&self, peer: usize) -> &'a GroupPlan {
@@ -270,14 +337,21 @@ impl<'a> World<'a> {
         self.books.decisions.push(Decision { at: self.now, who: peer as u32, what, detail, extra });
     }
 
-    pub(super) fn of_front_end(&mut self, front_end: usize, what: What, extra: u32) {
+    pub(super) fn decide_front_end(&mut self, front_end: usize, what: What, detail: u8, extra: u32) {
         let extra = extra.min(u32::from(u16::MAX)) as u16;
-        self.books.decisions.push(Decision { at: self.now, who: front_end as u32, what, detail: 0, extra });
+        self.books.decisions.push(Decision { at: self.now, who: front_end as u32, what, detail, extra });
     }
 
     /// Something is going to happen to a peer or its connection.
     pub(super) fn later(&mut self, at: Time, class: Class, peer: usize, step: Step) {
         self.agenda.add(at, class, peer as u32, step);
+    }
+
+    /// The entity of the first wait without a worker: after peers, workers, front ends, timeline and samples, senders.
+    pub(super) fn first_wait_entity(&self) -> usize {
+        let workers: usize = self.plan.front_ends.iter().map(|of| of.workers as usize).sum();
+        let senders = self.peers.iter().filter(|peer| self.plan.groups[peer.group].requests.is_some()).count();
+        self.peers.len() + workers + self.front_ends.len() + 2 + senders
     }
 
     /// Something is going to happen to a front end's process.
@@ -290,7 +364,7 @@ impl<'a> World<'a> {
 }
 
 impl Peer {
-    fn new(group: usize, index: u32, identity: Identity, round_trip: Span) -> Peer {
+    fn new(group: usize, index: u32, identity: Identity, round_trip: Span, list: usize) -> Peer {
         Peer {
             group,
             index,
@@ -299,7 +373,11 @@ impl Peer {
             present: false,
             starts_valid: false,
             place: 0,
+            sender: Sender::default(),
+            skips: vec![Time::ZERO; list],
+            moves_back: None,
             connection: None,
+            kept_port: None,
             cause: Cause::Initial,
             when: When::default(),
             failures: Failures::default(),

@@ -10,7 +10,8 @@ use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
 
 use super::{By, accepts, at_second, seconds, told, whom};
-use crate::random_plans::{at, story, total};
+use crate::random_plans::total;
+use crate::stories::{at, story};
 use crate::watching::seen;
 
 /// Peers with a certificate each, valid from the start, a refresh in place every 10 s.

@@ -1,15 +1,16 @@
 //! Rules 11 to 15, 26 and 27: from a peer to an established connection.
 
 use refresh_sim::dist::Dist;
-use refresh_sim::measure::{Cause, Counter, Metric, Outcome, What};
-use refresh_sim::policy::{Act, Action, Initiator, Recovery, Refresh};
-use refresh_sim::scenario::plan::FrontEndPlan;
+use refresh_sim::measure::{Cause, Counter, Metric, Outcome, RecordKind, What};
+use refresh_sim::policy::{Act, Action, Initiator, Ratio, Recovery, Refresh};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::Phase;
+use refresh_sim::validate::{CertificateState, Phase, Transport};
 
-use super::{By, accepts, faults, seconds, told};
-use crate::random_plans::{at, every, story, total};
+use super::{By, accepts, at_second, faults, seconds, told};
+use crate::random_plans::total;
+use crate::stories::{at, every, story};
 use crate::watching::seen;
 
 fn count(outcome: &Outcome, metric: Metric, cause: Cause) -> u64 {
@@ -106,4 +107,31 @@ fn rules_26_and_27_a_peer_has_one_connection_and_fails_over_to_the_next_front_en
     let valid: Vec<_> = seen.iter().filter(|d| d.what == What::Valid).map(|d| (d.at.0 / 1_000_000, d.extra)).collect();
     assert_eq!(valid, [(1_600, 0), (1_600, 0), (1_600, 0), (12_100, 1), (12_100, 1), (12_100, 1)]);
     assert_eq!(outcome.front_ends.iter().map(|f| f.valid).collect::<Vec<_>>(), [0, 3], "nobody moves back");
+}
+
+#[test]
+fn rule_11_a_try_takes_as_many_times_as_long_as_its_group_was_slow_when_it_began() {
+    let mut plan = story(3, seconds(30));
+    plan.groups[0].transport = Transport::Tls;
+    plan.groups[0].certificate = Some(CertificateState::Valid);
+    plan.groups[0].flights = vec![Dist::Constant(Span::MILLISECOND)];
+    plan.groups[0].client_cpu = vec![Dist::Constant(seconds(1))];
+    let entry = |second, change| TimelineEntry { indices: None, ..at_second(second, change, &[]) };
+    plan.timeline = vec![
+        at_second(0, Change::Leave, &[1, 2]),
+        entry(2, Change::Slow(Ratio::new(3, 1))),
+        at_second(2, Change::Join, &[1]),
+        entry(3, Change::SlowEnds),
+        at_second(3, Change::Join, &[2]),
+    ];
+    let (outcome, seen) = seen(&plan);
+    let valid = |who| seen.iter().find(|d| d.what == What::Valid && d.who == who).map(|d| d.at.0 / 1_000_000);
+    // Two and a half round trips, a second of the peer's, a flight and a validation.
+    assert_eq!([0, 2].map(valid), [Some(3_601), Some(6_601)]);
+    let slow = |record: &&refresh_sim::measure::Record| matches!(record.kind, RecordKind::Slow { .. });
+    assert_eq!(
+        outcome.records.iter().filter(slow).map(|record| record.at.0 / 1_000_000_000).collect::<Vec<_>>(),
+        [2, 3]
+    );
+    assert_eq!(valid(1), Some(2_000 + 3 * 3_500 + 101), "begun while it was slow, though that ends a second later");
 }

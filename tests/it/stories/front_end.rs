@@ -3,12 +3,12 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::What;
 use refresh_sim::policy::{Action, Recovery};
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, WhenFull};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Requests, Start, WhenFull};
 use refresh_sim::time::Span;
 use refresh_sim::validate::{Phase, Verdict};
 
 use super::{By, accepts, at_second, faults, seconds, told};
-use crate::random_plans::{at, every, story};
+use crate::stories::{at, every, story};
 use crate::watching::seen;
 
 /// Faults at every refresh.
@@ -52,6 +52,46 @@ fn rule_03_what_is_dropped_is_dropped_by_the_front_end_that_has_it() {
     let (_, seen) = seen(&plan);
     let dropped: Vec<_> = seen.iter().filter(|d| d.what == What::Dropped).map(|d| (d.who, d.extra)).collect();
     assert_eq!(dropped, [(1, 0)]);
+}
+
+#[test]
+fn rule_03_a_request_too_is_dropped_by_the_front_end_that_has_it() {
+    let mut plan = story(3, seconds(10));
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (1, 1);
+    (plan.front_ends[0].queue_limit, plan.front_ends[0].when_full) = (Some(2), WhenFull::DropOldest);
+    plan.front_ends.push(FrontEndPlan { start_up: Dist::Constant(Span::ZERO), ..FrontEndPlan::new("second") });
+    plan.groups[0].front_ends = vec![0, 1];
+    plan.groups[0].rtt = Dist::Constant(Span::ZERO);
+    (plan.start, plan.front_ends[0].start_up) = (Start::Established, Dist::Constant(seconds(3)));
+    let (every, cpu) = (Dist::Constant(seconds(1)), Dist::Constant(seconds(20)));
+    plan.groups[0].requests = Some(Requests { every, cpu, timeout: None, stop_after: None });
+    // Each peer has kept back three requests, which come all at once. Each pushes another one out; whose that was turns
+    // to the second front end, and what it has left behind at the first is pushed out there.
+    let (_, seen) = seen(&plan);
+    let dropped: Vec<_> = (0..).zip(&seen).filter(|(_, d)| d.what == What::Dropped).collect();
+    let has_turned =
+        |nth: usize, who| seen[..nth].iter().any(|d| d.what == What::Attempt && (d.who, d.extra) == (who, 1));
+    assert!(dropped.iter().any(|(nth, d)| has_turned(*nth, d.who)), "{dropped:?}");
+    assert!(dropped.iter().all(|(_, d)| d.extra == 0), "{dropped:?}");
+}
+
+#[test]
+fn rule_17_who_loses_its_connection_before_its_refresh_has_entered_the_queue_is_not_asked_about() {
+    let mut plan = story(3, seconds(19));
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (1, 1);
+    (plan.front_ends[0].queue_limit, plan.front_ends[0].when_full) = (Some(1), WhenFull::DropOldest);
+    (plan.start, plan.groups[0].rtt) = (Start::Established, Dist::Constant(Span::ZERO));
+    plan.groups[0].reconnect.first = Dist::Constant(seconds(100));
+    every(&mut plan, seconds(10));
+    // Of the last peer one request is in service and one waits, which the tick's first job pushes out.
+    let (gap, cpu) = (Dist::Constant(seconds(3)), Dist::Constant(seconds(12)));
+    let requests = Some(Requests { every: gap, cpu, timeout: None, stop_after: Some(2) });
+    let last = GroupPlan { name: "q".into(), count: 1, requests, ..plan.groups[0].clone() };
+    plan.groups.push(last);
+    let (_, seen) = seen(&plan);
+    let lost: Vec<_> = seen.iter().filter(|d| d.what == What::Lost).map(|d| d.who).collect();
+    assert!(lost.contains(&3), "{lost:?}");
+    assert!(!seen.iter().any(|d| d.what == What::Asked && d.who == 3), "it is lost");
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, What};
 use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Recovery, Refresh, Style, TurnRate};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Operate, Operation, Plan, Start};
 use refresh_sim::scenario::refresh_in_place;
-use refresh_sim::time::Span;
+use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Answer, Phase, Transport};
 
 use super::{By, accepts, at_second, faults, seconds, told, whom};
-use crate::random_plans::{at, every, story, total};
+use crate::random_plans::total;
+use crate::stories::{at, every, story};
 use crate::watching::seen;
 
 /// One worker, everybody valid from the start, a refresh every 10 s that takes `validation`.
@@ -104,7 +105,7 @@ fn rule_18_batches_come_their_length_apart_and_spacing_holds_within_them() {
 #[test]
 fn rule_18_who_leaves_the_line_takes_nothing_from_the_limiter() {
     let mut plan = limited(4, Limit { spacing: Span::SECOND, ..NO_LIMIT });
-    let turn_at_10_500 = refresh_sim::time::Time(10_500_000_000);
+    let turn_at_10_500 = Time(10_500_000_000);
     let leave = at_second(10, Change::Leave, &[1, 2]);
     plan.timeline = vec![refresh_sim::scenario::plan::TimelineEntry { at: turn_at_10_500, ..leave }];
     let (outcome, seen) = seen(&plan);
@@ -281,4 +282,21 @@ fn rule_20_missed_dues_have_their_numbers_also_when_the_connection_goes() {
     assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::Departed)), (4, 1));
     let refreshes = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Refresh);
     assert_eq!(refreshes.map(|c| c.cycle).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+fn rule_17_who_is_valid_again_before_its_due_is_recovered_at_its_due_with_a_latency_of_zero() {
+    let mut plan = story(20, seconds(20));
+    plan.recovery = Recovery { actions: vec![Action::Restart(Span(1))], reset_period: None, dump: Span::ZERO };
+    plan.refresh = Some(Refresh { spread: seconds(9), ..refresh_in_place(seconds(10)) });
+    let crash = Operation { at: Time(seconds(10).0 + 1), what: Operate::Crash, stages: vec![vec![0]] };
+    plan.operations = vec![crash];
+    let (outcome, seen) = seen(&plan);
+    let closed: Vec<_> = seen.iter().filter(|d| d.what == What::Closed && d.detail == 4).collect();
+    assert!(closed.len() > 5 && closed.iter().all(|d| d.at.0 > seconds(12).0), "{closed:?}");
+    for d in &closed {
+        assert!(seen.iter().any(|due| due.what == What::Due && (due.at, due.who, due.detail) == (d.at, d.who, 1)));
+    }
+    let recovered = outcome.meters.histogram(Metric::Refresh, 0, Cause::Refresh).expect("samples");
+    assert!(recovered.min() == 0 && total(&outcome, Counter::Recovered) >= closed.len() as u64);
 }

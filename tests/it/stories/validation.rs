@@ -10,7 +10,7 @@ use refresh_sim::time::Span;
 use refresh_sim::validate::{Answer, Phase, Question, Transport, Validator, ValidatorMaker, Verdict};
 
 use super::{By, accepts, faults, seconds, told};
-use crate::random_plans::{at, every, story};
+use crate::stories::{at, every, story};
 
 /// What of a question is looked at.
 #[derive(Clone, PartialEq, Debug)]
