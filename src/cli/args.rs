@@ -54,6 +54,9 @@ pub(super) enum Command {
     Whatif(WhatifArgs),
     /// Baselines to compare with
     Baseline(BaselineArgs),
+    /// Run a scenario at many settings, and keep what each gave; what is there already does not run again
+    #[command(after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+    Sweep(SweepArgs),
     /// Print the plan of a scenario: every default filled in, every assumption named
     Resolve(ResolveArgs),
     /// Print the JSON Schema of scenario files
@@ -181,6 +184,63 @@ pub(super) struct AcceptArgs {
     pub(super) replications: Option<u32>,
     #[command(flatten)]
     pub(super) jobs: Jobs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SweepArgs {
+    #[command(subcommand)]
+    pub(super) act: Option<SweepAct>,
+    /// Scenario file
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// What varies: `path=1,2,4`, `path=1..8`, `path=100ms..10s:5` (five values, evenly), `path=1..1000:log4`; paths with
+    /// `&` between go together; repeatable
+    #[arg(long, value_name = "PATH=VALUES")]
+    pub(super) vary: Vec<String>,
+    /// Take so many points of all, as a Latin hypercube, instead of every combination
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) samples: Option<u32>,
+    /// Replications of each point: runs with draws of their own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: u32,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// The sweep's folder [default: results/sweeps/<scenario>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Run only part I (from 0) of N; `auto/N` takes I from HQ_TASK_ID, SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX
+    #[arg(long, value_name = "I/N")]
+    pub(super) shard: Option<String>,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum SweepAct {
+    /// Put the cells of several folders of one sweep together
+    Merge(MergeArgs),
+    /// Say which cells of a sweep are missing; exit 3 if some are
+    Status(StatusArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MergeArgs {
+    /// Folders that shards have written
+    #[arg(required = true, value_name = "DIR")]
+    pub(super) dirs: Vec<PathBuf>,
+    /// The folder for all of them
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    /// A sweep's folder
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }
 
 /// How many runs are made at once.

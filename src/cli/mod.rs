@@ -16,6 +16,7 @@ mod results;
 mod run;
 mod selfcheck;
 mod streams;
+mod sweep;
 mod trace;
 mod watch;
 mod whole;
@@ -59,6 +60,7 @@ fn dispatch() -> Exit {
         Command::Baseline(args) => match args.act {
             BaselineAct::Accept(args) => compare::accept(&args, &listen(), &mut printer),
         },
+        Command::Sweep(args) => sweep::sweep(&args, &listen(), &mut printer),
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),

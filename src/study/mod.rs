@@ -3,12 +3,15 @@
 //! Knows plans and replications. Does not know threads, files or output: `host::threads` runs [`Task`]s, and hands
 //! their results back in the order of the tasks, so that what is made of them never depends on how many ran at once.
 
+pub mod axis;
 pub mod baseline;
 pub mod check;
 pub mod compare;
 pub mod failing;
 pub mod family;
+pub mod range;
 pub mod stats;
+pub mod sweep;
 pub mod told;
 mod worst;
 

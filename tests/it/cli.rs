@@ -6,6 +6,7 @@ mod folders;
 mod input;
 mod selfcheck;
 mod signals;
+mod sweep;
 
 use std::fs;
 use std::path::{Path, PathBuf};
