@@ -3,6 +3,7 @@
 //! The only place that names clap, that prints, and that touches files. Knows no rule of the simulation.
 
 mod args;
+mod capacity;
 mod check;
 mod compare;
 pub mod exit;
@@ -12,6 +13,7 @@ mod junit;
 mod panics;
 mod parting;
 mod print;
+mod progress;
 mod results;
 mod run;
 mod selfcheck;
@@ -60,6 +62,7 @@ fn dispatch() -> Exit {
         Command::Baseline(args) => match args.act {
             BaselineAct::Accept(args) => compare::accept(&args, &listen(), &mut printer),
         },
+        Command::Capacity(args) => capacity::capacity(&args, &listen(), &mut printer),
         Command::Sweep(args) => sweep::sweep(&args, &listen(), &mut printer),
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),

@@ -10,9 +10,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use crate::host::clock::{Pace, Stopwatch};
 use crate::host::signals::Interrupt;
 use crate::host::threads::{self, Done, Ended};
 use crate::report::words::plural;
@@ -26,7 +24,8 @@ use super::args::{MergeArgs, StatusArgs, SweepAct, SweepArgs};
 use super::exit::Exit;
 use super::input::{self, Input};
 use super::panics::{at_work, quoted};
-use super::print::{Printer, complain, hint, shown, stderr_is_terminal};
+use super::print::{Printer, complain, shown};
+use super::progress::Progress;
 use super::run::not_run;
 use folder::Folder;
 
@@ -34,8 +33,6 @@ use folder::Folder;
 const SWEEPS: &str = "results/sweeps";
 /// Cells that are named where some are missing.
 const NAMED: usize = 10;
-/// Real time between two lines of progress, on a terminal and elsewhere.
-const PACES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(10)];
 /// Whoever starts many tasks tells each its number in one of these.
 const INDICES: [&str; 3] = ["HQ_TASK_ID", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"];
 
@@ -155,7 +152,7 @@ impl Work<'_> {
         printer: &mut Printer,
     ) -> Result<Exit, Exit> {
         let count: u64 = missing.iter().map(|missing| missing.replications.len() as u64).sum();
-        let mut progress = Progress::new(count, self.args.progress);
+        let mut progress = Progress::of(count, "cells".to_owned(), self.args.progress);
         let written = AtomicU64::new(0);
         let tasks = missing.into_iter().flat_map(|missing| {
             // It could be resolved a moment ago, from the same text.
@@ -335,74 +332,4 @@ fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
     let found = finish(&out, sweep)?;
     printer.print(&found.text(sweep, &out))?;
     Ok(if found.missing.is_empty() { Exit::Pass } else { Exit::Inconclusive })
-}
-
-// ---- progress
-
-/// A line on standard error: how many cells are done, and how long the rest will take if it goes on like this.
-pub(super) struct Progress {
-    done: u64,
-    all: u64,
-    what: &'static str,
-    watch: Stopwatch,
-    pace: Pace,
-    is_terminal: bool,
-    is_wanted: bool,
-    is_shown: bool,
-}
-
-impl Progress {
-    fn new(all: u64, wanted: bool) -> Progress {
-        Progress::of(all, "cells", wanted)
-    }
-
-    /// Of so many of `what`.
-    pub(super) fn of(all: u64, what: &'static str, wanted: bool) -> Progress {
-        let is_terminal = stderr_is_terminal();
-        let pace = Pace::new(PACES[usize::from(!is_terminal)]);
-        let is_wanted = (wanted || is_terminal) && all > 0;
-        let progress =
-            Progress { done: 0, all, what, watch: Stopwatch::start(), pace, is_terminal, is_wanted, is_shown: false };
-        if is_wanted && !is_terminal {
-            hint(&format!("running {all} {what}\n"));
-        }
-        progress
-    }
-
-    /// One more is done.
-    pub(super) fn one(&mut self) {
-        self.done += 1;
-        if !self.is_wanted || !(self.pace.is_due() || self.done == self.all) {
-            return;
-        }
-        let elapsed = self.watch.elapsed();
-        let rest = elapsed.as_secs_f64() / self.done as f64 * (self.all - self.done) as f64;
-        let text = format!(
-            "{} of {} {}, {} so far, about {} left",
-            self.done,
-            self.all,
-            self.what,
-            seconds(elapsed.as_secs()),
-            seconds(libm::ceil(rest) as u64)
-        );
-        if self.is_terminal {
-            self.is_shown = true;
-            hint(&format!("\r{text}\x1b[K"));
-        } else {
-            hint(&format!("{text}\n"));
-        }
-    }
-}
-
-fn seconds(n: u64) -> String {
-    crate::time::Span::SECOND.times(n).to_string()
-}
-
-/// The line goes when the work does.
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.is_shown {
-            hint("\r\x1b[K");
-        }
-    }
 }

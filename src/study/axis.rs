@@ -86,7 +86,7 @@ impl Part {
             match steps(item) {
                 None => all.push(item.to_owned()),
                 Some(found) => {
-                    let (range, by_ratio, units) = found?;
+                    let Steps { range, by_ratio, units } = found?;
                     all.extend(units.into_iter().map(|units| range.text(units)));
                     only = (items.len() == 1).then_some((range, by_ratio));
                 }
@@ -99,8 +99,15 @@ impl Part {
     }
 }
 
+/// A range, and the values that are taken of it.
+struct Steps {
+    range: Range,
+    by_ratio: bool,
+    units: Vec<u64>,
+}
+
 /// A range with its values; `None`: it is a plain value.
-fn steps(text: &str) -> Option<Result<(Range, bool, Vec<u64>), String>> {
+fn steps(text: &str) -> Option<Result<Steps, String>> {
     let (ends, how) = match text.rsplit_once(':') {
         Some((ends, how)) if Range::parse(ends).is_some() => (ends, Some(how.trim())),
         _ => (text, None),
@@ -109,7 +116,7 @@ fn steps(text: &str) -> Option<Result<(Range, bool, Vec<u64>), String>> {
         Ok(range) => range,
         Err(why) => return Some(Err(why)),
     };
-    Some(values(&range, ends, how).map(|(by_ratio, values)| (range, by_ratio, values)))
+    Some(values(&range, ends, how).map(|(by_ratio, units)| Steps { range, by_ratio, units }))
 }
 
 fn values(range: &Range, ends: &str, how: Option<&str>) -> Result<(bool, Vec<u64>), String> {

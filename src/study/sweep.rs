@@ -336,7 +336,7 @@ fn number(value: Option<u64>) -> String {
 }
 
 /// A field of CSV (RFC 4180): quoted where it must be.
-fn field(text: &str) -> String {
+pub(super) fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 

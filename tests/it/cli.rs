@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
+mod capacity;
 mod check;
 mod compare;
 mod folders;
