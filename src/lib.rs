@@ -2,13 +2,16 @@
 //!
 //! The modules, low to high; a lower one never names a higher one (held by `tests/it/layers.rs`):
 //! [`time`], [`id`] → [`rng`] → [`dist`] → [`policy`], [`validate`] → [`measure`] → [`frontend`], [`schedule`] →
-//! [`scenario`] → [`sim`] → [`report`] → [`study`] → [`host`] → [`cli`].
+//! [`scenario`] → [`sim`] → [`report`], [`import`] → [`lint`], [`diagnosis`] → [`study`] → [`host`] → [`cli`].
 
 pub mod cli;
+pub mod diagnosis;
 pub mod dist;
 pub mod frontend;
 pub mod host;
 pub mod id;
+pub mod import;
+pub mod lint;
 pub mod measure;
 pub mod policy;
 pub mod report;

@@ -1,9 +1,9 @@
 //! The yardstick: the reference model "refresh-herd" on plain hand-written loops, side by side.
 //!
-//! `cargo bench --bench refresh_herd -- [--peers N] [--days D] [--rounds R] [--only NAME]`. Without arguments it is
+//! `cargo bench --bench refresh_herd -- [--peers N] [--days D] [--rounds R] [--only NAME,…]`. Without arguments it is
 //! small and checks only that all contenders agree. Contenders take turns within a round and the order turns around
 //! each round; times are CPU seconds of the thread, ratios are taken round by round, figures are medians. Peak memory is
-//! honest only with `--only`, for an allocator keeps what earlier contenders used.
+//! honest only with `--only` one, for an allocator keeps what earlier contenders used.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -46,8 +46,8 @@ const CONTENDERS: [Contender; 6] = [
 fn main() {
     let args = Args::parse();
     println!("refresh-herd v1: {} peers, {} days, {} rounds", args.peers, args.days, args.rounds);
-    let contenders: Vec<&Contender> =
-        CONTENDERS.iter().filter(|c| args.only.as_deref().is_none_or(|only| only == c.name)).collect();
+    let is_wanted = |c: &&Contender| args.only.as_deref().is_none_or(|only| only.split(',').any(|name| name == c.name));
+    let contenders: Vec<&Contender> = CONTENDERS.iter().filter(is_wanted).collect();
     assert!(!contenders.is_empty(), "--only names none of the contenders");
     let mut cpu_ns = vec![Vec::new(); contenders.len()];
     let mut firsts: Vec<Option<Outcome>> = contenders.iter().map(|_| None).collect();

@@ -1,5 +1,6 @@
 //! The command line: its words, their help, and nothing of what they do.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -7,6 +8,7 @@ use std::sync::LazyLock;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::import::Build;
 use crate::scenario::{SEMANTICS, Setting};
 
 use super::capacity::REPLICATIONS_MIN;
@@ -16,8 +18,14 @@ static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMA
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass; 1 an expectation failed, or a crash that no expectation mentions; 2 usage or bad input; \
-3 inconclusive; 4 nothing ran; 5 not deterministic; 6 regression; 8 results could not be written; 70 internal error; \
+3 inconclusive; 4 nothing ran; 5 not deterministic, or a replay differs; 6 regression; \
+7 the validator could not be run; 8 results could not be written; 70 internal error; \
 130, 143 interrupted.";
+
+const AUDIT_EXIT_CODES: &str = "\
+Exit codes: 0 all that can show here is caught; 1 something is not caught, or the scenario fails with its own logic; \
+2 usage or bad input; 3 the scenario is inconclusive with its own logic; 4 nothing can show here; \
+8 the output could not be written; 70 internal error; 130, 143 interrupted.";
 
 /// What `--version` and error reports say.
 pub(super) fn version() -> &'static str {
@@ -67,11 +75,28 @@ pub(super) enum Command {
     Schema,
     /// List the metrics that `[expect]` knows
     Metrics,
+    /// Run a scenario with logic that is known to be bad, and list what its expectations do not catch
+    #[command(after_help = AUDIT_EXIT_CODES)]
+    Audit(AuditArgs),
+    /// Run a result's plan again, without the validator whose verdicts are on record; it must decide the same
+    Replay(ReplayArgs),
+    /// Make a scenario of a real deployment's topology or inventory
+    Import(ImportArgs),
+    /// Say of a scenario or a topology, without running it, what will break, when, and what to do
+    #[command(after_help = "Exit codes: 0 nothing will break; 1 something will; 2 usage or bad input.")]
+    Lint(LintArgs),
+    /// Say of a result what its crashing questions have in common, and which single change avoids the crash
+    #[command(after_help = "Exit codes: 0 a change avoids the crash; 1 none does; 2 usage or bad input; \
+4 no crash to diagnose; 5 the plan now decides otherwise.")]
+    Diagnose(DiagnoseArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
     #[command(hide = true)]
     SelfcheckRun(SelfcheckRunArgs),
+    /// The first moments of a validator's process
+    #[command(hide = true, name = crate::host::validator::launch::COMMAND)]
+    ValidatorStart(ValidatorStartArgs),
 }
 
 #[derive(Args, Debug)]
@@ -99,6 +124,9 @@ pub(super) struct RunArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    /// A program of your own that judges peers, and its arguments; takes all that follows, so give it last
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    pub(super) validator: Vec<String>,
     /// For tests only: an internal error in the middle of the run
     #[arg(long, hide = true)]
     pub(super) test_panic: bool,
@@ -325,6 +353,98 @@ pub(super) struct ResolveArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct AuditArgs {
+    /// Scenario file; it must pass with its own logic
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    #[command(subcommand)]
+    pub(super) kind: ImportKind,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ImportKind {
+    /// A topology document: `Get-CsTopology -AsXml`, Topology Builder's .tbxml, or the zip of `Export-CsConfiguration`
+    Topology(TopologyArgs),
+    /// A table (CSV) with the columns name, pool, address, transport, port, certificate
+    Inventory(InventoryArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TopologyArgs {
+    /// The document
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Build of the front ends; one before 6.0.9319.235 has the validation that crashes [default: before it, assumed]
+    #[arg(long, value_name = "BUILD")]
+    pub(super) build: Option<Build>,
+    /// Only this front-end pool and the applications that turn to it
+    #[arg(long, value_name = "FQDN")]
+    pub(super) pool: Option<String>,
+    /// File to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "out")]
+    pub(super) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InventoryArgs {
+    /// The table
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Build of the front ends; one before 6.0.9319.235 has the validation that crashes [default: before it, assumed]
+    #[arg(long, value_name = "BUILD")]
+    pub(super) build: Option<Build>,
+    /// File to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "out")]
+    pub(super) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LintArgs {
+    /// A scenario, or a topology document as `import topology` reads it
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// Build of the front ends of a topology [default: before 6.0.9319.235, assumed]
+    #[arg(long, value_name = "BUILD")]
+    pub(super) build: Option<Build>,
+    /// How findings are printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DiagnoseArgs {
+    /// Folder of a result
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// Diagnose a result that is not complete
+    #[arg(long)]
+    pub(super) incomplete: bool,
+    /// How the diagnosis is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct SelfcheckArgs {
     /// Scenario file
     #[arg(value_name = "FILE")]
@@ -342,6 +462,28 @@ pub(super) struct SelfcheckRunArgs {
     pub(super) changes: Changes,
     #[arg(long, value_name = "N")]
     pub(super) flip_decision: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// Results folder
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// Take a result that is not complete, too, and go as far as its record of verdicts does
+    #[arg(long)]
+    pub(super) incomplete: bool,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ValidatorStartArgs {
+    /// The process that it dies with
+    pub(super) parent: u32,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
 }
 
 /// What changes a scenario beside its file.

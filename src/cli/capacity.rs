@@ -25,6 +25,7 @@ use super::panics::at_work;
 use super::print::{Printer, complain};
 use super::progress::Progress;
 use super::run::not_run;
+use super::sweep::runs_here;
 use super::whole::WholeFile;
 
 /// The name and version of the shape of an answer as JSON.
@@ -47,6 +48,7 @@ fn answered(args: &CapacityArgs, interrupt: &Interrupt, printer: &mut Printer) -
         complain(&error.to_string());
         Exit::BadInput
     })?;
+    runs_here(&input)?;
     choose(args, &mut input.plan)?;
     let question = match (&args.find, args.ask) {
         (Some(find), _) => find.clone(),

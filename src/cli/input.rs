@@ -31,7 +31,7 @@ pub(super) struct Input {
 pub(super) enum InputError {
     #[error("error: cannot read {path}: {cause}")]
     Read { path: String, cause: String },
-    #[error("error: {path} is {what}; a scenario is a plain file in TOML")]
+    #[error("error: {path} is {what}; a plain file is needed")]
     NotAFile { path: String, what: &'static str },
     #[error("error: {path} has no name that a results folder could have; a scenario is called like `name.toml`")]
     Nameless { path: String },
@@ -90,12 +90,19 @@ fn name(path: &Path) -> Result<String, InputError> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+/// Opens a plain file.
+pub(super) fn open(path: &Path) -> Result<File, InputError> {
     let failed = |error: io::Error| InputError::Read { path: shown(path), cause: cause(&error) };
     // Before it is opened: opening a pipe waits for a writer.
     plain(path, &fs::metadata(path).map_err(failed)?)?;
     let file = File::open(path).map_err(failed)?;
     plain(path, &file.metadata().map_err(failed)?)?;
+    Ok(file)
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+    let failed = |error: io::Error| InputError::Read { path: shown(path), cause: cause(&error) };
+    let file = open(path)?;
     let mut text = Vec::new();
     // One byte more than allowed, so that whoever checks the size sees that it is too big.
     file.take(BYTES_MAX + 1).read_to_end(&mut text).map_err(failed)?;

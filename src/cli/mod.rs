@@ -3,23 +3,31 @@
 //! The only place that names clap, that prints, and that touches files. Knows no rule of the simulation.
 
 mod args;
+mod audit;
 mod capacity;
 mod check;
 mod compare;
+mod diagnose;
 pub mod exit;
 mod find;
+mod import;
 mod input;
 mod junit;
+mod lint;
+mod outside;
 mod panics;
 mod parting;
 mod print;
 mod progress;
+mod replay;
 mod results;
 mod run;
 mod selfcheck;
+mod stored;
 mod streams;
 mod sweep;
 mod trace;
+mod verdicts;
 mod watch;
 mod whole;
 
@@ -67,8 +75,14 @@ fn dispatch() -> Exit {
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),
+        Command::Audit(args) => audit::audit(&args, &listen(), &mut printer),
+        Command::Replay(args) => replay::replay(&args, &listen(), &mut printer),
+        Command::Import(args) => import::import(&args, &mut printer),
+        Command::Lint(args) => lint::lint(&args, &mut printer),
+        Command::Diagnose(args) => diagnose::diagnose(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
+        Command::ValidatorStart(args) => outside::become_validator(&args),
     }
 }
 

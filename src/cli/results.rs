@@ -17,8 +17,19 @@ const MARKER: &str = "INCOMPLETE";
 /// How its text begins; that makes it ours.
 const MARKER_TEXT: &str = "refresh-sim: this result is not complete.\n";
 /// The names that a results folder may hold.
-const NAMES: [&str; 8] =
-    [MARKER, "summary.json", "latency.hlog", "latency.hgrm", "series.csv", "records.jsonl", "plan.toml", "report.html"];
+const NAMES: [&str; 11] = [
+    MARKER,
+    "summary.json",
+    "latency.hlog",
+    "latency.hgrm",
+    "series.csv",
+    "records.jsonl",
+    "plan.toml",
+    "report.html",
+    "validator.log",
+    "verdicts.jsonl.gz",
+    "crashes.json",
+];
 /// Temporary names tried before giving up.
 const TRIES: u32 = 1000;
 
@@ -135,7 +146,7 @@ fn not_ours(folder: &Path) -> io::Result<Option<String>> {
     Ok(Some(format!("it has no summary.json of schema {SCHEMA} and no {MARKER} marker of ours")))
 }
 
-fn is_marked(folder: &Path) -> bool {
+pub(super) fn is_marked(folder: &Path) -> bool {
     let mut text = vec![0; MARKER_TEXT.len()];
     File::open(folder.join(MARKER))
         .and_then(|mut file| file.read_exact(&mut text))

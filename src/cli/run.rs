@@ -3,21 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::signals::Interrupt;
-use crate::measure::{Outcome, Verdict};
-use crate::report::{self, Judged};
+use crate::measure::{Outcome, SCENES_MAX, Verdict};
+use crate::report::{self, Judged, verdicts};
 use crate::scenario::{self, Plan};
-use crate::sim::{self, RunError};
+use crate::sim::RunError;
 
 use super::args::{Format, RunArgs, Trace};
 use super::exit::Exit;
 use super::input::Input;
+use super::outside;
 use super::panics::guarded;
 use super::print::{Printer, complain, shown};
 use super::results::{Place, ResultsError, Staging};
 use super::trace::Tracer;
+use super::verdicts::VerdictsOut;
 use super::watch::{Progress, RunWatch};
 
 const RECORDS: &str = "records.jsonl";
+const VALIDATOR_LOG: &str = "validator.log";
 /// Where results go unless `--out` says otherwise.
 const RESULTS: &str = "results/runs";
 
@@ -50,8 +53,10 @@ pub(super) fn run(args: &RunArgs, interrupt: &Interrupt, printer: &mut Printer) 
 /// Reads all files; says everything that is wrong with any of them.
 fn load(args: &RunArgs) -> Result<Vec<Input>, Exit> {
     let (mut inputs, mut is_bad) = (Vec::new(), false);
+    let mut changes = args.changes.clone();
+    changes.set.extend(outside::setting(&args.validator));
     for file in &args.files {
-        match Input::load(file, &args.changes) {
+        match Input::load(file, &changes) {
             Ok(mut input) => {
                 input.plan.replication = args.replication;
                 inputs.push(input);
@@ -110,23 +115,28 @@ impl One<'_> {
         tracing::info!(file = self.input.shown, peers = plan.peers(), horizon = %plan.horizon, "run");
         let staging = self.place.map(Place::stage).transpose().map_err(|error| not_written(&error))?;
         assert!(!self.args.test_panic, "asked for by --test-panic");
-        let outcome = self.simulate(staging.as_ref())?;
+        let (outcome, said) = self.simulate(staging.as_ref())?;
         tracing::info!(steps = outcome.steps, decisions = outcome.decisions, "done");
         let judged = report::judge(plan, &outcome);
         let exit = verdict(plan, &outcome, &judged, self.interrupt);
         let written = match staging {
-            Some(staging) => self.write(staging, &outcome, &judged, exit),
+            Some(staging) => self.write(staging, &outcome, &judged, exit, said.as_deref()),
             None => Ok(()),
         };
         let printed = printer.print(&self.summary(&outcome, &judged, exit, written.is_ok()));
         if let Some(front_end) = report::unmentioned_crash(plan, &outcome) {
             complain(&format!("note: {front_end} crashed and no expectation mentions it, which is exit 1 by itself"));
         }
+        if self.place.is_some() && outcome.crashes.len() > SCENES_MAX {
+            let all = outcome.crashes.len();
+            complain(&format!("note: crashes.json has the scenes of the first {SCENES_MAX} of {all} crashes"));
+        }
         let written = written.map_or_else(|error| not_written(&error), |()| Exit::Pass);
         Ok(Exit::worst([exit, written, printed.err().unwrap_or(Exit::Pass)]))
     }
 
-    fn simulate(&self, staging: Option<&Staging>) -> Result<Outcome, Exit> {
+    /// The outcome, and what a validator of the user's own said.
+    fn simulate(&self, staging: Option<&Staging>) -> Result<(Outcome, Option<String>), Exit> {
         let plan = &self.input.plan;
         let tracer = match (self.args.trace, staging) {
             (Trace::Off, _) | (_, None) => None,
@@ -135,26 +145,58 @@ impl One<'_> {
                 Some(Tracer::new(plan, file, trace == Trace::Window))
             }
         };
+        let verdicts = match (&plan.outside, staging) {
+            (None, _) | (_, None) => None,
+            (Some(_), Some(staging)) => {
+                let file = staging.append(verdicts::FILE).map_err(|error| not_written(&error))?;
+                Some(VerdictsOut::new(plan, file))
+            }
+        };
         let progress = Progress::new(&self.input.shown, plan, self.args.progress);
-        let mut watch = RunWatch { interrupt: self.interrupt, progress, tracer };
-        let outcome = sim::run(plan, &mut watch);
-        let RunWatch { tracer, progress, .. } = watch;
+        let mut watch = RunWatch { interrupt: self.interrupt, progress, tracer, verdicts };
+        // A command on the command line is meant as whoever wrote it sees the files.
+        let from_file = || outside::folder(&self.input.path);
+        let folder = if self.args.validator.is_empty() { from_file() } else { PathBuf::from(".") };
+        let ran = outside::run(plan, &folder, self.interrupt, &mut watch);
+        let RunWatch { tracer, progress, verdicts, .. } = watch;
         drop(progress);
-        let outcome = outcome.map_err(|error| not_run(&self.input.shown, &error))?;
+        let (outcome, said) = ran.map_err(|error| self.not_run(&error))?;
         if let (Some(tracer), Some(staging)) = (tracer, staging) {
             let cut = tracer.finish().map_err(|error| not_written(&staging.failed(RECORDS, error)))?;
             if cut > 0 {
                 complain(&format!("note: the minute before {cut} of the crashes has more decisions than are kept"));
             }
         }
-        Ok(outcome)
+        if let (Some(verdicts), Some(staging)) = (verdicts, staging) {
+            let written = verdicts.finish();
+            written.map_err(|error| not_written(&staging.failed(verdicts::FILE, error)))?;
+        }
+        Ok((outcome, said))
     }
 
-    fn write(&self, staging: Staging, outcome: &Outcome, judged: &[Judged], exit: Exit) -> Result<(), ResultsError> {
+    /// Why there is no outcome. One that was asked to end while a validator was busy has no other reason.
+    fn not_run(&self, error: &RunError) -> Exit {
+        match self.interrupt.signal() {
+            Some(signal) if matches!(error, RunError::NoValidator(_)) => signal.into(),
+            _ => not_run(&self.input.shown, error),
+        }
+    }
+
+    fn write(
+        &self,
+        staging: Staging,
+        outcome: &Outcome,
+        judged: &[Judged],
+        exit: Exit,
+        said: Option<&str>,
+    ) -> Result<(), ResultsError> {
         let plan = &self.input.plan;
         let text = scenario::render(plan);
         for (name, bytes) in report::files(plan, outcome, judged, exit.code(), &text) {
             staging.write(name, &bytes)?;
+        }
+        if let Some(said) = said {
+            staging.write(VALIDATOR_LOG, said.as_bytes())?;
         }
         staging.install(!outcome.interrupted)
     }
@@ -183,7 +225,8 @@ impl One<'_> {
 pub(super) fn not_run(file: &str, error: &RunError) -> Exit {
     let (kind, exit) = match error {
         RunError::TooMany { .. } | RunError::TooManyWait { .. } | RunError::Stuck { .. } => ("error", Exit::BadInput),
-        RunError::Unstable { .. } => ("error", Exit::NotDeterministic),
+        RunError::Unstable { .. } | RunError::Differs(_) => ("error", Exit::NotDeterministic),
+        RunError::NoValidator(_) => ("error", Exit::NoValidator),
         RunError::Accounts { .. } => ("internal error", Exit::Internal),
     };
     complain(&format!("{kind}: {file}: {error}"));

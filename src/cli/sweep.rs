@@ -60,6 +60,7 @@ fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Resu
         complain(&error.to_string());
         Exit::BadInput
     })?;
+    runs_here(&input)?;
     let axes = args.vary.iter().map(|text| Axis::parse(text).map_err(|why| bad(&format!("--vary {text}: {why}"))));
     let axes = axes.collect::<Result<Vec<Axis>, Exit>>()?;
     let points = match args.samples {
@@ -74,6 +75,20 @@ fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Resu
     begin(&folder, &sweep)?;
     let missing = work.missing(&folder, &sweep, shard)?;
     work.run(&folder, &sweep, missing, shard, printer)
+}
+
+/// A validator outside is a program that may change while its name stays: what it gave is no function of the plan, and
+/// many runs at once would need many of it.
+pub(super) fn runs_here(input: &Input) -> Result<(), Exit> {
+    if input.plan.outside.is_none() {
+        return Ok(());
+    }
+    complain(&format!(
+        "error: {}: its validator is a program of its own, which `sweep` and `capacity` do not run; name a built-in one \
+         with --set validation.validator=...",
+        input.shown
+    ));
+    Err(Exit::NoValidator)
 }
 
 /// `I/N`, with the number of the first of `INDICES` that is set for an `I` of `auto`.

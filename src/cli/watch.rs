@@ -9,9 +9,11 @@ use crate::measure::Decision;
 use crate::scenario::Plan;
 use crate::sim::Watch;
 use crate::time::Time;
+use crate::validate::{Question, Verdict};
 
 use super::print::{hint, stderr_is_terminal};
 use super::trace::Tracer;
+use super::verdicts::VerdictsOut;
 
 /// Real time between two lines of progress.
 const PACE: Duration = Duration::from_millis(300);
@@ -21,11 +23,14 @@ pub(super) struct RunWatch<'a> {
     pub(super) interrupt: &'a Interrupt,
     pub(super) progress: Option<Progress<'a>>,
     pub(super) tracer: Option<Tracer<'a>>,
+    pub(super) verdicts: Option<VerdictsOut<'a>>,
 }
 
 impl Watch for RunWatch<'_> {
     fn progress(&mut self, at: Time, steps: u64) -> ControlFlow<()> {
-        if self.interrupt.is_raised() || self.tracer.as_ref().is_some_and(Tracer::has_failed) {
+        let cannot_write = self.tracer.as_ref().is_some_and(Tracer::has_failed)
+            || self.verdicts.as_ref().is_some_and(VerdictsOut::has_failed);
+        if self.interrupt.is_raised() || cannot_write {
             return ControlFlow::Break(());
         }
         if let Some(progress) = &mut self.progress {
@@ -41,6 +46,16 @@ impl Watch for RunWatch<'_> {
     fn decision(&mut self, decision: &Decision) {
         if let Some(tracer) = &mut self.tracer {
             tracer.decision(decision);
+        }
+    }
+
+    fn wants_verdicts(&self) -> bool {
+        self.verdicts.is_some()
+    }
+
+    fn verdict(&mut self, front_end: u16, question: &Question<'_>, verdict: &Verdict) {
+        if let Some(verdicts) = &mut self.verdicts {
+            verdicts.take(front_end, question, verdict);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::policy::tcp::SynSchedule;
 use crate::policy::{Failover, Reconnect, Timeouts};
 use crate::rng::{Draws, Purpose, When};
 use crate::time::{Span, Time};
-use crate::validate::{Certificate, PeerName, Phase, Question, Transport};
+use crate::validate::{Certificate, CertificateState, Particulars, PeerName, Phase, Question, Transport};
 
 use super::request::Requests;
 use super::row::Row;
@@ -36,7 +36,9 @@ pub struct Group {
     /// What carries its connections.
     pub transport: Transport,
     /// What its peers show.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<CertificateState>,
+    /// What else the topology and their certificates say of them; `None`: what is usual.
+    pub particulars: Option<Box<Particulars>>,
     /// Address of index 0.
     pub address: IpAddr,
     /// Source port.
@@ -146,14 +148,26 @@ impl Group {
         question.port = self.port;
         question.address_known = self.known;
         question.attempt = u32::from(row.attempt);
-        question.certificate = self.certificate;
+        question.certificate = self.certificate.map(|state| self.certificate_in(state));
+        if let Some(particulars) = &self.particulars {
+            question.pool = particulars.pool.as_deref().unwrap_or(question.pool);
+            question.computer = particulars.computer.as_deref();
+        }
         question
+    }
+
+    /// A certificate of its peers that is in a state.
+    #[inline]
+    pub fn certificate_in(&self, state: CertificateState) -> Certificate<'_> {
+        let names = self.particulars.as_ref().and_then(|particulars| particulars.names.as_ref());
+        let certificate = Certificate::new(state);
+        names.map_or(certificate, |names| certificate.with_names(names))
     }
 }
 
 /// The address `n` after `address`.
 #[inline]
-fn offset(address: IpAddr, n: u32) -> IpAddr {
+pub fn offset(address: IpAddr, n: u32) -> IpAddr {
     match address {
         IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits().wrapping_add(n))),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits().wrapping_add(u128::from(n)))),

@@ -29,7 +29,7 @@ use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Verdict};
 
 pub use abandoned::Abandoned;
-pub use group::Group;
+pub use group::{Group, offset};
 pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};

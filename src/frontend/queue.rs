@@ -63,14 +63,15 @@ pub enum WhenFull {
     DropOldest,
 }
 
-/// What is next in line.
+/// What is next in line. Says only of what sort it is: a job inside would be copied piece by piece, once more for each
+/// hand that it passes through (docs/performance.md).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Head {
-    /// This job; it has left the queue.
-    Job(Job),
-    /// The next one of the oldest tick's run; it is still there.
+    /// A job.
+    Job,
+    /// The next one of the oldest tick's run.
     Run,
-    /// A job that rejoined; it is still there.
+    /// A job that rejoined.
     Rejoined,
 }
 
@@ -217,20 +218,25 @@ impl Queue {
         self.refill();
     }
 
-    /// What is next; a job leaves the line, a run stays until [`Queue::end_run`].
+    /// What is next; it stays in line.
     #[inline]
-    pub fn head(&mut self) -> Option<Head> {
-        match self.line.front()? {
-            Queued::Run => Some(Head::Run),
-            Queued::Rejoined => Some(Head::Rejoined),
-            Queued::One(job) => {
-                let job = *job;
-                self.line.pop_front();
-                self.jobs -= 1;
-                self.refill();
-                Some(Head::Job(job))
-            }
-        }
+    pub fn head(&self) -> Option<Head> {
+        self.line.front().map(|queued| match queued {
+            Queued::One(_) => Head::Job,
+            Queued::Run => Head::Run,
+            Queued::Rejoined => Head::Rejoined,
+        })
+    }
+
+    /// Takes the job out that is next, if it is a [`Head::Job`].
+    #[inline]
+    pub fn pop_job(&mut self) -> Option<Job> {
+        let Some(Queued::One(job)) = self.line.front() else { return None };
+        let job = *job;
+        self.line.pop_front();
+        self.jobs -= 1;
+        self.refill();
+        Some(job)
     }
 
     /// The run at the head is used up.
@@ -288,11 +294,7 @@ mod tests {
     }
 
     fn rows(queue: &mut Queue) -> Vec<u32> {
-        std::iter::from_fn(|| match queue.head() {
-            Some(Head::Job(job)) => Some(job.row),
-            _ => None,
-        })
-        .collect()
+        std::iter::from_fn(|| queue.pop_job()).map(|job| job.row).collect()
     }
 
     #[test]

@@ -81,8 +81,14 @@ impl FrontEnd {
 
     /// What the next idle worker turns to.
     #[inline]
-    pub fn head(&mut self) -> Option<Head> {
+    pub fn head(&self) -> Option<Head> {
         self.queue.head()
+    }
+
+    /// Takes the job out of the queue that is next, if it is a [`Head::Job`].
+    #[inline]
+    pub fn pop_job(&mut self) -> Option<Job> {
+        self.queue.pop_job()
     }
 
     /// An idle worker takes `job`; `row` is the row that the job is about.
@@ -191,7 +197,8 @@ impl FrontEnd {
         self.at_stop(now, number, row, group, port)
     }
 
-    #[inline]
+    // Not left to the compiler: in its frame of its own it costs 70 instructions a refresh (docs/performance.md).
+    #[inline(always)]
     pub(super) fn end<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Ended {
         let worker = &mut self.workers[number as usize];
         worker.doing = Doing::Nothing;

@@ -8,3 +8,4 @@ pub mod child;
 pub mod clock;
 pub mod signals;
 pub mod threads;
+pub mod validator;

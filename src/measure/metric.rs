@@ -130,6 +130,8 @@ figures! {
     Missed = "refresh.missed", Shape::Count, "refreshes whose predecessor was still open (tags: group, transport)";
     /// Outcome.
     Unfinished = "refresh.unfinished", Shape::Count, "refreshes open at the end of the run (tags: group, transport)";
+    /// Questions.
+    Questions = "questions", Shape::Count, "questions that a validator was asked, by its own answer (tags: group, transport, certificate, phase, verdict)";
     /// Verdicts of rejection.
     Rejections = "rejections", Shape::Count, "questions answered with a rejection (tags: group, transport)";
     /// Losses.
@@ -273,4 +275,10 @@ pub struct Tags {
     pub lookup: Option<String>,
     /// Why the connection or the refresh happened; latencies only.
     pub cause: Option<Cause>,
+    /// What the peer showed when a question was asked, or that it showed nothing; questions only.
+    pub certificate: Option<Option<crate::validate::CertificateState>>,
+    /// At which point of a connection's life a question was asked; questions only.
+    pub phase: Option<crate::validate::Phase>,
+    /// How a question was answered; questions only.
+    pub verdict: Option<super::Answered>,
 }

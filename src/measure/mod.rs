@@ -11,6 +11,7 @@ mod looked;
 mod meters;
 mod metric;
 mod outcome;
+mod questions;
 mod record;
 mod requests;
 mod tally;
@@ -23,7 +24,8 @@ pub use herd::Herd;
 pub use looked::Looked;
 pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, Meters, Window, Windowed, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Signal, Tags};
-pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, Verdict};
+pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, SCENES_MAX, Scene, Verdict};
+pub use questions::{ABSENT, Answered, QuestionKind, Questions, shown};
 pub use record::{Record, RecordKind, Sample, StopReason};
 pub use requests::RequestCounts;
 

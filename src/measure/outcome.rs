@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd, Looked, RequestCounts};
+use super::{Account, Drains, Handshakes, Herd, Looked, Questions, RequestCounts};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -31,6 +31,8 @@ pub struct Outcome {
     pub handshakes: Vec<Option<Handshakes>>,
     /// Each cell's requests, if a group of it sends any; empty if none does.
     pub requests: Vec<Option<RequestCounts>>,
+    /// Which questions validators were asked, and how they answered.
+    pub questions: Questions,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
     /// How often too few front ends of the pool served, so that all stopped.
@@ -133,6 +135,24 @@ pub struct CrashReport {
     pub reconnected: [Option<Span>; 3],
     /// What the service manager did: the delay to the restart; `None`: it stays down.
     pub restart: Option<Span>,
+    /// The front end just before it; `None` after the first [`SCENES_MAX`] crashes of a run.
+    pub scene: Option<Box<Scene>>,
+}
+
+/// Crashes of a run whose scene is kept.
+pub const SCENES_MAX: usize = 10;
+
+/// A front end at the instant at which it crashed, before anything of it was gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scene {
+    /// Jobs that waited for a worker.
+    pub waiting: u64,
+    /// Jobs that workers held.
+    pub in_service: u32,
+    /// Valid connections of each group that had any, by its position.
+    pub valid: Vec<(u16, u64)>,
+    /// The attempt of the peer that was asked about: 0 is the first since its last loss.
+    pub attempt: Option<u16>,
 }
 
 /// What became of an expectation, or of all of them.

@@ -125,6 +125,7 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::Dropped => of_due(Counter::Dropped),
         Figure::Missed => of_due(Counter::Missed),
         Figure::Unfinished => of_due(Counter::Unfinished),
+        Figure::Questions => Some(Value::Count(outcome.questions.total(&those, tags))),
         Figure::Rejections => asked(outcome).then(|| Value::Count(sum(Counter::Rejections))),
         Figure::Losses => of(Counter::Losses),
         Figure::Attempts => of(Counter::Attempts),

@@ -10,6 +10,7 @@ use super::json::summary;
 use super::judge::Judged;
 use super::latency::Samples;
 use super::records;
+use super::scenes;
 use crate::measure::{Cause, Histo, Metric, Outcome, Tags};
 use crate::scenario::plan::Plan;
 use crate::sim::Names;
@@ -26,14 +27,16 @@ pub fn files(
 ) -> Vec<(&'static str, Vec<u8>)> {
     // The alternate form of a JSON value is the indented one.
     let summary = format!("{:#}\n", summary(plan, outcome, judged, exit));
-    vec![
+    let mut files = vec![
         ("summary.json", summary.into_bytes()),
         ("latency.hlog", hlog(outcome)),
         ("latency.hgrm", hgrm(outcome).into_bytes()),
         ("series.csv", series(plan, outcome).into_bytes()),
         ("records.jsonl", records::all(plan, outcome).into_bytes()),
         ("plan.toml", plan_toml.as_bytes().to_vec()),
-    ]
+    ];
+    files.extend(scenes::crashes(plan, outcome).map(|crashes| ("crashes.json", format!("{crashes:#}\n").into_bytes())));
+    files
 }
 
 /// The interval log: one line for each metric, group and cause, over the whole run.

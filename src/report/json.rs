@@ -6,6 +6,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::course::{course, disconnected};
+use super::coverage::{Coverage, certificate_name, coverage};
 use super::figures::{Value, figure, handshakes};
 use super::judge::{Judged, overall};
 use super::latency::{Edges, Samples, cells, requests};
@@ -34,7 +35,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "scenario": plan.name,
         "seed": plan.seed,
         "replication": plan.replication,
-        "validator": plan.validator.name(),
+        "validator": plan.judged_by(),
         "horizon_ns": plan.horizon.0,
         "epoch_filetime": plan.epoch.map(|epoch| epoch.0),
         "digest": outcome.digest,
@@ -50,6 +51,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "figures": figures(plan, outcome),
         "latencies": latencies(outcome),
         "cycles": cycles(outcome),
+        "questions": questions(plan, outcome),
         "samples_excluded": outcome.meters.excluded,
         "groups": groups(plan, outcome),
         "groups_folded": outcome.cells.folded,
@@ -243,6 +245,23 @@ fn cycles(outcome: &Outcome) -> Json {
         Json::Object(entry)
     };
     cycled.into_iter().map(one).collect()
+}
+
+/// The question space: every kind of question that was asked or could have been.
+fn questions(plan: &Plan, outcome: &Outcome) -> Json {
+    let one = |row: Coverage| {
+        let [accept, reject, fault] = row.answered;
+        json!({
+            "transport": row.kind.transport.name(),
+            "certificate": certificate_name(row.kind.certificate),
+            "phase": row.kind.phase.name(),
+            "asked": row.asked(),
+            "accept": accept,
+            "reject": reject,
+            "fault": fault,
+        })
+    };
+    coverage(plan, outcome).into_iter().map(one).collect()
 }
 
 /// What the obligations came to, in one cell or in all. The eight outcomes add up to `due`.

@@ -386,6 +386,12 @@ fn of_figure(plan: &Plan, outcome: &Outcome, expectation: &Expectation, which: F
         let (low, high) = bounds(value, expectation.limit);
         holds(expectation.op, low, high, limit(value, expectation.limit))
     };
+    if which == Figure::Questions
+        && holds == Some(true)
+        && let Some(why) = never_asked(outcome, &expectation.tags)
+    {
+        return Found { observed, ..Found::unknown("", why) };
+    }
     let why = holds.is_none().then(|| "it was not over when the run ended".to_owned());
     Found { verdict: verdict(holds), observed, samples: None, why }
 }
@@ -405,6 +411,18 @@ fn vacuous(plan: &Plan, outcome: &Outcome, which: Figure, value: Value) -> Optio
         return Some(format!("no refresh fell due in the {ran} of the run, so nothing was put to the test"));
     }
     (!figures::asked(outcome)).then(|| "no validator was ever asked".to_owned())
+}
+
+/// No fault, or no rejection, where nobody was asked is not a pass. (That nobody was asked where somebody should have been
+/// is a failure, for that is known.)
+fn never_asked(outcome: &Outcome, tags: &Tags) -> Option<String> {
+    let cells = cells(outcome, tags);
+    if outcome.questions.total(&cells, &Tags::default()) == 0 {
+        return Some("no validator was ever asked".to_owned());
+    }
+    let without = Tags { verdict: None, ..tags.clone() };
+    let nobody = tags.verdict.is_some() && outcome.questions.total(&cells, &without) == 0;
+    nobody.then(|| "no such question was ever asked, so there was no answer either".to_owned())
 }
 
 /// A share is compared in units of half a part per million times its whole, exactly; others as they are.

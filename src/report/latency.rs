@@ -56,6 +56,17 @@ pub(super) fn requests(outcome: &Outcome, cells: &[u16]) -> Option<RequestCounts
     cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
 }
 
+/// The upper edge of the bucket in which a quantile lies of the samples with `tags`, `ppm` in parts per million (10^6: the
+/// largest); `None`: it is not known, for there are too few samples, or it is one that never ended.
+pub fn upper_edge(outcome: &Outcome, metric: Metric, tags: &Tags, ppm: u32) -> Option<Span> {
+    let samples = Samples::of(outcome, metric, tags, None);
+    if samples.ranked() == 0 {
+        return None;
+    }
+    let (edges, known) = samples.quantile(ppm, samples.never_max);
+    edges.high.filter(|_| known).map(Span)
+}
+
 impl Samples {
     /// All samples of `metric` that carry `tags` and belong to `phase`.
     pub(super) fn of(outcome: &Outcome, metric: Metric, tags: &Tags, phase: Option<InPhase>) -> Samples {

@@ -4,21 +4,26 @@
 //! identical results make identical bytes.
 
 mod course;
+mod coverage;
 mod figures;
 mod files;
 mod json;
 mod judge;
 mod latency;
 mod records;
+mod scenes;
 mod signal;
 mod text;
+pub mod verdicts;
 pub(crate) mod words;
 
 pub use course::{Course, course};
+pub use coverage::{Coverage, coverage};
 pub use figures::{Value, figure};
 pub use files::files;
 pub use json::{SCHEMA, summary};
 pub use judge::{Judged, judge, observe, overall, unmentioned_crash};
-pub use latency::quantiles;
+pub use latency::{quantiles, upper_edge};
 pub use records::{record_line, step_line};
 pub use text::text;
+pub use words::{date, wrap};

@@ -1,6 +1,7 @@
 //! The summary as text: what an engineer at three in the morning must know within ten seconds, at most 100 columns wide.
 
 use super::course::{course, disconnected};
+use super::coverage::{certificate_name, coverage};
 use super::figures::{Value, dues, figure, goodput, handshakes, looked, total};
 use super::judge::Judged;
 use super::latency::{Printed, Samples, cells};
@@ -48,6 +49,7 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(load(plan, outcome));
     add(tls(outcome));
     add(lookups(plan, outcome));
+    add(questions(plan, outcome));
     add(latencies(outcome));
     add(footer(plan, outcome));
     out
@@ -498,6 +500,25 @@ fn lookups(plan: &Plan, outcome: &Outcome) -> String {
         told.push(format!("{subject} blocked for {} of their time", words::percent(part, whole)));
     }
     words::wrap(&told.join("; "), WIDTH, 2)
+}
+
+/// The question space: what validators were asked and how they answered, and what they never were.
+fn questions(plan: &Plan, outcome: &Outcome) -> String {
+    let mut table = Table::new(&["question", "certificate", "phase", "accept", "reject", "fault"], 3);
+    for row in coverage(plan, outcome) {
+        let kind = row.kind;
+        let mut cells = vec![
+            kind.transport.name().to_owned(),
+            certificate_name(kind.certificate).to_owned(),
+            kind.phase.name().to_owned(),
+        ];
+        match row.asked() {
+            0 => cells.push("NEVER ASKED".to_owned()),
+            _ => cells.extend(row.answered.map(|n| if n == 0 { "-".to_owned() } else { words::count(n) })),
+        }
+        table.row(cells);
+    }
+    table.text()
 }
 
 fn footer(plan: &Plan, outcome: &Outcome) -> String {

@@ -131,7 +131,7 @@ impl Date {
 }
 
 /// `2015-07-12 15:34:47.912 UTC`, to the millisecond below; `None` without an epoch.
-pub(crate) fn date(plan: &Plan, at: Time) -> Option<String> {
+pub fn date(plan: &Plan, at: Time) -> Option<String> {
     let Date { year, month, day, rest } = Date::of(filetime(plan.epoch?, at));
     let millis = rest / 10_000;
     let (hours, minutes, seconds) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60);
@@ -155,6 +155,11 @@ pub(crate) fn shows(group: &GroupPlan) -> String {
         Some(CertificateState::Expired) => "expired certificate",
         Some(CertificateState::WrongName) => "certificate of another name",
         Some(CertificateState::Untrusted) => "certificate of an untrusted root",
+        Some(CertificateState::NotYetValid) => "certificate that is not valid yet",
+        Some(CertificateState::SelfSigned) => "self-signed certificate",
+        Some(CertificateState::IncompleteChain) => "certificate without its intermediate",
+        Some(CertificateState::Revoked) => "revoked certificate",
+        Some(CertificateState::RevocationUnknown) => "certificate of unknown revocation",
     };
     let v6 = if matches!(group.address, IpAddr::V6(_)) { " over IPv6" } else { "" };
     format!("{}{v6}, {certificate}", group.transport.name().to_uppercase())
@@ -188,7 +193,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Lines of at most `width` characters, broken at blanks; what has none is cut. All but the first are indented.
-pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
+pub fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let word = cut(word, width - indent);

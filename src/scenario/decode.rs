@@ -566,7 +566,7 @@ pub(super) fn entries(n: usize) -> String {
 }
 
 /// A text as a basic TOML string.
-pub(super) fn toml_string(text: &str) -> String {
+pub fn toml_string(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
         match c {

@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::measure::{COURSES, Cause, Figure, Metric, Shape, Signal, Tags, Window};
+use crate::measure::{ABSENT, Answered, COURSES, Cause, Figure, Metric, Shape, Signal, Tags, Window};
 use crate::time::{Span, Time};
-use crate::validate::Transport;
+use crate::validate::{CertificateState, Phase, Transport};
 
 use super::decode::span;
 use super::diagnose::{listed, near_miss, quoted};
 use super::expect::{Against, Aggregate, Expectation, InPhase, Op, Subject};
 use super::file::Word;
+use super::plan::Plan;
 
 /// Why a line is no expectation, and where in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +52,15 @@ const OPS: [(&str, Op); 6] = [
     (">", Op::More),
 ];
 const SHAPE: &str = "metric{tag=value} in phase from..to : aggregate op value min n";
+
+/// Reads a line of `[expect]` for a plan that there is already; the error says what is wrong with it.
+pub fn expectation(plan: &Plan, name: &str, line: &str) -> Result<Expectation, String> {
+    let groups = plan.groups.iter().map(|group| group.name.as_str()).collect();
+    let front_ends = plan.front_ends.iter().map(|front_end| front_end.name.as_str()).collect();
+    let lookups = plan.lookups.each.iter().map(|lookup| lookup.name.as_str()).collect();
+    let names = Names { groups: &groups, front_ends: &front_ends, lookups: Some(&lookups), complete: true };
+    parse(name, line, &names).map_err(|fault| format!("`{name}` {}; accepted: {}", fault.message, fault.accepts))
+}
 
 /// Reads one line.
 pub(super) fn parse(name: &str, line: &str, names: &Names<'_>) -> Result<Expectation, Fault> {
@@ -148,10 +158,18 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
                     None => value,
                 });
             }
-            "transport" => {
-                let words: BTreeSet<&str> = Transport::WORDS.iter().map(|(word, _)| *word).collect();
-                let word = one_of(&value, &at, "transport", &words)?;
-                tags.transport = Transport::WORDS.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+            "transport" => tags.transport = Some(among(&value, &at, "transport", Transport::WORDS)?),
+            "certificate" => {
+                let states = CertificateState::ALL.map(|state| (state.name(), Some(state)));
+                let words: Vec<_> = [(ABSENT, None)].into_iter().chain(states).collect();
+                tags.certificate = Some(among(&value, &at, "certificate", &words)?);
+            }
+            "phase" => {
+                tags.phase = Some(among(&value, &at, "phase", &Phase::ALL.map(|phase| (phase.name(), phase)))?);
+            }
+            "verdict" => {
+                let words = Answered::ALL.map(|answered| (answered.name(), answered));
+                tags.verdict = Some(among(&value, &at, "verdict", &words)?);
             }
             _ => {
                 tags.cause = Some(cause(&value, &at)?);
@@ -163,6 +181,13 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
             return Err(reader.fault_here("has tags that do not end", "`,` or `}`"));
         }
     }
+}
+
+/// What a word of a tag stands for.
+fn among<T: Copy>(value: &str, at: &Range<usize>, what: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+    let known = words.iter().find(|(word, _)| *word == value).map(|(_, meant)| *meant);
+    let message = || format!("has the unknown {what} {}", quoted(value));
+    known.ok_or_else(|| Fault::near(at.clone(), message(), value, words.iter().map(|(word, _)| *word)))
 }
 
 fn one_of(value: &str, at: &Range<usize>, what: &str, known: &BTreeSet<&str>) -> Result<String, Fault> {

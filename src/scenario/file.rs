@@ -3,6 +3,7 @@
 //! Nothing is ever read into these structs. The decoder asks for keys one by one, so that it can report all errors
 //! with their places; `tests/scenario_errors.rs` walks the schema and holds the decoder to each key, word and range.
 
+mod particulars;
 mod words;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::validate::{Builtin, Transport};
 
 use super::plan::{Overflow, Start, TieOrder, WhenFull};
 
+pub use particulars::{CertificateNames, ListedAs};
 pub use words::{
     ActionWord, Address, AnchorWord, CertificateWord, Distribution, Factor, GrowthWord, Handshake, JitterWord, Length,
     LengthOrNever, LookupChange, Moment, OneOf, OneOrMore, PoolMinimum, PortRange, Ports, PresetWord, RateText,
@@ -315,8 +317,13 @@ pub struct Middlebox {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Validation {
-    /// The logic that judges peers.
-    pub validator: OneOf<Builtin>,
+    /// The built-in logic that judges peers; required unless there is a `command`, which judges in its place.
+    pub validator: Option<OneOf<Builtin>>,
+    /// A program of your own that judges peers, and its arguments; it runs in the folder of the scenario file.
+    #[schemars(length(min = 1, max = 64))]
+    pub command: Option<Vec<String>>,
+    /// Real time that `command` may take for one answer; 10ms to 1h; default 10s.
+    pub answer_limit: Option<Length>,
     /// CPU of validating a new connection; default 1ms.
     pub accept: Option<Distribution>,
     /// CPU of validating a connection again; default as `accept`.
@@ -412,6 +419,17 @@ pub struct Group {
     /// Whether the topology lists their addresses.
     #[schemars(extend("default" = true))]
     pub known: Option<bool>,
+    /// Their pool's name in the topology, a domain name or an address; default the group's name.
+    #[schemars(length(min = 1, max = 255))]
+    pub pool: Option<String>,
+    /// Their computers' names in the topology: `{index}` stands for a peer's index, `{pool}` for the pool; default the
+    /// pool's alone.
+    #[schemars(length(min = 1, max = 255))]
+    pub computer: Option<String>,
+    /// What the topology lists, if that is not where they come from.
+    pub listed: Option<ListedAs>,
+    /// What their certificates name; default the pool, as subject and as DNS name.
+    pub names: Option<CertificateNames>,
     /// Round-trip time, one draw for each peer; default 1ms.
     pub rtt: Option<Distribution>,
     /// What else the path does to messages.

@@ -14,14 +14,16 @@ pub mod plan;
 mod render;
 mod resolve;
 
+pub use decode::toml_string;
 pub use diagnose::{Bytes, Colour, Place, Problem, Problems};
 
 pub use defaults::refresh_in_place;
 pub use expect::{Against, Aggregate, Between, Expectation, InPhase, Op, Subject};
+pub use expect_parse::expectation;
 pub use file::schema;
 pub use plan::{
-    Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, Requests,
-    ResumedPlan, SEMANTICS, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
+    Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Outside, Plan, ProcessPlan,
+    Requests, ResumedPlan, SEMANTICS, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 pub use render::render;
 pub use resolve::{Setting, load};

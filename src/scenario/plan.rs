@@ -11,7 +11,7 @@ use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
 use crate::policy::{Failover, Issuer, Limits, Middlebox, Pool, Reconnect, Recovery, Refresh, Timeouts, Validity};
 use crate::time::{Span, Time};
-use crate::validate::{Builtin, CertificateState, Transport};
+use crate::validate::{Builtin, CertificateState, Particulars, Transport};
 
 use super::expect::Expectation;
 
@@ -48,8 +48,10 @@ pub struct Plan {
     /// What hands on the peers of groups whose order is [`crate::policy::ListOrder::Middlebox`]; `None`: nothing, and they
     /// go by their lists.
     pub middlebox: Option<Middlebox>,
-    /// Who judges peers.
+    /// Who judges peers, unless `outside` does.
     pub validator: Builtin,
+    /// A program of the user's own that judges peers; `None`: built-in logic does.
+    pub outside: Option<Outside>,
     /// What validations look up, and who waits for it.
     pub lookups: Lookups,
     /// Peers, group by group, in the scenario's order.
@@ -62,10 +64,22 @@ pub struct Plan {
     pub measure: MeasurePlan,
     /// The faulting process as the event log will describe it.
     pub process: ProcessPlan,
+    /// Whether a refresh that falls due at an age of exactly its period is left out: a defect that an audit puts in, and
+    /// no scenario.
+    pub skips_exact_age: bool,
     /// What must hold of the result.
     pub expect: Vec<Expectation>,
     /// Defaults that matter and were not written, in words.
     pub assumptions: Vec<Assumption>,
+}
+
+/// A program of the user's own that judges peers, as a child process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outside {
+    /// The program and its arguments; at least one word.
+    pub command: Vec<String>,
+    /// Real time that it may take for one answer; longer is a hang. No result depends on it.
+    pub answer_limit: Span,
 }
 
 /// A date as a FILETIME: 100 ns units since 1601-01-01T00:00:00Z.
@@ -132,6 +146,8 @@ pub struct GroupPlan {
     pub transport: Transport,
     /// What they show; `None`: no certificate.
     pub certificate: Option<CertificateState>,
+    /// What else the topology and their certificates say of them; `None`: what is usual.
+    pub particulars: Option<Particulars>,
     /// How long that is good, and when it is replaced; only with a valid one. `None`: always, unless the timeline says.
     pub validity: Option<Validity>,
     /// Address of index 0; index i has this plus i.
@@ -323,6 +339,11 @@ pub struct Assumption {
 }
 
 impl Plan {
+    /// Who judges peers, in a word or as a command.
+    pub fn judged_by(&self) -> String {
+        self.outside.as_ref().map_or_else(|| self.validator.name().to_owned(), |outside| outside.command.join(" "))
+    }
+
     /// How many peers there are in all groups that send requests.
     pub fn senders(&self) -> u64 {
         self.groups.iter().filter(|group| group.requests.is_some()).map(|group| u64::from(group.peers())).sum()

@@ -2,6 +2,7 @@
 //!
 //! Loading the text gives the same plan, but for its name, replication and assumptions.
 
+mod particulars;
 mod reconnect;
 
 use std::collections::BTreeMap;
@@ -271,7 +272,13 @@ fn pool(out: &mut Writer<'_>, plan: &Plan) {
 
 fn validation(out: &mut Writer<'_>, plan: &Plan) {
     out.section("[validation]", "validation");
-    out.line("validator", word(plan.validator));
+    match &plan.outside {
+        None => out.line("validator", word(plan.validator)),
+        Some(outside) => {
+            out.line("command", list(outside.command.iter().map(|word| string(word))));
+            out.line("answer_limit", length(outside.answer_limit));
+        }
+    }
     if let Some(group) = plan.groups.first() {
         out.line("accept", dist(&group.validate_accept));
         out.line("refresh", dist(&group.validate_refresh));
@@ -346,6 +353,9 @@ fn group(out: &mut Writer<'_>, group: &GroupPlan, nodes: &[FrontEndPlan]) {
     out.line("address", string(&group.address.to_string()));
     out.line("port", group.port);
     out.line("known", group.known);
+    if let Some(particulars) = &group.particulars {
+        particulars::write(out, particulars);
+    }
     out.line("rtt", dist(&group.rtt));
     if !group.flights.is_empty() {
         // The plan no longer knows the handshake's name: its flights say the same.

@@ -12,6 +12,8 @@ mod lookup;
 mod making;
 mod network;
 mod operations;
+mod outside;
+mod particulars;
 mod pool;
 mod reconnect;
 mod requests;
@@ -33,7 +35,7 @@ use super::diagnose::{Problems, quoted};
 use super::expect::Expectation;
 use super::expect_parse::{self, Names};
 use super::file::{ActionWord, AnchorWord, StyleWord};
-use super::plan::{Epoch, MeasurePlan, Plan, ProcessPlan, SEMANTICS, Start, TieOrder};
+use super::plan::{Epoch, MeasurePlan, Outside, Plan, ProcessPlan, SEMANTICS, Start, TieOrder};
 
 pub(super) use date::written as written_date;
 pub(super) use pool::written as written_restart;
@@ -121,9 +123,13 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let entries = entries.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`"));
     let (of_lookups, others) = entries.unwrap_or_default().into_iter().partition::<Vec<_>, _>(lookup::is_change);
     lookup::changes(&of_lookups, &mut lookups, lookups_complete, horizon);
-    let faults = validation.as_ref().is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm);
+    let faults = validation
+        .as_ref()
+        .is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm || validation.outside.is_some());
     let positions = names.iter().copied().zip(0..).collect();
-    let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail: has_pool || faults };
+    let has_program = validation.as_ref().is_some_and(|validation| validation.outside.is_some());
+    let may_fail = has_pool || faults;
+    let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail, has_program };
     let (timeline, operations) = timeline::section(others, &groups, complete, &names, horizon, given);
     let beside = making::Beside {
         front_ends: &front_ends,
@@ -176,12 +182,14 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
         pool,
         middlebox,
         validator: validation.validator,
+        outside: validation.outside,
         lookups,
         groups,
         timeline,
         operations,
         measure,
         process,
+        skips_exact_age: false,
         expect,
         assumptions: Vec::new(),
     })
@@ -423,6 +431,7 @@ fn words(text: &str) -> Vec<std::ops::Range<usize>> {
 /// What `[validation]` says.
 struct Validation {
     validator: Builtin,
+    outside: Option<Outside>,
     accept: crate::dist::Dist,
     refresh: crate::dist::Dist,
     lookup_total: Option<Option<Span>>, // `None`: not said
@@ -430,8 +439,16 @@ struct Validation {
 }
 
 fn validation_section(cx: &Context<'_>, table: Table<'_, '_>) -> Option<Validation> {
-    let validator = table.need("validator", "the logic that judges peers, e.g. \"sfb2015-rtm\"");
-    let validator = validator.and_then(|item| item.word::<Builtin>());
+    let command = table.get("command");
+    let outside = outside::section(&table, command.as_ref());
+    let validator = match table.get("validator") {
+        None if command.is_some() => Some(Builtin::Sfb2015Cu2),
+        Some(item) => item.word(),
+        None => {
+            let needs = "the logic that judges peers, e.g. \"sfb2015-rtm\", or `command`, a program of your own";
+            table.need("validator", needs).and_then(|item| item.word())
+        }
+    };
     let accept = match table.get("accept") {
         Some(item) => item.cpu(),
         None => {
@@ -451,7 +468,7 @@ fn validation_section(cx: &Context<'_>, table: Table<'_, '_>) -> Option<Validati
     let lookup_total = table.get("lookup_total").and_then(|item| item.length_or_never());
     let verdict_wait = table.get("verdict_wait").and_then(|item| item.word()).unwrap_or_default();
     table.finish();
-    Some(Validation { validator: validator?, accept, refresh, lookup_total, verdict_wait })
+    Some(Validation { validator: validator?, outside, accept, refresh, lookup_total, verdict_wait })
 }
 
 fn measure_section(section: Option<Table<'_, '_>>, horizon: Span) -> MeasurePlan {

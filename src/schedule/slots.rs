@@ -13,16 +13,21 @@ pub(super) struct Slots<const N: usize> {
 
 impl<const N: usize> Slots<N> {
     pub(super) fn new() -> Slots<N> {
-        const { assert!(N.is_power_of_two() && N >= 4096) };
+        const { assert!(N.is_power_of_two() && N >= 64) };
         Slots {
             lists: vec![List::default(); N].into_boxed_slice(),
             words: vec![0; N / 64].into_boxed_slice(),
-            tops: vec![0; N / 4096].into_boxed_slice(),
+            tops: vec![0; N.div_ceil(4096)].into_boxed_slice(),
         }
     }
 
-    #[inline]
-    pub(super) fn push(&mut self, slot: usize, key: u64, blocks: &mut Blocks) {
+    #[inline(always)]
+    pub(super) fn push<const KEYS: usize, const CHUNK: usize>(
+        &mut self,
+        slot: usize,
+        key: u64,
+        blocks: &mut Blocks<KEYS, CHUNK>,
+    ) {
         let list = &mut self.lists[slot];
         if list.is_empty() {
             self.words[slot / 64] |= 1 << (slot % 64);

@@ -268,8 +268,9 @@ fn delay() -> impl Strategy<Value = u64> {
         2 => 0..3u64,
         4 => 0..3 * BUCKET,
         3 => 0..3 * EPOCH,
-        2 => (0..8_193u64, 0..3u64).prop_map(|(n, off)| (n * BUCKET + off).saturating_sub(1)),
-        2 => (0..16_390u64, 0..3u64).prop_map(|(n, off)| (n * EPOCH + off).saturating_sub(1)),
+        2 => (0..2 * BUCKETS as u64 + 2, 0..3u64).prop_map(|(n, off)| (n * BUCKET + off).saturating_sub(1)),
+        2 => (0..RING as u64 + 8, 0..3u64).prop_map(|(n, off)| (n * EPOCH + off).saturating_sub(1)),
+        1 => (RING as u64 - 8..RING as u64 + 8, 0..3u64).prop_map(|(n, off)| n * EPOCH + off - 1),
         2 => 0..10 * DAY,
         1 => any::<u64>(),
     ]

@@ -8,7 +8,7 @@ use crate::measure::Cells;
 use crate::rng::Draws;
 use crate::scenario::plan::{GroupPlan, Plan, TlsPlan};
 use crate::time::Span;
-use crate::validate::{Certificate, Transport};
+use crate::validate::Transport;
 
 use super::RunError;
 use super::engine::Run;
@@ -75,7 +75,8 @@ fn build_group(plan: &Plan, group: &GroupPlan, first: u32, cell: u16) -> Group {
         single: group.count == 1,
         cell,
         transport: group.transport,
-        certificate: group.certificate.map(|state| Certificate { state }),
+        certificate: group.certificate,
+        particulars: group.particulars.clone().map(Box::new),
         address: group.address,
         port: group.port,
         known: group.known,

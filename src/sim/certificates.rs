@@ -1,18 +1,21 @@
-//! Certificates that change during a run: what each peer has, and what each connection was made with (model rule 22).
+//! Questions that have to be asked peer by peer: of certificates that change during a run (what each peer has, and what
+//! each connection was made with; model rule 22), and of names and addresses that differ within a group.
 //!
 //! Groups whose certificate is always the same never come here, and plans without others have no table at all. A
 //! certificate's course is worked out when it is asked for: expiry and replacement are no steps of their own.
 
 use std::collections::BTreeSet;
 
-use crate::frontend::{Group, Row};
+use crate::frontend::{Group, Row, offset};
 use crate::id::Identity;
 use crate::measure::What;
 use crate::policy::{Drawn, Held, Replaced, Then, Validity};
 use crate::rng::{Draws, Purpose, When};
-use crate::scenario::plan::{Change, Plan};
+use crate::scenario::plan::{Change, GroupPlan, Plan};
 use crate::time::Time;
-use crate::validate::{Builtin, Certificate, CertificateState, Phase, Verdict};
+use crate::validate::{
+    Builtin, Certificate, CertificateState, KnownServer, KnownServers, Listed, Particulars, Phase, Question, Verdict,
+};
 
 use super::engine::Run;
 use super::world::{Judges, World};
@@ -26,9 +29,13 @@ struct Shown {
 }
 
 impl Shown {
-    fn at(self, now: Time) -> Certificate {
-        let is_over = self.state == CertificateState::Valid && now >= self.end;
-        Certificate { state: if is_over { CertificateState::Expired } else { self.state } }
+    fn at(self, now: Time, group: &Group) -> Certificate<'_> {
+        if self.state != CertificateState::Valid {
+            // What is wrong from the beginning stays what is wrong with it.
+            return group.certificate_in(self.state);
+        }
+        let state = if now >= self.end { CertificateState::Expired } else { CertificateState::Valid };
+        group.certificate_in(state).until(self.end)
     }
 }
 
@@ -54,6 +61,10 @@ struct Changing {
 pub(super) struct Certificates {
     builtin: Builtin,
     groups: Vec<Option<Changing>>,
+    /// Which groups' peers are asked about one by one for another reason.
+    each: Vec<bool>,
+    /// `None`: addresses are listed or not group by group.
+    servers: Option<KnownServers>,
 }
 
 impl Certificates {
@@ -72,16 +83,35 @@ impl Certificates {
                 of.certificate.filter(|_| changes).map(|state| changing(of.validity.clone(), state, group, draws))
             })
             .collect();
-        let any = groups.iter().any(Option::is_some);
-        any.then(|| Box::new(Certificates { builtin: plan.validator, groups }))
+        let servers = known_servers(plan);
+        let differ = |of: &GroupPlan| of.particulars.as_ref().is_some_and(Particulars::differ_by_peer);
+        let each: Vec<bool> = plan.groups.iter().map(|of| servers.is_some() || differ(of)).collect();
+        let any = groups.iter().any(Option::is_some) || each.contains(&true);
+        any.then(|| Box::new(Certificates { builtin: plan.validator, groups, each, servers }))
+    }
+
+    /// Says what the known-servers table says, if there is one.
+    fn look_up(&self, question: &mut Question<'_>) {
+        if let Some(servers) = &self.servers {
+            let listed = servers.look_up(question.address, question.port);
+            question.address_known = listed != Listed::Nobody;
+            question.port_known = listed == Listed::Server;
+        }
     }
 
     /// What the certificate of the peer in row `who` is at `now`: the one of its connection, or the one that it has.
-    fn shown(&mut self, now: Time, group: &Group, who: u32, phase: Phase, draws: &Draws) -> Option<Certificate> {
+    fn shown<'a>(
+        &mut self,
+        now: Time,
+        group: &'a Group,
+        who: u32,
+        phase: Phase,
+        draws: &Draws,
+    ) -> Option<Certificate<'a>> {
         let changing = self.groups[usize::from(group.number)].as_mut()?;
         let (_, peer) = changing.up_to(now, group, who, draws);
         let shown = if phase == Phase::Refresh { peer.connection } else { peer.has() };
-        Some(shown.at(now))
+        Some(shown.at(now, group))
     }
 
     /// The certificate that the peer in row `who` has, and what becomes of its connection when it has the next.
@@ -148,6 +178,18 @@ impl Changing {
     }
 }
 
+/// The known-servers table, if a group is listed with other addresses or ports than it comes from.
+fn known_servers(plan: &Plan) -> Option<KnownServers> {
+    let listed = |of: &GroupPlan| of.particulars.as_ref().and_then(|particulars| particulars.listed);
+    plan.groups.iter().any(|of| listed(of).is_some()).then(|| {
+        let entry = |of: &GroupPlan| {
+            let (first, port) = listed(of).unwrap_or((of.address, of.port));
+            KnownServer { first, last: offset(first, of.count.saturating_sub(1)), port }
+        };
+        KnownServers::new(plan.groups.iter().filter(|of| of.known).map(entry))
+    })
+}
+
 /// All peers of a group as they are at run time 0.
 fn changing(validity: Option<Validity>, state: CertificateState, group: &Group, draws: &Draws) -> Changing {
     // One that has expired already is a good one that has come to its end.
@@ -179,7 +221,7 @@ pub(super) fn drawing(draws: &Draws, who: Identity) -> impl Fn(u32, Drawn) -> u6
 }
 
 impl World<'_> {
-    /// Asks with the certificate of this instant; `None`: this group's never change.
+    /// Asks with the certificate and the particulars of one peer; `None`: all of its group are alike, and stay so.
     #[cold]
     #[inline(never)]
     pub(super) fn judge_by_certificate(
@@ -192,15 +234,24 @@ impl World<'_> {
         group: &Group,
     ) -> Option<Verdict> {
         let certificates = self.certificates.as_mut()?;
-        let shown = certificates.shown(now, group, who, phase, &self.draws)?;
+        let shown = certificates.shown(now, group, who, phase, &self.draws);
+        if shown.is_none() && !certificates.each[usize::from(group.number)] {
+            return None;
+        }
         let mut question = group.question(who, row, now, phase);
-        question.certificate = Some(shown);
+        question.certificate = shown.or(question.certificate);
+        certificates.look_up(&mut question);
         let builtin = match &self.judges {
-            Judges::Builtin(_) => certificates.builtin,
-            Judges::Changing { of, .. } => Builtin::ALL[of[usize::from(place)]],
-            Judges::Own { .. } => return Some(self.ask_own(place, &question)),
+            Judges::Builtin(_) => Some(certificates.builtin),
+            Judges::Changing { of, .. } => Some(Builtin::ALL[of[usize::from(place)]]),
+            Judges::Own { .. } => None,
         };
-        Some(builtin.answer(&question).into())
+        let verdict = match builtin {
+            Some(builtin) => builtin.answer(&question).into(),
+            None => self.ask_own(place, who, &question),
+        };
+        self.was_asked(group, question.certificate.map(|shown| shown.state), phase, verdict.answer);
+        Some(verdict)
     }
 
     /// A connection is valid: it was made with the certificate that its peer has.

@@ -63,18 +63,24 @@ impl Run<'_> {
     /// Something arrives, at the front end or at the peer.
     #[inline(never)]
     pub(super) fn message(&mut self, now: Time, who: u32) {
-        let row = &self.rows[who as usize];
-        if row.next != now {
+        let group = self.group_of(who);
+        let mut visit = self.visit(now, who, group);
+        if visit.row.next != now {
             return;
         }
-        match row.step() {
+        let (step, place) = (visit.row.step(), usize::from(visit.row.place()));
+        match step {
             Step::SynSent => self.syn_arrives(now, who),
-            Step::FlightSent => self.flight_arrives(now, who),
-            Step::AckIgnored => self.final_ack(now, who, usize::from(row.place())),
-            Step::RefusalSent => {
-                let group = self.group_of(who);
-                self.attempt_failed(now, who, group);
+            // By far the most.
+            Step::FlightSent if visit.is_plain_flight() => {
+                if let Some(refused) = visit.flight_arrives() {
+                    self.no_room(now, place, refused);
+                }
+                self.dispatch(now, place);
             }
+            Step::FlightSent => self.flight_arrives(now, who, place),
+            Step::AckIgnored => self.final_ack(now, who, place),
+            Step::RefusalSent => self.attempt_failed(now, who, group),
             Step::ResetSent => self.loss_learned(now, who),
             Step::Absent | Step::BackOff | Step::InJob | Step::Valid | Step::Silent | Step::Promised => {}
         }
@@ -87,12 +93,9 @@ impl Run<'_> {
         self.decide(now, who, What::Silence, why as u8);
     }
 
-    #[inline]
-    fn flight_arrives(&mut self, now: Time, who: u32) {
-        let row = &self.rows[who as usize];
-        let place = usize::from(row.place());
+    fn flight_arrives(&mut self, now: Time, who: u32, place: usize) {
         let front_end = &self.front_ends[place];
-        if row.flight() == 0 && !(front_end.life == Life::Up && front_end.never_refuses()) {
+        if self.rows[who as usize].flight() == 0 && !(front_end.life == Life::Up && front_end.never_refuses()) {
             return self.final_ack(now, who, place);
         }
         self.take_flight(now, who, place);

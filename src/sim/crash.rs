@@ -66,6 +66,7 @@ impl Run<'_> {
         if is_first && self.plan.start == Start::Established {
             self.establish(now, place);
         }
+        self.foresee_comers(place);
         self.peers_may_come(now, place);
         self.stages_may_go_on(now);
     }
@@ -101,6 +102,7 @@ impl Run<'_> {
         if served {
             self.trigger_begins(now);
         }
+        let scene = self.scene(place, fault);
         let (connections, jobs) = self.prepare_end(now, place);
         let front_end = &mut self.front_ends[place];
         let (incarnation, process_start) = (front_end.incarnation, front_end.process_start);
@@ -142,6 +144,7 @@ impl Run<'_> {
             back: 0,
             reconnected: [None; 3],
             restart: None,
+            scene,
         });
         self.lose_all(now, place, dump, if fault.is_some() { Why::Crash } else { Why::Killed });
         self.recover(now, place, wreck.failure, wreck.action, dump);

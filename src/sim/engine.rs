@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Drains, Herd, Meters, Outcome};
-use crate::measure::{GroupFigures, Sample, Window};
+use crate::measure::{Cells, Digest, Drains, GroupFigures, Herd, Meters, Outcome, Questions, Sample, Window};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::expect::{InPhase, Subject};
@@ -113,10 +112,18 @@ impl<'a> Run<'a> {
             judges: match maker {
                 None if changes_validator(plan) => Judges::changing(plan, &groups),
                 None => Judges::builtin(plan.validator, &groups),
-                Some(maker) => Judges::Own { maker, instances: Vec::new(), asked: 0 },
+                Some(maker) => Judges::Own {
+                    maker,
+                    instances: Vec::new(),
+                    asked: 0,
+                    patched: BTreeMap::new(),
+                    told: watch.wants_verdicts(),
+                    ahead: None,
+                },
             },
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan))
                 .with_windows(windows_asked_for(plan)),
+            questions: Questions::new(cells.plans.len().max(1)),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),

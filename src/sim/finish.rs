@@ -42,6 +42,7 @@ impl Run<'_> {
             groups: self.figures,
             handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
             requests,
+            questions: self.world.questions,
             crashes: self.world.crashes,
             pool_falls: self.control.falls,
             pool_fell: self.control.fell,

@@ -55,16 +55,14 @@ impl Run<'_> {
         while self.front_ends[place].has_idle_worker() {
             let job = match self.front_ends[place].head() {
                 None => return,
-                Some(Head::Job(job)) => job,
-                Some(Head::Run) => match self.pull(now, place) {
-                    Some(job) => job,
-                    None => continue,
-                },
+                Some(Head::Job) => self.front_ends[place].pop_job(),
+                Some(Head::Run) => self.pull(now, place),
                 Some(Head::Rejoined) => {
                     self.resume_next(now, place);
-                    continue;
+                    None
                 }
             };
+            let Some(job) = job else { continue };
             self.touch_queue(place);
             let at_row = if job.kind == JobKind::Request { self.request_taken(now, place, &job) } else { job.row };
             let group = self.group_of(at_row);

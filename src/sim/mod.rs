@@ -3,6 +3,7 @@
 //! Knows how a plan is executed. Does not know files, output or other runs; reads no scenario's name and no verdict
 //! about the run.
 
+mod ahead;
 mod build;
 mod certificates;
 mod connection;
@@ -25,6 +26,7 @@ mod ports;
 mod refresh;
 mod requests;
 mod retry;
+mod scene;
 mod session;
 mod stops;
 mod trigger;
@@ -37,7 +39,7 @@ use std::ops::ControlFlow;
 use crate::measure::{Decision, Imbalance, Outcome};
 use crate::scenario::plan::Plan;
 use crate::time::Time;
-use crate::validate::ValidatorMaker;
+use crate::validate::{Question, ValidatorMaker, Verdict};
 
 pub use lookup::Names;
 
@@ -55,6 +57,15 @@ pub trait Watch {
 
     /// Called for each decision, in the order of the digest.
     fn decision(&mut self, _decision: &Decision) {}
+
+    /// Whether [`Watch::verdict`] wants to be called.
+    fn wants_verdicts(&self) -> bool {
+        false
+    }
+
+    /// Called for each verdict of a validator of the user's own as it takes effect: `front_end` is the position of who
+    /// asked. In the order of virtual time, each question once.
+    fn verdict(&mut self, _front_end: u16, _question: &Question<'_>, _verdict: &Verdict) {}
 }
 
 /// Watches nothing.
@@ -100,6 +111,12 @@ pub enum RunError {
         /// About whom.
         who: String,
     },
+    /// The validator of the user's own could not be run.
+    #[error("{0}")]
+    NoValidator(String),
+    /// A record of verdicts has others than those that are asked for.
+    #[error("{0}")]
+    Differs(String),
     /// The books do not balance: an error of the program.
     #[error("{front_end}: {imbalance}")]
     Accounts {
@@ -113,8 +130,14 @@ pub enum RunError {
 /// Runs `plan` with its built-in validator.
 ///
 /// # Errors
-/// See [`RunError`].
+/// See [`RunError`]; [`RunError::NoValidator`] where the plan names a program instead, for nothing here starts one.
 pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
+    if let Some(outside) = &plan.outside {
+        let program = outside.command.first().map_or("", String::as_str);
+        return Err(RunError::NoValidator(format!(
+            "`validation.command` names the program {program:?}, which only `run` starts; give a built-in validator here"
+        )));
+    }
     engine::Run::new(plan, None, watch)?.execute()
 }
 

@@ -1,6 +1,6 @@
 //! Ticks, dues and obligations: each refresh that falls due ends in exactly one way (model rules 16 to 20).
 
-use crate::frontend::{FrontEnd, JobKind, Life, Obligation, Port, Step, Taken, Wake};
+use crate::frontend::{FrontEnd, JobKind, Life, Obligation, Port, Row, Step, Taken, Wake};
 use crate::measure::{Counter, Decision, RecordKind, What};
 use crate::policy::{Act, Order, Refresh};
 use crate::rng::{Purpose, When};
@@ -10,7 +10,7 @@ use super::engine::Run;
 use super::visit::leave_sweep;
 
 /// What a tick makes of a connection.
-enum Found {
+pub(super) enum Found {
     /// It takes it.
     Eligible,
     /// The refresh before is still open.
@@ -33,6 +33,7 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[place];
         let next = policy.next_tick(front_end.service_start, now);
         front_end.tick_at(next, &mut self.world);
+        self.foresee(now, place, &policy);
         let (taken, missed) = self.take(now, place, &policy);
         if taken > 0 && policy.spread == Span::ZERO {
             self.tick_has_taken(now, now);
@@ -48,7 +49,8 @@ impl Run<'_> {
             && policy.order == Order::Topology
             && policy.limit.is_none()
             && self.front_ends[place].takes_whole_runs()
-            && self.groups.iter().all(|group| group.refreshed);
+            && self.groups.iter().all(|group| group.refreshed)
+            && !self.plan.skips_exact_age;
         if as_one_run {
             let taken = self.front_ends[place].valid;
             self.tick_takes(now, taken);
@@ -166,10 +168,10 @@ impl Run<'_> {
 
     /// What a tick makes of one of its front end's connections.
     #[inline]
-    fn found(&self, now: Time, place: usize, who: u32, group: usize) -> Found {
+    pub(super) fn found(&self, now: Time, place: usize, who: u32, group: usize) -> Found {
         let (row, of) = (&self.rows[who as usize], &self.groups[group]);
         if FrontEnd::is_eligible(row, place as u16, now, of) && !self.front_ends[place].covers(who, row, of) {
-            Found::Eligible
+            if self.is_left_out(now, row) { Found::NotIts } else { Found::Eligible }
         } else if row.step() == Step::Valid && of.refreshed {
             Found::Missed
         } else {
@@ -191,7 +193,7 @@ impl Run<'_> {
         1
     }
 
-    fn in_order(&self, mut rows: Vec<u32>, order: Order) -> Vec<u32> {
+    pub(super) fn in_order(&self, mut rows: Vec<u32>, order: Order) -> Vec<u32> {
         match order {
             Order::Topology => {}
             Order::Accepted => rows.sort_by_key(|who| (self.rows[*who as usize].since, *who)),
@@ -237,7 +239,9 @@ impl Run<'_> {
                     self.rows[who as usize].owe(Obligation::OpenLost);
                 }
             }
+            Obligation::None if step == Step::Valid && self.plan.skips_exact_age && self.leave_out(now, who) => {}
             Obligation::None if step == Step::Valid => {
+                let row = &mut self.rows[who as usize];
                 row.next_cycle();
                 let place = usize::from(row.place());
                 self.front_ends[place].owing += 1;
@@ -245,6 +249,25 @@ impl Run<'_> {
             }
             Obligation::None | Obligation::InRun | Obligation::Open | Obligation::OpenLost | Obligation::OpenMoved => {}
         }
+    }
+
+    /// Whether a connection is left out for its age, if the plan has that defect.
+    #[inline]
+    fn is_left_out(&self, now: Time, row: &Row) -> bool {
+        let every = self.refresh.as_ref().map(|policy| policy.every);
+        self.plan.skips_exact_age && Some(now.since(row.since)) == every
+    }
+
+    /// Leaves a connection that has reached its age out, if that is exact: it is looked at again a period later.
+    #[cold]
+    fn leave_out(&mut self, now: Time, who: u32) -> bool {
+        let Some(every) = self.refresh.as_ref().map(|policy| policy.every) else { return false };
+        let is_out = self.is_left_out(now, &self.rows[who as usize]);
+        if is_out {
+            self.rows[who as usize].due = now + every;
+            self.world.wake(now + every, who, Wake::Due);
+        }
+        is_out
     }
 
     /// A valid connection's refresh is due now.

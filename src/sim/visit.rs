@@ -121,6 +121,13 @@ impl Visit<'_, '_> {
         self.row.cause()
     }
 
+    /// Whether what arrives just becomes a job: no TLS settings are to be looked at, and nothing can be refused.
+    #[inline]
+    pub(super) fn is_plain_flight(&self) -> bool {
+        let is_taken = self.row.flight() > 0 || self.front_end.life == Life::Up && self.front_end.never_refuses();
+        self.of.tls.is_none() && is_taken
+    }
+
     /// What has arrived of a new connection becomes a job. Gives back the job that finds no place.
     #[inline]
     pub(super) fn flight_arrives(&mut self) -> Option<Job> {

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use crate::frontend::{Group, Port, Row, Suspended, Wake};
 use crate::id::Entity;
 use crate::measure::{Bundle, Cause, Counter};
-use crate::measure::{CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Record, RecordKind, Sample};
+use crate::measure::{
+    CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Questions, Record, RecordKind, Sample,
+};
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Schedule};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Builtin, Phase, Question, Validator, ValidatorMaker, Verdict};
+use crate::validate::{Answer, Builtin, CertificateState, Failure, Phase, Question};
+use crate::validate::{Validator, ValidatorMaker, Verdict};
 
+use super::ahead::Ahead;
 use super::certificates::Certificates;
 use super::lookups::Waits;
 use super::requests::RequestBook;
@@ -23,17 +27,20 @@ const RECORDS_MAX: usize = 100_000;
 /// Who judges.
 pub(super) enum Judges<'a> {
     /// Built-in logic is pure, free of time and blind to all that differs within a group but for certificates that change
-    /// (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
+    /// and particulars of single peers (which are asked about one by one), so that each group has been asked about ahead, once a phase (rule 21).
     Builtin(Vec<[Answer; 2]>),
     /// The same with a table for each logic there is, and the number of the one that each front end has.
-    Changing {
-        tables: Vec<Vec<[Answer; 2]>>,
-        of: Vec<usize>,
-    },
+    Changing { tables: Vec<Vec<[Answer; 2]>>, of: Vec<usize> },
     Own {
         maker: &'a dyn ValidatorMaker,
         instances: Vec<Option<Box<dyn Validator>>>,
         asked: u64,
+        /// The logic that the last patch of each front end named.
+        patched: BTreeMap<usize, Builtin>,
+        /// Whether somebody wants to know the verdicts.
+        told: bool,
+        /// What is asked before its time; `None`: no validator has wanted that yet.
+        ahead: Option<Box<Ahead>>,
     },
 }
 
@@ -49,10 +56,14 @@ impl Judges<'_> {
         Judges::Changing { tables, of: vec![number(plan.validator); plan.front_ends.len()] }
     }
 
-    /// From now on `builtin` judges at front end `place`; a validator of the user's own stays.
+    /// From now on `builtin` judges at front end `place`; a validator of the user's own is told when it is made anew.
     pub(super) fn change(&mut self, place: usize, builtin: Builtin) {
-        if let Judges::Changing { of, .. } = self {
-            of[place] = number(builtin);
+        match self {
+            Judges::Builtin(_) => {}
+            Judges::Changing { of, .. } => of[place] = number(builtin),
+            Judges::Own { patched, .. } => {
+                patched.insert(place, builtin);
+            }
         }
     }
 }
@@ -77,9 +88,10 @@ pub(super) struct World<'a> {
     pub(super) draws: Draws,
     pub(super) ties: Option<Shuffle>,
     pub(super) judges: Judges<'a>,
-    /// `None`: no group's certificate changes.
+    /// What differs between peers of a group; `None`: nothing does, and no group's certificate changes.
     pub(super) certificates: Option<Box<Certificates>>,
     pub(super) meters: Meters,
+    pub(super) questions: Questions,
     pub(super) digest: Digest,
     pub(super) herd: Herd,
     pub(super) drains: Drains,
@@ -174,35 +186,69 @@ impl World<'_> {
 
     /// A fresh validator for a new incarnation (rule 23).
     pub(super) fn renew_validator(&mut self, place: u16, incarnation: u32) {
-        if let Judges::Own { maker, instances, .. } = &mut self.judges {
+        if let Judges::Own { maker, instances, patched, .. } = &mut self.judges {
             let place = usize::from(place);
             instances.resize_with(instances.len().max(place + 1), || None);
-            instances[place] = Some(maker.make(place, incarnation));
+            let instance = match patched.get(&place) {
+                None => maker.make(place, incarnation),
+                Some(builtin) => maker.make_patched(place, incarnation, *builtin),
+            };
+            if let Some(failure) = instance.failure() {
+                self.failed.get_or_insert(failure.into());
+            }
+            instances[place] = Some(instance);
         }
     }
 
-    /// Asks the validator of the user's own at front end `place`.
+    /// Asks the validator of the user's own at front end `place` about the peer in row `who`.
     #[inline]
-    pub(super) fn ask_own(&mut self, place: u16, question: &Question<'_>) -> Verdict {
-        let Judges::Own { maker, instances, asked } = &mut self.judges else { return Answer::Accept.into() };
-        let place = usize::from(place);
-        instances.resize_with(instances.len().max(place + 1), || None);
-        let instance = instances[place].get_or_insert_with(|| maker.make(place, 0));
-        let verdict = instance.judge(question);
+    pub(super) fn ask_own(&mut self, place: u16, who: u32, question: &Question<'_>) -> Verdict {
+        let Judges::Own { maker, instances, asked, told, ahead, .. } = &mut self.judges else {
+            return Answer::Accept.into();
+        };
+        let at = usize::from(place);
+        instances.resize_with(instances.len().max(at + 1), || None);
+        let instance = instances[at].get_or_insert_with(|| maker.make(at, 0));
+        let foreseen = ahead.as_mut().and_then(|ahead| ahead.verdict(at, who, question, instance.as_mut()));
+        let verdict = foreseen.unwrap_or_else(|| instance.judge(question));
         *asked += 1;
         if *asked % ASKED_TWICE == 0 && instance.is_pure() && instance.judge(question) != verdict {
             let who = question.name.to_string();
-            self.failed = Some(RunError::Unstable { at: question.at, who });
+            self.failed.get_or_insert(RunError::Unstable { at: question.at, who });
+        }
+        if let Some(failure) = instance.failure() {
+            self.failed.get_or_insert(failure.into());
+        }
+        if *told && self.failed.is_none() {
+            self.watch.verdict(place, question, &verdict);
         }
         verdict
     }
 
+    /// Counts a question about a peer that shows a certificate in this state, or none.
+    #[inline]
+    pub(super) fn was_asked(&mut self, group: &Group, shown: Option<CertificateState>, phase: Phase, answer: Answer) {
+        self.questions.count(group.cell, shown, phase, answer);
+    }
+
     /// The validator dies with its incarnation.
     pub(super) fn end_validator(&mut self, place: u16) {
-        if let Judges::Own { instances, .. } = &mut self.judges
+        if let Judges::Own { instances, ahead, .. } = &mut self.judges
             && let Some(instance) = instances.get_mut(usize::from(place))
         {
             *instance = None;
+            if let Some(ahead) = ahead {
+                ahead.forget(usize::from(place));
+            }
+        }
+    }
+}
+
+impl From<Failure> for RunError {
+    fn from(failure: Failure) -> RunError {
+        match failure {
+            Failure::NotRun(why) => RunError::NoValidator(why),
+            Failure::Differs(how) => RunError::Differs(how),
         }
     }
 }
@@ -241,9 +287,15 @@ impl Port for World<'_> {
         let answers = match &self.judges {
             Judges::Builtin(answers) => answers,
             Judges::Changing { tables, of } => &tables[of[usize::from(place)]],
-            Judges::Own { .. } => return self.ask_own(place, &group.question(at_row, row, now, phase)),
+            Judges::Own { .. } => {
+                let verdict = self.ask_own(place, at_row, &group.question(at_row, row, now, phase));
+                self.was_asked(group, group.certificate, phase, verdict.answer);
+                return verdict;
+            }
         };
-        answers[usize::from(group.number)][phase as usize].into()
+        let answer = answers[usize::from(group.number)][phase as usize];
+        self.was_asked(group, group.certificate, phase, answer);
+        answer.into()
     }
 
     #[inline]

@@ -4,6 +4,7 @@
 //! their results back in the order of the tasks, so that what is made of them never depends on how many ran at once.
 
 pub mod answer;
+pub mod audit;
 pub mod axis;
 pub mod baseline;
 pub mod capacity;

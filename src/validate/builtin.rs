@@ -1,6 +1,7 @@
-//! The product's own logic, before and after its fix, and the rule that needs no fix.
+//! The product's own logic, before and after its fix, the rule that needs no fix, and two standards'.
 
-use super::{Answer, CertificateState, FaultCode, Phase, Question, Rejection, Transport, Validator, Verdict};
+use super::identity::{RuleSet, by_address, by_certificate};
+use super::{Answer, FaultCode, Phase, Question, Rejection, Transport, Validator, Verdict};
 
 /// Validators that come with the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -10,13 +11,18 @@ pub enum Builtin {
     Sfb2015Rtm,
     /// The same with the March 2016 cumulative update, 6.0.9319.235: it branches on the transport first.
     Sfb2015Cu2,
-    /// Takes TLS peers alone.
+    /// Takes TLS peers alone, by the product's rules.
     TlsOnly,
+    /// TLS peers by RFC 5922 (domain certificates in SIP), TCP peers as the product does.
+    Rfc5922,
+    /// TLS peers by RFC 9525 (service identity in TLS), TCP peers as the product does.
+    Rfc9525,
 }
 
 impl Builtin {
     /// All of them.
-    pub const ALL: [Builtin; 3] = [Builtin::Sfb2015Rtm, Builtin::Sfb2015Cu2, Builtin::TlsOnly];
+    pub const ALL: [Builtin; 5] =
+        [Builtin::Sfb2015Rtm, Builtin::Sfb2015Cu2, Builtin::TlsOnly, Builtin::Rfc5922, Builtin::Rfc9525];
 
     /// Its name in scenario files.
     pub fn name(self) -> &'static str {
@@ -24,6 +30,17 @@ impl Builtin {
             Builtin::Sfb2015Rtm => "sfb2015-rtm",
             Builtin::Sfb2015Cu2 => "sfb2015-cu2",
             Builtin::TlsOnly => "tls-only",
+            Builtin::Rfc5922 => "rfc5922",
+            Builtin::Rfc9525 => "rfc9525",
+        }
+    }
+
+    /// By which rules it reads certificates.
+    pub fn rules(self) -> RuleSet {
+        match self {
+            Builtin::Sfb2015Rtm | Builtin::Sfb2015Cu2 | Builtin::TlsOnly => RuleSet::Product,
+            Builtin::Rfc5922 => RuleSet::Rfc5922,
+            Builtin::Rfc9525 => RuleSet::Rfc9525,
         }
     }
 
@@ -34,7 +51,7 @@ impl Builtin {
             (Builtin::Sfb2015Rtm, _, Phase::Refresh) => refresh_that_assumes_tls(question),
             (Builtin::TlsOnly, Transport::Tcp, _) => Answer::Reject(Rejection::TransportNotTls),
             (_, Transport::Tcp, _) => by_address(question),
-            (_, Transport::Tls, _) => by_certificate(question),
+            (_, Transport::Tls, _) => by_certificate(self.rules(), question),
         }
     }
 }
@@ -55,29 +72,7 @@ impl Validator for Builtin {
 fn refresh_that_assumes_tls(question: &Question<'_>) -> Answer {
     match question.certificate {
         None => Answer::Fault(FaultCode::ACCESS_VIOLATION),
-        Some(_) => by_certificate(question),
-    }
-}
-
-/// A TCP peer is known by its address alone.
-fn by_address(question: &Question<'_>) -> Answer {
-    if question.address.is_ipv6() {
-        Answer::Reject(Rejection::TcpOverIpv6)
-    } else if question.address_known {
-        Answer::Accept
-    } else {
-        Answer::Reject(Rejection::AddressUnknown)
-    }
-}
-
-/// A TLS peer is known by its certificate.
-fn by_certificate(question: &Question<'_>) -> Answer {
-    match question.certificate.map(|c| c.state) {
-        Some(CertificateState::Valid) => Answer::Accept,
-        Some(CertificateState::Expired) => Answer::Reject(Rejection::CertificateExpired),
-        Some(CertificateState::WrongName) => Answer::Reject(Rejection::CertificateName),
-        Some(CertificateState::Untrusted) => Answer::Reject(Rejection::CertificateUntrusted),
-        None => Answer::Reject(Rejection::CertificateMissing),
+        Some(_) => by_certificate(RuleSet::Product, question),
     }
 }
 
@@ -109,6 +104,18 @@ mod tests {
         assert_eq!(Builtin::Sfb2015Cu2.answer(&tcp(Phase::Refresh)), Answer::Accept);
         let stranger = Question { address_known: false, ..tcp(Phase::Refresh) };
         assert_eq!(Builtin::Sfb2015Cu2.answer(&stranger), Answer::Reject(Rejection::AddressUnknown));
+    }
+
+    #[test]
+    fn rule_24_tcp_peers_are_known_by_address_and_port_and_never_over_ipv6_whatever_reads_certificates() {
+        for validator in [Builtin::Sfb2015Cu2, Builtin::Rfc5922, Builtin::Rfc9525] {
+            let accept = tcp(Phase::Accept);
+            assert_eq!(validator.answer(&accept), Answer::Accept);
+            let other_port = Question { port_known: false, ..accept };
+            assert_eq!(validator.answer(&other_port), Answer::Reject(Rejection::PortUnknown));
+            let v6 = Question { address: "2001:db8::1".parse().expect("an address"), ..accept };
+            assert_eq!(validator.answer(&v6), Answer::Reject(Rejection::TcpOverIpv6));
+        }
     }
 
     #[test]

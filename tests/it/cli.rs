@@ -1,13 +1,19 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
+mod audit;
 mod capacity;
 mod check;
 mod compare;
+mod diagnose;
 mod folders;
+mod import;
 mod input;
+mod lint;
+mod replay;
 mod selfcheck;
 mod signals;
 mod sweep;
+mod validator;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,6 +70,11 @@ impl Home {
 
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn text_lossy(&self, name: &str) -> String {
+        let bytes = fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -239,6 +250,8 @@ fn help_and_version() {
     insta::assert_snapshot!("help_whatif", home.run(&["whatif", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_baseline_accept", home.run(&["baseline", "accept", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_audit", home.run(&["audit", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_replay", home.run(&["replay", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }
 

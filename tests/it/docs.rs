@@ -8,8 +8,12 @@ use std::path::Path;
 use std::process::Command;
 
 use refresh_sim::cli::exit::Exit;
+use refresh_sim::host::validator::wire;
 use refresh_sim::measure::{Figure, Metric, Signal};
 use refresh_sim::scenario::load;
+use refresh_sim::study::audit::KnownBad;
+use refresh_sim::time::Time;
+use refresh_sim::validate::{PeerName, Question, Rejection};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_refresh-sim");
 
@@ -98,6 +102,39 @@ fn subcommands() -> BTreeSet<String> {
 }
 
 #[test]
+fn the_conversation_with_a_validator_is_one_that_could_be() {
+    let page = document("docs/validator.md");
+    let (mut hellos, mut answers, mut questions) = (0, 0, 0);
+    let name = PeerName { group: "rcc-gateway", index: Some(0) };
+    let mut line = Vec::new();
+    wire::put_question(&mut line, 1, &Question::about(name, Time(1)), true);
+    let keys = |text: &[u8]| -> BTreeSet<String> {
+        let json: serde_json::Map<_, _> = serde_json::from_slice(text).expect("JSON");
+        json.keys().cloned().collect()
+    };
+    for (_, block) in blocks(&page, "text") {
+        for said in block.lines().filter_map(|line| line.strip_prefix("< ")) {
+            let is_hello = said.contains("protocol");
+            if is_hello { wire::hello(said.as_bytes()).map(drop) } else { wire::answer(said.as_bytes()).map(drop) }
+                .unwrap_or_else(|error| panic!("{said}: {error}"));
+            if is_hello { hellos += 1 } else { answers += 1 }
+        }
+        for asked in block.lines().filter_map(|line| line.strip_prefix("> ")) {
+            assert_eq!(keys(asked.as_bytes()), keys(&line), "{asked}");
+            questions += 1;
+        }
+    }
+    assert_eq!((hellos, answers, questions), (1, 2, 3));
+    // Every key of a question and every reason has its place on the page.
+    for key in keys(&line) {
+        assert!(page.contains(&format!("| `{key}` |")), "{key}");
+    }
+    for reason in Rejection::ALL {
+        assert!(page.contains(&format!("`{}`", reason.word())), "{}", reason.word());
+    }
+}
+
+#[test]
 fn only_subcommands_that_there_are_are_mentioned() {
     let known = subcommands();
     let mut mentioned = BTreeSet::new();
@@ -152,6 +189,22 @@ fn documented_exit_codes_are_those_of_the_program() {
     let list = help.split("Exit codes:").nth(1).expect("exit codes").replace([';', ','], " ");
     let said: BTreeSet<u8> = list.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert!(said.len() > 5 && said.is_subset(&documented), "--help says {said:?}, the README {documented:?}");
+}
+
+#[test]
+fn the_table_of_known_bad_logic_is_the_registry() {
+    let text = document("docs/audit.md");
+    let rest = text.split("|---|---|---|---|---|\n").nth(1).expect("a table");
+    let rows: Vec<Vec<String>> = rest
+        .lines()
+        .map_while(cells)
+        .map(|cells| cells.into_iter().map(|cell| cell.trim_matches('`').to_owned()).collect())
+        .collect();
+    let known = KnownBad::ALL.iter().map(|bad| {
+        let cells = [bad.name(), bad.kind().name(), bad.defect(), bad.effect(), bad.needs()];
+        cells.map(|cell| cell.trim_matches('`').to_owned()).to_vec()
+    });
+    assert_eq!(rows, known.collect::<Vec<_>>());
 }
 
 #[test]

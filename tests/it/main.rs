@@ -1,14 +1,23 @@
 //! The one integration test binary; each module holds the claims of one part.
 
+mod ahead;
+mod audit;
+mod child;
+mod child_cost;
 mod cli;
+mod diagnosis;
 mod docs;
 mod drains;
 mod established;
+mod identity;
+mod import;
 mod incident;
 mod layers;
+mod lint;
 mod lookups;
 mod network;
 mod pool;
+mod questions;
 mod random_plans;
 mod reconnect;
 mod reference;

@@ -331,7 +331,8 @@ fn identical_results_make_identical_bytes_and_the_plan_passes_through() {
     let (again, other, same) = told();
     assert_eq!(all, files(&again, &other, &same, 1, "plan = true\n"));
     let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-    let known = ["summary.json", "latency.hlog", "latency.hgrm", "series.csv", "records.jsonl", "plan.toml"];
+    let known =
+        ["summary.json", "latency.hlog", "latency.hgrm", "series.csv", "records.jsonl", "plan.toml", "crashes.json"];
     assert_eq!(names, known);
     assert_eq!(file(&plan, &outcome, &judged, "plan.toml"), "plan = true\n");
 }

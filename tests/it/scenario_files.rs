@@ -16,11 +16,11 @@ use refresh_sim::policy::{
 };
 use refresh_sim::scenario::plan::{Listen, Overflow};
 use refresh_sim::scenario::{
-    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Plan, ProcessPlan, Requests,
-    ResumedPlan, Setting, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
+    Change, Colour, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Outside, Plan, ProcessPlan,
+    Requests, ResumedPlan, Setting, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull, load, render, schema,
 };
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::{Builtin, CertificateState, Transport};
+use refresh_sim::validate::{AltKind, AltName, Builtin, CertificateNames, CertificateState, Particulars, Transport};
 
 const EVERY_KEY: &str = include_str!("scenario_every_key.toml");
 const SMALL: &str = "schema = 1\nsemantics = 1\nrun.horizon = \"3d\"\nvalidation.validator = \"sfb2015-rtm\"\n\
@@ -183,6 +183,8 @@ fn every_key_of_the_schema_is_in_the_reference() {
             "Limit" => "refresh.limit".to_owned(),
             "LookupCache" => "lookup.cache".to_owned(),
             "Requests" => "group.requests".to_owned(),
+            "ListedAs" => "group.listed".to_owned(),
+            "CertificateNames" => "group.names".to_owned(),
             name => name.to_lowercase(),
         };
         for key in shared["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
@@ -390,6 +392,7 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
                 indices,
                 transport,
                 certificate,
+                particulars: particulars(certificate, known, port),
                 validity: validity.filter(|_| certificate == Some(CertificateState::Valid)),
                 address,
                 port,
@@ -635,6 +638,29 @@ fn middlebox() -> impl Strategy<Value = Option<Middlebox>> {
     prop::option::of(probe.prop_map(|(probe, persistence)| Middlebox { probe: Span(probe), persistence }))
 }
 
+/// Some of the particulars that there may be; which ones the port decides, which is random.
+fn particulars(certificate: Option<CertificateState>, known: bool, port: u16) -> Option<Particulars> {
+    let bit = |n: u16| port >> n & 1 == 1;
+    let names = CertificateNames {
+        subject: bit(0).then(|| "{pool}".to_owned()),
+        alt: [(AltKind::Dns, "a{index}.\\\"b"), (AltKind::Uri, "sip:{pool}"), (AltKind::Ip, "2001:db8::7")]
+            .into_iter()
+            .zip(1..)
+            .filter(|(_, n)| bit(*n))
+            .map(|((kind, text), _)| AltName::new(kind, text))
+            .collect(),
+        issuer: bit(4).then(|| "CN=\u{e9}".to_owned()),
+    };
+    let shows = !matches!(certificate, None | Some(CertificateState::WrongName));
+    let particulars = Particulars {
+        pool: bit(5).then(|| "pool.example".to_owned()),
+        computer: bit(6).then(|| "app{index}.example".to_owned()),
+        listed: (bit(7) && known).then(|| (Ipv4Addr::new(192, 0, 2, 1).into(), port / 2)),
+        names: (bit(8) && shows).then_some(names),
+    };
+    (particulars != Particulars::default()).then_some(particulars)
+}
+
 /// Front ends are ended, stopped, patched and started, when all have been started.
 fn operations(size: u16) -> impl Strategy<Value = Vec<Operation>> {
     let place = 0..size;
@@ -721,6 +747,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 pool,
                 middlebox,
                 validator,
+                outside: None,
                 lookups,
                 groups,
                 operations,
@@ -731,11 +758,19 @@ fn plan() -> impl Strategy<Value = Plan> {
                     cycles: measure.2.into_iter().collect(),
                 },
                 process,
+                skips_exact_age: false,
                 expect: vec![],
                 assumptions: vec![],
             };
             if plan.refresh.as_ref().is_some_and(|refresh| refresh.style != Style::BreakFirst) {
                 crate::random_plans::renewal::as_make_first_wants(&mut plan);
+            }
+            let patched = |o: &Operation| matches!(o.what, Operate::Patch { validator: Some(_), .. });
+            if seed % 3 == 0 && !plan.operations.iter().any(patched) {
+                // With a program the built-in logic does not matter, and is not written.
+                plan.validator = Builtin::Sfb2015Cu2;
+                let command = vec!["./v \"1\"".to_owned(), String::new(), "ä\\".to_owned()];
+                plan.outside = Some(Outside { command, answer_limit: Span::SECOND.times(1 + seed % 7) });
             }
             plan
         },

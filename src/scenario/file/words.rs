@@ -197,6 +197,7 @@ words! {
     Initiator { "front-end" = Initiator::FrontEnd, "peer" = Initiator::Peer }
     Builtin {
         "sfb2015-rtm" = Builtin::Sfb2015Rtm, "sfb2015-cu2" = Builtin::Sfb2015Cu2, "tls-only" = Builtin::TlsOnly,
+        "rfc5922" = Builtin::Rfc5922, "rfc9525" = Builtin::Rfc9525,
     }
     CertificateWord {
         "valid" = CertificateWord(Some(CertificateState::Valid)),
@@ -204,6 +205,11 @@ words! {
         "expired" = CertificateWord(Some(CertificateState::Expired)),
         "wrong-name" = CertificateWord(Some(CertificateState::WrongName)),
         "untrusted" = CertificateWord(Some(CertificateState::Untrusted)),
+        "not-yet-valid" = CertificateWord(Some(CertificateState::NotYetValid)),
+        "self-signed" = CertificateWord(Some(CertificateState::SelfSigned)),
+        "incomplete-chain" = CertificateWord(Some(CertificateState::IncompleteChain)),
+        "revoked" = CertificateWord(Some(CertificateState::Revoked)),
+        "revocation-unknown" = CertificateWord(Some(CertificateState::RevocationUnknown)),
     }
     Handshake { "tls1.3" = Handshake::Tls13, "tls1.2" = Handshake::Tls12 }
     GrowthWord {

@@ -14,9 +14,9 @@ use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{CertificateWord, Handshake, Word};
 use crate::scenario::plan::{GroupPlan, TlsPlan};
 use crate::time::Span;
-use crate::validate::{CertificateState, Transport};
+use crate::validate::{CertificateState, RuleSet, Transport};
 
-use super::{COUNT_MAX, NAME_MAX, Validation, network, requests, tls};
+use super::{COUNT_MAX, NAME_MAX, Validation, network, particulars, requests, tls};
 
 /// CPU of one TLS flight of a full handshake with P-256 certificates on both sides, in nanoseconds: the front end's.
 ///
@@ -91,6 +91,14 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let indices = self.indices(count.unwrap_or(COUNT_MAX));
         let transport = table.need("transport", "`\"tcp\"` or `\"tls\"`").and_then(|item| item.word::<Transport>());
         let certificate = self.certificate(transport);
+        let by_product = validation.is_some_and(|validation| validation.validator.rules() == RuleSet::Product);
+        if certificate == Some(CertificateState::RevocationUnknown) && by_product {
+            self.assume(
+                &label,
+                "certificate",
+                "the product lets in whom it cannot check for revocation: nothing is public",
+            );
+        }
         let validity = table.get("validity");
         let validity = validity
             .and_then(|item| super::validity::read(&item, certificate, |key, text| self.assume(&label, key, text)));
@@ -98,6 +106,9 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
         let port = table.get("port").and_then(|item| item.whole32(0..=65_535)).and_then(|n| u16::try_from(n).ok());
         let port = port.unwrap_or(if transport == Some(Transport::Tcp) { 5060 } else { 5061 });
         let known = table.get("known").and_then(|item| item.boolean()).unwrap_or(true);
+        let of =
+            particulars::Of { name: &label, count: count.unwrap_or(1), certificate, source: (address, port), known };
+        let particulars = particulars::read(table, &of);
         let path = network::path(table);
         let tcp = network::tcp(self.cx, table, count.unwrap_or(COUNT_MAX), &joined("group", &label));
         let rtt = self.dist_or(&label, "rtt", Span::MILLISECOND, "1ms: a network of one site");
@@ -126,6 +137,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             indices,
             transport: transport.unwrap_or(Transport::Tls),
             certificate,
+            particulars,
             validity,
             address,
             port,

@@ -21,6 +21,8 @@ pub(super) struct Given<'p> {
     pub(super) positions: &'p BTreeMap<&'p str, u16>,
     /// Whether a front end may be down without an entry that says so.
     pub(super) may_fail: bool,
+    /// Whether a program of the user's own judges throughout.
+    pub(super) has_program: bool,
 }
 
 /// An entry that is about front ends.
@@ -41,6 +43,11 @@ pub(super) fn entry(
     let validator = table.get("validator").and_then(|item| {
         if !is_patch {
             item.wrong("does nothing here", "only with `do = \"patch\"` and `\"rolling-patch\"`");
+        } else if given.has_program {
+            item.wrong(
+                "does nothing here",
+                "the program of `validation.command` judges throughout: leave one of them out",
+            );
         }
         item.word::<Builtin>()
     });

@@ -13,7 +13,7 @@ use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
 use refresh_sim::policy::lookup::Lookups;
 use refresh_sim::policy::{ConnectLimit, Limits, Style};
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, SEMANTICS};
-use refresh_sim::scenario::{load, render};
+use refresh_sim::scenario::{Setting, load, render};
 use refresh_sim::sim::run_with;
 use refresh_sim::validate::{Builtin, Transport, Validator, ValidatorMaker};
 
@@ -313,6 +313,53 @@ fn shipped_scenarios_go_the_same_way() {
         }
     }
     assert!(compared >= 5, "{compared}");
+}
+
+/// Groups whose peers differ in what they show and where they come from.
+const DIFFERENT_PEERS: &str = r#"
+schema = 1
+semantics = 1
+[run]
+horizon = "4h"
+[refresh]
+every = "1h"
+[validation]
+validator = "sfb2015-cu2"
+[[group]]
+name = "ivr"
+count = 5
+transport = "tls"
+pool = "ivr.contoso.com"
+computer = "ivr{index}.contoso.com"
+names = { subject = "IVR3.contoso.com", dns = ["ivr0.contoso.com", "*.contoso.com"], uri = ["sip:ivr1.contoso.com"] }
+reconnect = { delay = "10m" }
+[[group]]
+name = "gateway"
+count = 4
+transport = "tcp"
+address = "192.0.2.1"
+listed = { address = "192.0.2.2", port = 5062 }
+port = 5062
+reconnect = { delay = "10m" }
+[[group]]
+name = "stranger"
+count = 3
+transport = "tcp"
+known = false
+address = "192.0.2.4"
+port = 5062
+reconnect = { delay = "10m" }
+"#;
+
+#[test]
+fn rule_24_peers_that_differ_within_a_group_are_judged_the_same_way() {
+    for validator in Builtin::ALL {
+        let setting = Setting { path: "validation.validator".to_owned(), value: validator.name().to_owned() };
+        let plan = load("it", "it.toml", DIFFERENT_PEERS.as_bytes(), &[setting]).unwrap_or_else(|p| panic!("{p}"));
+        let seen = compare(&plan, &BuiltIn(validator)).unwrap_or_else(|difference| panic!("{difference}"));
+        let kinds = seen.keys().filter(|(what, _)| *what == What::Asked).count();
+        assert!(kinds >= 2, "{}: some are let in, others are not: {seen:?}", validator.name());
+    }
 }
 
 #[test]

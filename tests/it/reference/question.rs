@@ -3,10 +3,18 @@
 use std::net::IpAddr;
 
 use refresh_sim::measure::What;
+use refresh_sim::scenario::plan::GroupPlan;
 use refresh_sim::validate::{Answer, Certificate, PeerName, Phase, Question, Verdict};
 
 use super::queue::Job;
 use super::world::World;
+
+fn plus(first: IpAddr, index: u32) -> IpAddr {
+    match first {
+        IpAddr::V4(first) => IpAddr::V4((u32::from(first) + index).into()),
+        IpAddr::V6(first) => IpAddr::V6((u128::from(first) + u128::from(index)).into()),
+    }
+}
 
 impl World<'_> {
     /// Puts the question that a job is about, at the instant at which a worker starts on it.
@@ -17,15 +25,31 @@ impl World<'_> {
         let mut question = Question::about(name, self.now);
         question.phase = if job.in_place { Phase::Refresh } else { Phase::Accept };
         question.transport = group.transport;
-        question.address = match group.address {
-            IpAddr::V4(first) => IpAddr::V4((u32::from(first) + index).into()),
-            IpAddr::V6(first) => IpAddr::V6((u128::from(first) + u128::from(index)).into()),
-        };
+        question.address = plus(group.address, index);
         question.port = group.port;
         question.address_known = group.known;
         let left_behind = !self.is_wanted(job.connection) || !self.has_socket(job.connection);
         question.attempt = if left_behind { 0 } else { job.when.attempt };
-        question.certificate = group.certificate.map(|state| Certificate { state });
+        question.certificate = group.certificate.map(Certificate::new);
+        if let Some(of) = &group.particulars {
+            question.pool = of.pool.as_deref().unwrap_or(&group.name);
+            question.computer = of.computer.as_deref();
+            if let (Some(certificate), Some(names)) = (question.certificate, &of.names) {
+                question.certificate = Some(certificate.with_names(names));
+            }
+        }
+        let groups = &self.plan.groups;
+        let listed = |of: &GroupPlan| of.particulars.as_ref().and_then(|of| of.listed);
+        if groups.iter().any(|of| listed(of).is_some()) {
+            // Everybody who is listed, one by one.
+            let known = groups.iter().filter(|of| of.known).flat_map(|of| {
+                let (first, port) = listed(of).unwrap_or((of.address, of.port));
+                (0..of.count).map(move |index| (plus(first, index), port))
+            });
+            let there: Vec<u16> = known.filter(|(at, _)| *at == question.address).map(|(_, port)| port).collect();
+            question.address_known = !there.is_empty();
+            question.port_known = there.contains(&question.port);
+        }
         let validator = self.front_ends[front_end].validator.as_mut().expect("a front end that serves has one");
         let verdict = validator.judge(&question);
         let answer = match verdict.answer {

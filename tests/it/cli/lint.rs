@@ -1,0 +1,50 @@
+//! `refresh-sim lint` as a user meets it.
+
+use super::{Home, INCIDENT};
+
+const TOPOLOGY: &str = include_str!("../../../scenarios/topology/fabrikam.xml");
+
+fn home() -> Home {
+    let home = Home::new(INCIDENT);
+    home.file("fabrikam.xml", TOPOLOGY);
+    home
+}
+
+#[test]
+fn the_exit_code_says_whether_something_will_break() {
+    let home = home();
+    home.run(&["lint", "s.toml"]).ends(1, &[]);
+    home.run(&["lint", "s.toml", "--set", "validation.validator=sfb2015-cu2"]).ends(0, &[]);
+    home.run(&["lint", "fabrikam.xml", "--build", "6.0.9319.102"]).ends(1, &[]);
+    home.run(&["lint", "fabrikam.xml", "--build", "6.0.9319.235"]).ends(0, &[]);
+    home.run(&["lint", "s.toml", "--build", "6.0.9319.235"]).ends(2, &["validation.validator"]);
+    home.run(&["lint", "missing.toml"]).ends(2, &["no such file"]);
+    home.file("bad.xml", &TOPOLOGY.replace("<Services>", "<Services"));
+    home.run(&["lint", "bad.xml"]).ends(2, &["bad.xml:", "not well-formed"]);
+    home.file("none.xml", &TOPOLOGY.replace("ExternalServer", "EdgeServer"));
+    let none = home.run(&["lint", "none.xml"]).ends(0, &[]);
+    assert!(none.out.contains("no trusted application"), "{}", none.out);
+}
+
+#[test]
+fn the_text_reads_well_and_the_json_has_it_all() {
+    let home = home();
+    let ran = home.run(&["lint", "fabrikam.xml", "--build", "6.0.9319.102"]).ends(1, &["assumed: "]);
+    insta::assert_snapshot!("lint_topology", ran.out);
+    let ran = home.run(&["lint", "fabrikam.xml", "--build", "6.0.9319.102", "--format", "json"]).ends(1, &[]);
+    assert_eq!(ran.err, "");
+    let value: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(value["schema"], "refresh-sim.lint/1");
+    let first = &value["findings"][0];
+    assert_eq!((&first["severity"], &first["kind"]), (&"breaks".into(), &"crash".into()));
+    assert_eq!(first["at_ns"], 86_525_000_000_000u64);
+    assert!(first["steps"].as_array().is_some_and(|steps| steps.len() > 4), "{first}");
+}
+
+#[test]
+fn a_topology_that_sets_itself_right_says_so() {
+    let home = home();
+    home.file("tls.toml", &INCIDENT.replace("\"tcp\"", "\"tls\""));
+    let ran = home.run(&["lint", "tls.toml"]).ends(0, &[]);
+    assert!(ran.out.contains("Nothing was found."), "{}", ran.out);
+}
