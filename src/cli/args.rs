@@ -11,6 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::import::Build;
 use crate::scenario::{SEMANTICS, Setting};
 
+use super::capacity::REPLICATIONS_MIN;
 use super::compare::{How, REPLICATIONS_MAX};
 
 static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMANTICS})", env!("CARGO_PKG_VERSION")));
@@ -62,6 +63,12 @@ pub(super) enum Command {
     Whatif(WhatifArgs),
     /// Baselines to compare with
     Baseline(BaselineArgs),
+    /// Find how far a value can go while all that the scenario expects still holds
+    #[command(after_help = EXIT_CODES)]
+    Capacity(CapacityArgs),
+    /// Run a scenario at many settings, and keep what each gave; what is there already does not run again
+    #[command(after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+    Sweep(SweepArgs),
     /// Print the plan of a scenario: every default filled in, every assumption named
     Resolve(ResolveArgs),
     /// Print the JSON Schema of scenario files
@@ -209,6 +216,116 @@ pub(super) struct AcceptArgs {
     pub(super) replications: Option<u32>,
     #[command(flatten)]
     pub(super) jobs: Jobs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CapacityArgs {
+    /// Scenario file; what its `[expect]` says has to hold
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// What is looked for, and from where to where: `front_end.workers=1..64`, `refresh.spread=0s..1h`, or
+    /// `peers=100..5000` for all groups in their proportions; paths with `&` between get the same value
+    #[arg(long, value_name = "PATH=LOW..HIGH")]
+    pub(super) find: Option<String>,
+    /// A ready question; `--find` says the same with another range
+    #[arg(long, value_name = "QUESTION")]
+    pub(super) ask: Option<Ask>,
+    /// Only this expectation counts; repeatable [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(super) threshold: Vec<String>,
+    /// Answer for the pool with so many front ends lost for good, too: each choice of them at up to three moments, of
+    /// which the worst counts
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(super) with_down: Option<u32>,
+    /// How finely [default: 1, or about a two-hundredth of the range]
+    #[arg(long, value_name = "VALUE")]
+    pub(super) step: Option<String>,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// Replications of each value; fewer than 59 cannot show that one holds
+    #[arg(long, value_name = "N", default_value_t = REPLICATIONS_MIN, value_parser = clap::value_parser!(u32).range(i64::from(REPLICATIONS_MIN)..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: u32,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    /// Write the curve as CSV: a row for each value that was looked at and each expectation
+    #[arg(long, value_name = "FILE")]
+    pub(super) curve: Option<PathBuf>,
+    /// How the answer is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+/// Questions that planners ask.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ask {
+    /// How many peers do the front ends carry, in today's proportions?
+    Peers,
+    /// How many workers, each with a core, does a front end need?
+    Workers,
+    /// How little spread of the refreshes is enough?
+    Jitter,
+    /// How many peers may come at once before a SYN goes unanswered?
+    Burst,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SweepArgs {
+    #[command(subcommand)]
+    pub(super) act: Option<SweepAct>,
+    /// Scenario file
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// What varies: `path=1,2,4`, `path=1..8`, `path=100ms..10s:5` (five values, evenly), `path=1..1000:log4`; paths with
+    /// `&` between go together; repeatable
+    #[arg(long, value_name = "PATH=VALUES")]
+    pub(super) vary: Vec<String>,
+    /// Take so many points of all, as a Latin hypercube, instead of every combination
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) samples: Option<u32>,
+    /// Replications of each point: runs with draws of their own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: u32,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+    /// The sweep's folder [default: results/sweeps/<scenario>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Run only part I (from 0) of N; `auto/N` takes I from HQ_TASK_ID, SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX
+    #[arg(long, value_name = "I/N")]
+    pub(super) shard: Option<String>,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum SweepAct {
+    /// Put the cells of several folders of one sweep together
+    Merge(MergeArgs),
+    /// Say which cells of a sweep are missing; exit 3 if some are
+    Status(StatusArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MergeArgs {
+    /// Folders that shards have written
+    #[arg(required = true, value_name = "DIR")]
+    pub(super) dirs: Vec<PathBuf>,
+    /// The folder for all of them
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    /// A sweep's folder
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }
 
 /// How many runs are made at once.

@@ -4,6 +4,7 @@
 
 mod args;
 mod audit;
+mod capacity;
 mod check;
 mod compare;
 mod diagnose;
@@ -17,12 +18,14 @@ mod outside;
 mod panics;
 mod parting;
 mod print;
+mod progress;
 mod replay;
 mod results;
 mod run;
 mod selfcheck;
 mod stored;
 mod streams;
+mod sweep;
 mod trace;
 mod verdicts;
 mod watch;
@@ -67,6 +70,8 @@ fn dispatch() -> Exit {
         Command::Baseline(args) => match args.act {
             BaselineAct::Accept(args) => compare::accept(&args, &listen(), &mut printer),
         },
+        Command::Capacity(args) => capacity::capacity(&args, &listen(), &mut printer),
+        Command::Sweep(args) => sweep::sweep(&args, &listen(), &mut printer),
         Command::Resolve(args) => resolve(&args, &mut printer),
         Command::Schema => printed(printer.print(&format!("{:#}", scenario::schema()))),
         Command::Metrics => printed(printer.print(&metrics())),

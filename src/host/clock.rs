@@ -1,4 +1,4 @@
-//! Real time, for how often something is shown. Nothing that reaches a result may depend on it.
+//! Real time, for how often something is shown and how long it will take. Nothing that reaches a result may depend on it.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,24 @@ impl Pace {
             self.last = now;
         }
         due
+    }
+}
+
+/// How long something has taken, for people who wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    started: Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Stopwatch {
+        Stopwatch { started: now() }
+    }
+
+    /// How long ago that was.
+    pub fn elapsed(&self) -> Duration {
+        now().duration_since(self.started)
     }
 }
 

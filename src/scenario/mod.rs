@@ -27,3 +27,8 @@ pub use plan::{
 };
 pub use render::render;
 pub use resolve::{Setting, load};
+
+/// Reads a length of time as scenario files write it, e.g. `1h 30m`; `None`: it is none.
+pub fn length(text: &str) -> Option<crate::time::Span> {
+    decode::span::parse(text).ok()
+}

@@ -3,13 +3,20 @@
 //! Knows plans and replications. Does not know threads, files or output: `host::threads` runs [`Task`]s, and hands
 //! their results back in the order of the tasks, so that what is made of them never depends on how many ran at once.
 
+pub mod answer;
 pub mod audit;
+pub mod axis;
 pub mod baseline;
+pub mod capacity;
 pub mod check;
 pub mod compare;
+pub mod estimate;
 pub mod failing;
 pub mod family;
+pub mod range;
+pub mod search;
 pub mod stats;
+pub mod sweep;
 pub mod told;
 mod worst;
 

@@ -107,6 +107,65 @@ pub fn median<T: Copy>(values: &[T], order: impl Fn(&T, &T) -> std::cmp::Orderin
     sorted.get(sorted.len().saturating_sub(1) / 2).copied()
 }
 
+/// The 95 % interval for the median of sorted values of independent replications, by their order alone: exact whatever
+/// their distribution is, and as narrow as such a one can be. `None`: fewer than ten (rule 31).
+pub fn median_interval<T: Copy>(sorted: &[T]) -> Option<(T, T)> {
+    let n = u32::try_from(sorted.len()).ok().filter(|n| *n >= LOOKS_FROM)?;
+    // The largest k with P(Binomial(n, 1/2) < k) ≤ 2.5 %: then [x(k), x(n + 1 − k)] misses in at most 5 % of cases.
+    let below = (0..n).take_while(|k| at_most(*k, n, 0.5) <= 0.025).count();
+    Some((*sorted.get(below.checked_sub(1)?)?, *sorted.get(sorted.len() - below)?))
+}
+
+/// Replications before which nobody looks (rule 31).
+pub const LOOKS_FROM: u32 = 10;
+
+/// P(X ≤ k) for X ~ Binomial(n, p), 0 < p < 1, by its terms from the likeliest end that a float holds.
+pub fn at_most(k: u32, n: u32, p: f64) -> f64 {
+    if k >= n {
+        return 1.0;
+    }
+    let term = |j: u32| {
+        let (n, j) = (f64::from(n), f64::from(j));
+        let ways = libm::lgamma(n + 1.0) - libm::lgamma(j + 1.0) - libm::lgamma(n - j + 1.0);
+        libm::exp(ways + j * libm::log(p) + (n - j) * libm::log1p(-p))
+    };
+    (0..=k).map(term).sum()
+}
+
+/// What replications say of a value of a search (rule 32).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Tally {
+    /// At least 95 % of all replications would pass, with 95 % confidence.
+    Holds,
+    /// Neither can be said.
+    Undecided,
+    /// Fewer than 95 % would, with 95 % confidence.
+    Fails,
+}
+
+/// The share of replications that must pass.
+pub const SHARE: f64 = 0.95;
+/// The chance that a bound is on the wrong side.
+const BOUND: f64 = 0.05;
+
+/// Weighs `passed` and `failed` of `n` replications, by exact one-sided bounds (Clopper and Pearson): it holds if so many
+/// or more pass with at most 5 % chance where the share is 95 %, and fails if so many or more fail with less.
+pub fn tally(passed: u32, failed: u32, n: u32) -> Tally {
+    // At least `passed` pass just where at most n − passed do not.
+    if passed > 0 && 1.0 - at_most(passed - 1, n, SHARE) <= BOUND {
+        Tally::Holds
+    } else if failed > 0 && at_most(n.saturating_sub(failed), n, SHARE) < BOUND {
+        Tally::Fails
+    } else {
+        Tally::Undecided
+    }
+}
+
+/// The fewest failures among `n` replications that make a value fail; `None`: not even all of them do.
+pub fn failures_needed(n: u32) -> Option<u32> {
+    (1..=n).find(|failed| tally(n - failed, *failed, n) == Tally::Fails)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +247,39 @@ mod tests {
         let (low, high): (Vec<u64>, Vec<u64>) = ((0..u64::from(n)).collect(), (100..100 + u64::from(n)).collect());
         assert!(rank_test(&low, &high) <= ALPHA / 1e6);
         assert!(rank_test(&low[1..], &high[1..]) > ALPHA / 1e6);
+    }
+
+    #[test]
+    fn rule_32_fifty_nine_of_fifty_nine_hold_and_seven_misses_fail() {
+        assert_eq!(tally(59, 0, 59), Tally::Holds);
+        assert_eq!(tally(58, 1, 59), Tally::Undecided);
+        assert_eq!(tally(53, 6, 59), Tally::Undecided);
+        assert_eq!(tally(52, 7, 59), Tally::Fails);
+        assert_eq!(failures_needed(59), Some(7));
+        assert_eq!(tally(58, 0, 58), Tally::Undecided, "0.95^58 is more than 5 %");
+        // What cannot be said is no pass, and no failure either.
+        assert_eq!(tally(50, 0, 59), Tally::Undecided);
+        assert_eq!(tally(0, 0, 59), Tally::Undecided);
+        // 93 replications may have one miss: the bound of 92 of 93 is 95 %.
+        assert_eq!((tally(92, 1, 93), tally(91, 1, 92)), (Tally::Holds, Tally::Undecided));
+    }
+
+    #[test]
+    fn rule_31_the_interval_of_the_median_is_that_of_order_statistics() {
+        // Tables of the sign test at 5 %: n = 10 → 2 and 9, 20 → 6 and 15, 50 → 18 and 33.
+        for (n, low, high) in [(10, 2, 9), (20, 6, 15), (50, 18, 33)] {
+            assert_eq!(median_interval(&(1..=n).collect::<Vec<u32>>()), Some((low, high)));
+        }
+        assert_eq!(median_interval(&[1; 9]), None);
+    }
+
+    #[test]
+    fn the_binomial_sums_to_one_and_is_its_own_mirror() {
+        for (n, p) in [(1, 0.5), (59, 0.95), (400, 0.01)] {
+            for k in 0..n {
+                let mirrored = 1.0 - at_most(n - k - 1, n, 1.0 - p);
+                assert!((at_most(k, n, p) - mirrored).abs() < 1e-12, "{k} of {n} at {p}");
+            }
+        }
     }
 }

@@ -19,6 +19,11 @@ fn value(key: &Key, value: Option<u64>) -> String {
         Key::Latency { .. } => Shape::Latency,
         Key::Figure(figure) => figure.shape(),
     };
+    shaped(shape, value)
+}
+
+/// A value of some shape in words; shares in parts per billion.
+pub(super) fn shaped(shape: Shape, value: Option<u64>) -> String {
     match (value, shape) {
         (None, _) => "none".to_owned(),
         (Some(u64::MAX), _) => "never".to_owned(),

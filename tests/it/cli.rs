@@ -1,6 +1,7 @@
 //! The program as a user meets it: exit codes, messages, results folders, signals, the self-check.
 
 mod audit;
+mod capacity;
 mod check;
 mod compare;
 mod diagnose;
@@ -11,6 +12,7 @@ mod lint;
 mod replay;
 mod selfcheck;
 mod signals;
+mod sweep;
 mod validator;
 
 use std::fs;
