@@ -30,6 +30,13 @@ pub(super) fn version() -> &'static str {
     VERSION.as_str()
 }
 
+/// Most decisions that a window shows: 16 MB of them, and some 150 MB of text.
+pub(super) const LIMIT_MAX: u64 = 1_000_000;
+
+const REPLAY_TIMES: &str = "\
+A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the
+run has one. What is shown fits all filters; of one that is repeated, one is enough.";
+
 #[derive(Parser, Debug)]
 #[command(
     name = "refresh-sim",
@@ -71,6 +78,7 @@ pub(super) enum Command {
     #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(AuditArgs),
     /// Run a result's plan again, without the validator whose verdicts are on record; it must decide the same
+    #[command(after_help = REPLAY_TIMES)]
     Replay(ReplayArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
@@ -265,6 +273,24 @@ pub(super) struct ReplayArgs {
     /// Results folder
     #[arg(value_name = "RESULT")]
     pub(super) result: PathBuf,
+    /// Show what is decided from this time on [default: the start of the run, if another filter is given]
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<String>,
+    /// Show what is decided up to this time [default: the end of the run, if another filter is given]
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Show what is decided about this peer, or the peers of this group; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) peer: Vec<String>,
+    /// Show what is decided at this front end; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) front_end: Vec<String>,
+    /// Most decisions that are shown
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX as i64))]
+    pub(super) limit: u32,
+    /// How it is printed; `json`: one decision a line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
     /// Take a result that is not complete, too, and go as far as its record of verdicts does
     #[arg(long)]
     pub(super) incomplete: bool,

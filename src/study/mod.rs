@@ -11,6 +11,7 @@ pub mod failing;
 pub mod family;
 pub mod stats;
 pub mod told;
+pub mod window;
 mod worst;
 
 use std::borrow::Cow;
