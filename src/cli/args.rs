@@ -37,6 +37,10 @@ const REPLAY_TIMES: &str = "\
 A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the
 run has one. What is shown fits all filters; of one that is repeated, one is enough.";
 
+const EXPLAIN_TIME: &str = "\
+A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the
+run has one.";
+
 #[derive(Parser, Debug)]
 #[command(
     name = "refresh-sim",
@@ -80,6 +84,9 @@ pub(super) enum Command {
     /// Run a result's plan again, without the validator whose verdicts are on record; it must decide the same
     #[command(after_help = REPLAY_TIMES)]
     Replay(ReplayArgs),
+    /// Say what led to a peer's state: why it waited, whom it waited behind, from a result's plan run again
+    #[command(after_help = EXPLAIN_TIME)]
+    Explain(ExplainArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
@@ -294,6 +301,28 @@ pub(super) struct ReplayArgs {
     /// Take a result that is not complete, too, and go as far as its record of verdicts does
     #[arg(long)]
     pub(super) incomplete: bool,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// Results folder
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// The peer: its group and index, e.g. `edge/17`, or its group where that has just one
+    #[arg(long, value_name = "NAME")]
+    pub(super) peer: String,
+    /// When [default: the end of the run]
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// Take a result that is not complete, too, and go as far as its record of verdicts does
+    #[arg(long)]
+    pub(super) incomplete: bool,
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,

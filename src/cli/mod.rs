@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod compare;
 pub mod exit;
+mod explain;
 mod find;
 mod input;
 mod junit;
@@ -69,6 +70,7 @@ fn dispatch() -> Exit {
         Command::Metrics => printed(printer.print(&metrics())),
         Command::Audit(args) => audit::audit(&args, &listen(), &mut printer),
         Command::Replay(args) => replay::replay(&args, &listen(), &mut printer),
+        Command::Explain(args) => explain::explain(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
         Command::ValidatorStart(args) => outside::become_validator(&args),

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod baseline;
 pub mod check;
 pub mod compare;
+pub mod explain;
 pub mod failing;
 pub mod family;
 pub mod stats;

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod connecting;
+mod explained;
 mod front_end;
 mod refresh;
 mod validation;

@@ -227,11 +227,15 @@ fn a_window_on_a_run_that_differs_shows_the_difference_and_nothing_else() {
     assert!(ran.out.starts_with("r: the replay differs"), "{}", ran.out);
     let ran = home.run(&["replay", "r", "--peer", "rcc", "--format", "json"]).ends(5, &[]);
     assert!(ran.out.lines().count() == 1 && ran.out.contains("\"same\":false"), "{}", ran.out);
+    let ran = home.run(&["explain", "r", "--peer", "rcc"]).ends(5, &[]);
+    assert!(ran.out.starts_with("r: the replay differs"), "{}", ran.out);
 }
 
 #[test]
 fn a_window_on_a_result_judged_outside_needs_no_validator() {
     let home = judged_outside();
     let ran = home.run(&["replay", "r", "--peer", "rcc", "--from", "1d"]).ends(0, &[]);
+    assert!(ran.out.contains("asked about at refresh: fault"), "{}", ran.out);
+    let ran = home.run(&["explain", "r", "--peer", "rcc", "--at", "1d 2m 6s"]).ends(0, &[]);
     assert!(ran.out.contains("asked about at refresh: fault"), "{}", ran.out);
 }
