@@ -34,11 +34,11 @@ pub(super) fn version() -> &'static str {
 pub(super) const LIMIT_MAX: u64 = 1_000_000;
 
 const REPLAY_TIMES: &str = "\
-A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the
+A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the \
 run has one. What is shown fits all filters; of one that is repeated, one is enough.";
 
 const EXPLAIN_TIME: &str = "\
-A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the
+A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the \
 run has one.";
 
 #[derive(Parser, Debug)]
