@@ -32,6 +32,17 @@ pub(super) fn version() -> &'static str {
     VERSION.as_str()
 }
 
+/// Most decisions that a window shows: 16 MB of them, and some 150 MB of text.
+pub(super) const LIMIT_MAX: u64 = 1_000_000;
+
+const REPLAY_TIMES: &str = "\
+A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the \
+run has one. What is shown fits all filters; of one that is repeated, one is enough.";
+
+const EXPLAIN_TIME: &str = "\
+A TIME is the time since the start of the run, e.g. 1d 2m 5.5s, or a date in UTC, e.g. 2015-07-12T15:34:47Z, where the \
+run has one.";
+
 #[derive(Parser, Debug)]
 #[command(
     name = "refresh-sim",
@@ -79,6 +90,7 @@ pub(super) enum Command {
     #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(AuditArgs),
     /// Run a result's plan again, without the validator whose verdicts are on record; it must decide the same
+    #[command(after_help = REPLAY_TIMES)]
     Replay(ReplayArgs),
     /// Make a scenario of a real deployment's topology or inventory
     Import(ImportArgs),
@@ -89,6 +101,9 @@ pub(super) enum Command {
     #[command(after_help = "Exit codes: 0 a change avoids the crash; 1 none does; 2 usage or bad input; \
 4 no crash to diagnose; 5 the plan now decides otherwise.")]
     Diagnose(DiagnoseArgs),
+    /// Say what led to a peer's state: why it waited, whom it waited behind, from a result's plan run again
+    #[command(after_help = EXPLAIN_TIME)]
+    Explain(ExplainArgs),
     /// Run a scenario here and again in a second process made hostile on purpose; both must decide the same
     Selfcheck(SelfcheckArgs),
     /// The second process of `selfcheck`
@@ -469,9 +484,49 @@ pub(super) struct ReplayArgs {
     /// Results folder
     #[arg(value_name = "RESULT")]
     pub(super) result: PathBuf,
+    /// Show what is decided from this time on [default: the start of the run, if another filter is given]
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<String>,
+    /// Show what is decided up to this time [default: the end of the run, if another filter is given]
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Show what is decided about this peer, or the peers of this group; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) peer: Vec<String>,
+    /// Show what is decided at this front end; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) front_end: Vec<String>,
+    /// Most decisions that are shown
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX as i64))]
+    pub(super) limit: u32,
+    /// How it is printed; `json`: one decision a line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
     /// Take a result that is not complete, too, and go as far as its record of verdicts does
     #[arg(long)]
     pub(super) incomplete: bool,
+    /// Show progress on standard error even if that is not a terminal
+    #[arg(long)]
+    pub(super) progress: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// Results folder
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// The peer: its group and index, e.g. `edge/17`, or its group where that has just one
+    #[arg(long, value_name = "NAME")]
+    pub(super) peer: String,
+    /// When [default: the end of the run]
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// Take a result that is not complete, too, and go as far as its record of verdicts does
+    #[arg(long)]
+    pub(super) incomplete: bool,
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,

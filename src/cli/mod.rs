@@ -9,6 +9,7 @@ mod check;
 mod compare;
 mod diagnose;
 pub mod exit;
+mod explain;
 mod find;
 mod import;
 mod input;
@@ -80,6 +81,7 @@ fn dispatch() -> Exit {
         Command::Import(args) => import::import(&args, &mut printer),
         Command::Lint(args) => lint::lint(&args, &mut printer),
         Command::Diagnose(args) => diagnose::diagnose(&args, &listen(), &mut printer),
+        Command::Explain(args) => explain::explain(&args, &listen(), &mut printer),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, &listen(), &mut printer),
         Command::SelfcheckRun(args) => selfcheck::second_process(&args),
         Command::ValidatorStart(args) => outside::become_validator(&args),

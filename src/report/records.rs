@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::moment::place_of;
 use super::words;
 use crate::measure::{Cause, Counter, Decision, Outcome, Record, RecordKind, What};
 use crate::policy::lookup::Found;
@@ -173,12 +174,7 @@ pub fn record_line(plan: &Plan, record: &Record) -> String {
 pub fn step_line(plan: &Plan, decision: &Decision) -> String {
     let names = Names::new(plan);
     let of_front_end = decision.what.is_of_front_end();
-    // A question's extra number has the phase in its highest bit.
-    let place = match decision.what {
-        _ if of_front_end => u16::try_from(decision.who).ok(),
-        What::Asked => Some(decision.extra & 0x7FFF),
-        _ => Some(decision.extra),
-    };
+    let place = place_of(decision);
     written(&Line {
         at_ns: decision.at.0,
         time: words_of(decision.at),
@@ -186,7 +182,7 @@ pub fn step_line(plan: &Plan, decision: &Decision) -> String {
         front_end: place.map(|place| names.front_end(place)),
         peer: (!of_front_end).then(|| names.peer(decision.who)),
         kind: decision.what.name(),
-        more: More::Step { words: in_words(plan, decision), detail: decision.detail, extra: decision.extra },
+        more: More::Step { words: step_words(plan, decision), detail: decision.detail, extra: decision.extra },
     })
 }
 
@@ -270,7 +266,7 @@ fn told<'a>(plan: &'a Plan, kind: &'a RecordKind) -> (&'static str, More<'a>) {
         // Handled before: a decision has a line of its own.
         RecordKind::Step(decision) => {
             let (detail, extra) = (decision.detail, decision.extra);
-            (decision.what.name(), More::Step { words: in_words(plan, decision), detail, extra })
+            (decision.what.name(), More::Step { words: step_words(plan, decision), detail, extra })
         }
     }
 }
@@ -330,7 +326,7 @@ fn terminated(plan: &Plan, failures: u32, delay: Span, reboot: bool) -> Event<'_
 }
 
 /// What a decision was, for people.
-fn in_words(plan: &Plan, decision: &Decision) -> String {
+pub(crate) fn step_words(plan: &Plan, decision: &Decision) -> String {
     let Decision { detail, extra, .. } = *decision;
     match decision.what {
         What::ProcessStart => format!("process starts, incarnation {extra}"),

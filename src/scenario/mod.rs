@@ -10,6 +10,7 @@ mod diagnose;
 pub mod expect;
 mod expect_parse;
 pub mod file;
+mod named;
 pub mod plan;
 mod render;
 mod resolve;
@@ -21,6 +22,7 @@ pub use defaults::refresh_in_place;
 pub use expect::{Against, Aggregate, Between, Expectation, InPhase, Op, Subject};
 pub use expect_parse::expectation;
 pub use file::schema;
+pub use named::{front_end_named, moment, peers_named};
 pub use plan::{
     Assumption, Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Outside, Plan, ProcessPlan,
     Requests, ResumedPlan, SEMANTICS, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,

@@ -3,7 +3,7 @@
 //! Reads all of a file before it gives up, so that one look shows all errors. Each section has its function; groups and
 //! front ends have their own files. Does no I/O: the caller has the text.
 
-mod date;
+pub(in crate::scenario) mod date;
 mod front_end;
 mod group;
 mod issuer;

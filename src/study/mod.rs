@@ -11,6 +11,7 @@ pub mod capacity;
 pub mod check;
 pub mod compare;
 pub mod estimate;
+pub mod explain;
 pub mod failing;
 pub mod family;
 pub mod range;
@@ -18,6 +19,7 @@ pub mod search;
 pub mod stats;
 pub mod sweep;
 pub mod told;
+pub mod window;
 mod worst;
 
 use std::borrow::Cow;

@@ -5,6 +5,7 @@ mod capacity;
 mod check;
 mod compare;
 mod diagnose;
+mod explain;
 mod folders;
 mod import;
 mod input;
@@ -252,6 +253,7 @@ fn help_and_version() {
     insta::assert_snapshot!("help_run", home.run(&["run", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_audit", home.run(&["audit", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_replay", home.run(&["replay", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_explain", home.run(&["explain", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_selfcheck", home.run(&["selfcheck", "--help"]).ends(0, &[]).out);
 }
 

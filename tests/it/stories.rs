@@ -6,6 +6,7 @@
 mod basics;
 mod certificates;
 mod connecting;
+mod explained;
 mod failover;
 mod front_end;
 mod idle;

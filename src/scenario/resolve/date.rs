@@ -32,7 +32,7 @@ pub(super) fn read(item: &Item<'_, '_>, horizon: Span) -> Option<Epoch> {
 }
 
 /// Reads a date.
-fn parse(text: &str) -> Option<Epoch> {
+pub(in crate::scenario) fn parse(text: &str) -> Option<Epoch> {
     let bytes = text.as_bytes();
     let number = |at: std::ops::Range<usize>| -> Option<u64> {
         let digits = bytes.get(at)?;

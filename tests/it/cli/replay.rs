@@ -150,3 +150,92 @@ fn an_incomplete_result_judged_outside_is_replayed_as_far_as_its_record_goes() {
     let ran = home.run(&["replay", "r", "--incomplete"]).ends(3, &[]);
     assert!(ran.out.contains("all 30 questions on record are asked again in their order"), "{}", ran.out);
 }
+
+/// The incident with a date, run into `r`.
+fn dated() -> Home {
+    let home = Home::new(INCIDENT);
+    home.run(&["run", "s.toml", "--set", "run.epoch=2015-07-11T15:32:42Z", "--out", "r"]).ends(1, &[]);
+    home
+}
+
+#[test]
+fn a_window_is_a_line_a_decision_with_times_names_and_words_and_then_the_digest() {
+    let home = dated();
+    let ran = home.run(&["replay", "r", "--peer", "rcc", "--from", "1d", "--until", "1d 3m"]).ends(0, &[]);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert!(lines[0].starts_with("run time            since service start  date (UTC)"), "{}", ran.out);
+    let asked = lines.iter().find(|line| line.contains("asked about at refresh: fault")).expect("the fatal question");
+    for word in ["1d 00:02:05.0", "1d 00:00:00.0", "2015-07-12 15:34:47.0", "fe01", "  rcc  "] {
+        assert!(asked.contains(word), "{word}: {asked}");
+    }
+    assert!(lines[1..lines.len() - 3].iter().all(|line| line.contains("  rcc  ")), "{}", ran.out);
+    assert!(ran.out.contains("connection lost: the front end crashed"), "{}", ran.out);
+    assert!(ran.out.contains("r: the same again: ") && ran.out.contains("\ndigest: "), "{}", ran.out);
+    // The same by the date.
+    let by_date = ["--from", "2015-07-12T15:32:42Z", "--until", "2015-07-12T15:35:42Z"];
+    let by_date: Vec<&str> = ["replay", "r", "--peer", "rcc/0"].into_iter().chain(by_date).collect();
+    assert_eq!(home.run(&by_date).ends(0, &[]).out, ran.out);
+}
+
+#[test]
+fn filters_combine_and_a_window_that_is_cut_says_so() {
+    let home = dated();
+    let front_end = home.run(&["replay", "r", "--front-end", "fe01", "--from", "1d", "--limit", "2"]).ends(0, &[]);
+    assert!(front_end.out.contains("refresh tick, incarnation 1"), "{}", front_end.out);
+    assert!(front_end.out.contains("\ncut: ") && front_end.out.contains(" shows all"), "{}", front_end.out);
+    let none = home.run(&["replay", "r", "--peer", "rcc", "--from", "30m", "--until", "31m"]).ends(0, &[]);
+    assert!(none.out.starts_with("no decision fits all of the filters"), "{}", none.out);
+    let both = ["replay", "r", "--peer", "rcc", "--peer", "contact-centre/3", "--from", "1d", "--format", "json"];
+    let both = home.run(&both).ends(0, &[]);
+    let lines: Vec<serde_json::Value> =
+        both.out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let (last, decisions) = lines.split_last().expect("lines");
+    assert!(decisions.iter().all(|line| line["peer"] == "rcc" || line["peer"] == "contact-centre/3"), "{}", both.out);
+    assert!(decisions.iter().any(|line| line["words"] == "asked about at refresh: fault"), "{}", both.out);
+    assert_eq!((&last["kind"], &last["same"]), (&"replay".into(), &true.into()));
+    assert_eq!((&last["shown"], &last["left_out"]), (&decisions.len().into(), &0.into()));
+}
+
+#[test]
+fn what_a_window_cannot_show_is_refused_before_anything_runs() {
+    let home = Home::new(INCIDENT);
+    home.run(&["run", "s.toml", "--out", "r"]).ends(1, &[]);
+    let cases: [(&[&str], &str); 9] = [
+        (&["--peer", "contact-center/3"], "no peer `contact-center/3`; did you mean `contact-centre/3`?"),
+        (&["--peer", "contact-centre/20"], "group contact-centre has contact-centre/0 to contact-centre/19"),
+        (&["--peer", ""], "the groups are `contact-centre`, `rcc`"),
+        (&["--front-end", "fe02"], "no front end `fe02`; did you mean `fe01`?"),
+        (&["--from", "3d"], "--from: `3d` is after the end of the run, which is 2d long"),
+        (&["--from", "2h", "--until", "1h"], "--from 2h is after --until 1h"),
+        (&["--until", "yesterday"], "accepted is a time since the run's start, e.g. 1d 2m 5.5s"),
+        (&["--from", "2015-07-12T15:34:47Z"], "is a date, and the run has none"),
+        (&["--limit", "0"], "0 is not in 1..=1000000"),
+    ];
+    for (filters, words) in cases {
+        let all: Vec<&str> = ["replay", "r"].iter().chain(filters).copied().collect();
+        home.run(&all).ends(2, &[words]);
+    }
+}
+
+#[test]
+fn a_window_on_a_run_that_differs_shows_the_difference_and_nothing_else() {
+    let home = Home::new(INCIDENT);
+    home.run(&["run", "s.toml", "--out", "r"]).ends(1, &[]);
+    let plan = home.text("r/plan.toml");
+    home.file("r/plan.toml", &plan.replace("every = \"1d\"", "every = \"23h\""));
+    let ran = home.run(&["replay", "r", "--peer", "rcc"]).ends(5, &[]);
+    assert!(ran.out.starts_with("r: the replay differs"), "{}", ran.out);
+    let ran = home.run(&["replay", "r", "--peer", "rcc", "--format", "json"]).ends(5, &[]);
+    assert!(ran.out.lines().count() == 1 && ran.out.contains("\"same\":false"), "{}", ran.out);
+    let ran = home.run(&["explain", "r", "--peer", "rcc"]).ends(5, &[]);
+    assert!(ran.out.starts_with("r: the replay differs"), "{}", ran.out);
+}
+
+#[test]
+fn a_window_on_a_result_judged_outside_needs_no_validator() {
+    let home = judged_outside();
+    let ran = home.run(&["replay", "r", "--peer", "rcc", "--from", "1d"]).ends(0, &[]);
+    assert!(ran.out.contains("asked about at refresh: fault"), "{}", ran.out);
+    let ran = home.run(&["explain", "r", "--peer", "rcc", "--at", "1d 2m 6s"]).ends(0, &[]);
+    assert!(ran.out.contains("asked about at refresh: fault"), "{}", ran.out);
+}
