@@ -246,6 +246,8 @@ fn help_and_version() {
     let home = Home::new(INCIDENT);
     assert_eq!(home.run(&["--version"]).ends(0, &[]).out, "refresh-sim 0.1.0 (semantics 1)\n");
     insta::assert_snapshot!("help", home.run(&["--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_capacity", home.run(&["capacity", "--help"]).ends(0, &[]).out);
+    insta::assert_snapshot!("help_sweep", home.run(&["sweep", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_check", home.run(&["check", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_compare", home.run(&["compare", "--help"]).ends(0, &[]).out);
     insta::assert_snapshot!("help_whatif", home.run(&["whatif", "--help"]).ends(0, &[]).out);
