@@ -130,7 +130,7 @@ impl AltKind {
     }
 }
 
-/// A subject alternative name, perhaps with a part that differs from peer to peer; see [`Names::text`].
+/// A subject alternative name, perhaps with a part that differs from peer to peer; see [`filled`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AltName {
     /// Its kind.
