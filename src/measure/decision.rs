@@ -55,7 +55,8 @@ pub enum What {
     /// A connection is valid; detail: cause + 16 × outcome of the refresh that it closes.
     Valid = 25,
     /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up, 4 its
-    /// keep-alive got no answer, 10 stop, 11 process ended from outside.
+    /// keep-alive got no answer, 10 stop, 11 process ended from outside, 12 its front end's limit, 13 the middlebox
+    /// forgot it and said so.
     Lost = 26,
     /// A refresh closes otherwise than by a connection that becomes valid; detail: outcome, as counters are numbered
     /// (1 valid in place, 2 by reconnect, 3 rejected, 4 recovered, 5 departed, 6 dropped).

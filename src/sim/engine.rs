@@ -73,6 +73,8 @@ pub(super) struct Run<'a> {
     pub(super) believed: Vec<bool>,
     /// `None`: no peer skips a front end or moves back to one.
     pub(super) failovers: Option<Box<Failovers>>,
+    /// Whether validations look anything up.
+    pub(super) looks_up: bool,
     pub(super) world: World<'a>,
     pub(super) now: Time,
     /// What is being carried out.
@@ -160,6 +162,7 @@ impl<'a> Run<'a> {
             issuing: Issuing::of(plan),
             control: Control::of(plan),
             believed: Vec::new(),
+            looks_up: !plan.lookups.each.is_empty(),
             failovers: Run::failovers(&groups, plan),
             cells,
             groups,

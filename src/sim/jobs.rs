@@ -17,9 +17,14 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[place];
         let number = number - (front_end.setup.first_worker - self.numbers.workers);
         let Some(job) = front_end.ends_now(number, now, what) else { return };
-        let at_row = self.world.row_of(job);
+        let (at_row, generation) = (self.world.row_of(job), job.generation);
         let group = self.group_of(at_row);
-        let (row, of) = (&self.rows[at_row as usize], &self.groups[group]);
+        let (mut row, of) = (&self.rows[at_row as usize], &self.groups[group]);
+        let gone_on;
+        if row.generation != generation && self.looks_up {
+            gone_on = self.gone_on(row, at_row, of);
+            row = &gone_on;
+        }
         let front_end = &mut self.front_ends[place];
         let ended = if what == Wake::Computed {
             front_end.computed(now, number, row, of, &mut self.world)
@@ -40,6 +45,17 @@ impl Run<'_> {
             }
         }
         self.dispatch(now, place);
+    }
+
+    /// The row of a peer that has gone on since its job came, as its draws hang on it: a tick that has taken it counts from
+    /// then on (rule 17), though the row hears of it only when a worker comes to it.
+    #[cold]
+    fn gone_on(&self, row: &Row, at_row: u32, of: &Group) -> Row {
+        let mut row = *row;
+        if self.front_ends[usize::from(row.place())].covers(at_row, &row, of) {
+            row.next_cycle();
+        }
+        row
     }
 
     /// Idle workers take what waits.

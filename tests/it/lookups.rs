@@ -1,13 +1,15 @@
 //! Look-ups, worked out by hand: who waits for what, with a worker or without, and what it costs.
 
 use refresh_sim::dist::Dist;
+use refresh_sim::id::{Identity, mix};
 use refresh_sim::measure::Verdict as Told;
 use refresh_sim::measure::{Decision, Figure, Looked, Metric, Outcome, Tags, What};
 use refresh_sim::policy::Ratio;
 use refresh_sim::policy::Recovery;
 use refresh_sim::policy::lookup::{CRYPTOAPI_TOTAL, Condition, Lives, Lookup, OnFailure, Sharing, Waiting};
 use refresh_sim::report::{Value, figure, text};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start, TimelineEntry, WhenFull};
+use refresh_sim::rng::{Draws, Purpose, When};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Plan, Start, TimelineEntry, WhenFull};
 use refresh_sim::scenario::{load, refresh_in_place, render};
 use refresh_sim::sim::{Unwatched, run, run_with};
 use refresh_sim::time::{Span, Time};
@@ -433,4 +435,46 @@ fn rule_04_the_latency_of_look_ups_is_told_apart_by_look_up() {
     let judged = refresh_sim::report::judge(&plan, &outcome);
     let verdicts: Vec<_> = judged.iter().map(|judged| judged.verdict).collect();
     assert_eq!(verdicts, [Told::Pass, Told::Pass, Told::Inconclusive], "nothing begins in the last window");
+}
+
+#[test]
+fn rule_04_a_fetch_for_who_has_gone_on_draws_by_the_tick_that_has_it_though_no_worker_has_come_to_it_yet() {
+    // The first front end computes 30 s for one peer, and then looks up for another that has long turned to the second.
+    // There a tick at 20 s takes that one behind two whose refreshes take 10 s each.
+    let mut plan = Plan::new(Span::SECOND.times(45), Builtin::Sfb2015Cu2);
+    plan.front_ends[0].start_up = Dist::Constant(Span::ZERO);
+    (plan.front_ends[0].workers, plan.front_ends[0].cores) = (1, 1);
+    plan.front_ends.push(FrontEndPlan { name: "second".to_owned(), ..plan.front_ends[0].clone() });
+    plan.refresh = Some(refresh_in_place(Span::SECOND.times(20)));
+    let latency = Dist::exponential(ms(10)).expect("a mean");
+    plan.lookups.each = vec![Lookup { refresh: false, tls: false, ..Lookup::new("crl", latency.clone()) }];
+    let group = |name: &str, transport, count, front_ends: &[u16]| GroupPlan {
+        rtt: Dist::Constant(ms(1)),
+        validate_accept: Dist::Constant(ms(10)),
+        validate_refresh: Dist::Constant(ms(10)),
+        front_ends: front_ends.to_vec(),
+        attempt_timeout: None,
+        flights: Vec::new(),
+        ..GroupPlan::new(name, transport, count)
+    };
+    let slow = Dist::Constant(Span::SECOND.times(30));
+    let plan = plan
+        .with_group(GroupPlan { validate_accept: slow, ..group("slow", Transport::Tls, 1, &[0]) })
+        .with_group(GroupPlan {
+            validate_refresh: Dist::Constant(Span::SECOND.times(10)),
+            ..group("before", Transport::Tls, 2, &[1])
+        })
+        .with_group(GroupPlan {
+            attempt_timeout: Some(Span::SECOND.times(3)),
+            ..group("gone on", Transport::Tcp, 1, &[0, 1])
+        });
+    let (_, seen) = seen(&plan);
+    let of = |what, place| seen.iter().find(|d| d.what == what && d.who == 3 && d.extra == place).map(|d| d.at);
+    let (asked, answered) = (of(What::LookUp, 0).expect("asked"), of(What::LookedUp, 0).expect("answered"));
+    let until = of(What::Asked, 1 + (1 << 15)).expect("refreshed");
+    assert!(asked > Time(Span::SECOND.times(20).0) && answered < until, "{asked} {answered} {until}");
+    let who = Identity(mix(Identity::of("gone on").member(0).0 ^ Identity::of("crl").0));
+    let when = When { cycle: 1, ..When::default() };
+    let takes = latency.sample(Draws::new(plan.seed, 0).draw(who, Purpose::LookupLatency, when, 0));
+    assert_eq!(answered, asked + takes);
 }
