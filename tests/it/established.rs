@@ -3,8 +3,8 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Decision, What};
 use refresh_sim::policy::tcp::Path;
-use refresh_sim::policy::{Act, Initiator};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start};
+use refresh_sim::policy::{Act, Initiator, Ratio};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start, TimelineEntry};
 use refresh_sim::time::{Span, Time};
 
 /// What is known of a peer so far.
@@ -21,27 +21,49 @@ struct Peer {
     lost: u128,
 }
 
-/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ, more happens on the path,
-/// or when a peer gives up does not follow from its SYN alone.
+/// Peer time lost of the group whose rows begin at `first`, in ns; `None`: round trips differ, more happens on the path
+/// (its middlebox forgets connections in silence, say), or when a peer gives up does not follow from its SYN alone.
 pub(super) fn time_lost(plan: &Plan, group: &GroupPlan, first: u32, seen: &[Decision]) -> Option<u128> {
     let Dist::Constant(rtt) = group.rtt else { return None };
-    let named = |index: u16| plan.groups.get(usize::from(index)).is_some_and(|other| other.name == group.name);
-    let is_cut = plan.timeline.iter().any(|entry| entry.change == Change::CutOff && named(entry.group));
+    let is_cut = entries_of(plan, group).any(|entry| entry.change == Change::CutOff);
     let by_steps = group.timeouts.answer.is_some() || group.reconnect.stretch_attempt;
+    let rows = first..first + group.peers();
     if group.path != Path::default() || is_cut || by_steps {
         return None;
     }
     let mut peers: Vec<Peer> = (0..group.peers()).map(|_| Peer::default()).collect();
-    let of_group = seen.iter().filter(|d| !d.what.is_of_front_end() && (first..first + group.peers()).contains(&d.who));
-    for d in of_group {
-        peers[(d.who - first) as usize].see(d, plan, group, rtt.half());
+    for d in seen.iter().filter(|d| !d.what.is_of_front_end() && rows.contains(&d.who)) {
+        if d.what == What::Limit && d.detail == 5 {
+            return None;
+        }
+        peers[(d.who - first) as usize].see(d, plan, group, rtt);
     }
     let end = Time::ZERO + plan.horizon;
     Some(peers.into_iter().map(|mut peer| peer.gone(end)).sum())
 }
 
+/// The entries of the timeline that are about a group.
+fn entries_of<'a>(plan: &'a Plan, group: &'a GroupPlan) -> impl Iterator<Item = &'a TimelineEntry> {
+    let named = |index: u16| plan.groups.get(usize::from(index)).is_some_and(|other| other.name == group.name);
+    plan.timeline.iter().filter(move |entry| named(entry.group))
+}
+
+/// How many times as long a try takes that begins at `at` as it usually does.
+fn pace(plan: &Plan, group: &GroupPlan, at: Time) -> Ratio {
+    let mut pace = Ratio::ONE;
+    for entry in entries_of(plan, group).filter(|entry| entry.at <= at) {
+        match entry.change {
+            Change::Slow(factor) => pace = factor,
+            Change::SlowEnds => pace = Ratio::ONE,
+            _ => {}
+        }
+    }
+    pace
+}
+
 impl Peer {
-    fn see(&mut self, d: &Decision, plan: &Plan, group: &GroupPlan, half: Span) {
+    fn see(&mut self, d: &Decision, plan: &Plan, group: &GroupPlan, rtt: Span) {
+        let half = rtt.half();
         match d.what {
             What::Join => {
                 *self = Peer { joined: Some(d.at), lost: self.lost, ..Peer::default() };
@@ -53,7 +75,8 @@ impl Peer {
             What::Valid => {
                 self.valid = Some(d.at);
                 let free = plan.start == Start::Established && self.tried.is_none();
-                let news = if free { d.at } else { d.at + half };
+                let slow = self.tried.map_or(rtt, |tried| pace(plan, group, tried).of(rtt));
+                let news = if free { d.at } else { d.at + slow.half() };
                 let gives_up = group.attempt_timeout.zip(self.tried).map(|(timeout, tried)| tried + timeout);
                 let hears = gives_up.is_none_or(|at| news <= at);
                 self.credit();
@@ -62,7 +85,7 @@ impl Peer {
             What::Lost => {
                 let learned = match d.detail {
                     0 => d.at + plan.recovery.dump + half,
-                    3 => d.at,
+                    3 | 4 => d.at,
                     _ => d.at + half,
                 };
                 self.ends(learned);
