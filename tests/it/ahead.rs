@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use refresh_sim::scenario::{Plan, Setting, load};
+use crate::reading::with_lines;
+use refresh_sim::scenario::Plan;
 use refresh_sim::sim::{Unwatched, run, run_with};
 use refresh_sim::time::Time;
 use refresh_sim::validate::{Builtin, Question, Validator, ValidatorMaker, Verdict};
@@ -92,12 +93,7 @@ impl Validator for Instance {
 }
 
 fn plan(set: &[&str]) -> Plan {
-    let settings: Vec<Setting> = set
-        .iter()
-        .map(|set| set.split_once('=').expect("path=value"))
-        .map(|(path, value)| Setting { path: path.to_owned(), value: value.to_owned() })
-        .collect();
-    load("test", "test.toml", SCENARIO.as_bytes(), &settings).unwrap_or_else(|problems| panic!("{problems}"))
+    with_lines(SCENARIO, set)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::reading::read;
 use refresh_sim::measure::Counter;
 use refresh_sim::scenario::{Plan, Start, expectation, load};
 use refresh_sim::sim::{Unwatched, run};
@@ -15,7 +16,7 @@ fn shipped(name: &str) -> Plan {
 
 fn plan(rest: &str) -> Plan {
     let text = format!("schema = 1\nsemantics = 1\n{rest}");
-    load("it", "it.toml", text.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"))
+    read(&text)
 }
 
 fn audited(plan: &Plan) -> Audit {

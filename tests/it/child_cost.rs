@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::reading::read;
 use refresh_sim::host::signals::Interrupt;
 use refresh_sim::host::validator::{Children, Program, wire};
-use refresh_sim::scenario::{Plan, load};
+use refresh_sim::scenario::Plan;
 use refresh_sim::sim::{Unwatched, run, run_with};
 use refresh_sim::validate::{Builtin, Question, Validator, ValidatorMaker, Verdict};
 
@@ -115,7 +116,7 @@ fn lock_step_costs_at_most_twice_a_bare_echo_and_asked_ahead_at_most_half_of_loc
         println!("skipped: there is no `cc`");
         return;
     };
-    let plan = load("cost", "cost.toml", SCENARIO.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = read(SCENARIO);
     let asked = Rc::new(RefCell::new(Asked::default()));
     struct Maker(Rc<RefCell<Asked>>);
     impl ValidatorMaker for Maker {

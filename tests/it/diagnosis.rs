@@ -1,8 +1,9 @@
 //! What crashing questions have in common, and the scene of a crash.
 
+use crate::reading::read as plan;
 use refresh_sim::diagnosis::{Attribute, Change, Diagnosis, Verdict, diagnose};
 use refresh_sim::report::files;
-use refresh_sim::scenario::{Plan, load, render};
+use refresh_sim::scenario::render;
 use refresh_sim::sim::{Unwatched, run};
 
 /// Many of each kind, so that no property but the right ones sets the TCP peers apart at a refresh.
@@ -39,10 +40,6 @@ name = "v6"
 transport = "tls"
 address = "2001:db8::1"
 "#;
-
-fn plan(text: &str) -> Plan {
-    load("case", "case.toml", text.as_bytes(), &[]).unwrap_or_else(|error| panic!("{error}"))
-}
 
 fn of(text: &str) -> Diagnosis {
     let plan = plan(text);

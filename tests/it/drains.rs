@@ -1,5 +1,6 @@
 //! Drain and recovery times and the verdict, against numbers worked out by hand (model rule 33).
 
+use crate::reading::read;
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Figure, Outcome, Tags, Verdict};
 use refresh_sim::policy::{Action, Anchor, Budget, Rate, Ratio, Recovery, Refresh, Scope};
@@ -185,8 +186,7 @@ fn scenario(seconds: u32, lines: &[&str]) -> String {
 }
 
 fn judged(seconds: u32, lines: &[&str]) -> Vec<Verdict> {
-    let plan =
-        load("it", "it.toml", scenario(seconds, lines).as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = read(&scenario(seconds, lines));
     judge(&plan, &outcome(&plan)).into_iter().map(|judged| judged.verdict).collect()
 }
 

@@ -1,5 +1,6 @@
 //! Who a peer is, in a run: names, addresses and ports that the scenario states, by each rule set.
 
+use crate::reading::read;
 use refresh_sim::measure::RecordKind;
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::{Names, Unwatched, run};
@@ -10,7 +11,7 @@ fn refused(validator: &str, groups: &str) -> Vec<(String, Rejection)> {
     let scenario = format!(
         "schema = 1\nsemantics = 1\n[run]\nhorizon = \"10m\"\n[validation]\nvalidator = \"{validator}\"\n{groups}"
     );
-    let plan = load("it", "it.toml", scenario.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = read(&scenario);
     let again = load("it", "it.toml", render(&plan).as_bytes(), &[]).expect("its own plan reads");
     assert_eq!(plan.groups, again.groups, "written and read again");
     let outcome = run(&plan, &mut Unwatched).expect("it runs");
@@ -33,7 +34,7 @@ fn that_the_product_lets_in_whom_it_cannot_check_is_an_assumption_of_the_plan() 
             "schema = 1\nsemantics = 1\n[run]\nhorizon = \"10m\"\n[validation]\nvalidator = \"{validator}\"\n\
              [[group]]\nname = \"t\"\ntransport = \"tls\"\ncertificate = \"revocation-unknown\"\n"
         );
-        let plan = load("it", "it.toml", scenario.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let plan = read(&scenario);
         render(&plan).contains("certificate = \"revocation-unknown\"  # assumed: the product lets in")
     };
     assert!(assumed("sfb2015-cu2"));

@@ -2,9 +2,10 @@
 
 use std::io::Cursor;
 
+use crate::reading::read as plan;
 use refresh_sim::import::{Build, Deployment, Options, scenario, topology};
 use refresh_sim::lint::{Finding, Kind, Severity, lint};
-use refresh_sim::scenario::{Plan, load};
+use refresh_sim::scenario::Plan;
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::time::{Span, Time};
 
@@ -27,10 +28,6 @@ transport = "tls"
 name = "rcc"
 transport = "tcp"
 "#;
-
-fn plan(text: &str) -> Plan {
-    load("s", "s.toml", text.as_bytes(), &[]).unwrap_or_else(|error| panic!("{error}"))
-}
 
 fn findings(text: &str) -> Vec<Finding> {
     lint(&plan(text), None)

@@ -18,6 +18,7 @@ use refresh_sim::validate::{
 };
 
 use super::watching::{All, seen};
+use crate::reading::read;
 
 const fn ms(n: u64) -> Span {
     Span(n * Span::MILLISECOND.0)
@@ -396,7 +397,7 @@ fn a_plan_with_look_ups_is_rendered_as_a_scenario_that_gives_it_again() {
     )
     .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!((plan.lookups.each.len(), plan.lookups.each[1].changes.len()), (2, 2));
-    let again = load("t", "t.toml", render(&plan).as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let again = read(&render(&plan));
     assert_eq!(again.lookups, plan.lookups);
 }
 
@@ -430,7 +431,7 @@ fn rule_04_the_latency_of_look_ups_is_told_apart_by_look_up() {
     let lines = "own = \"lookup{lookup=dns} : max <= 6ms\"\nearly = \"lookup{lookup=crl} in 0s..11s : max <= 701ms\"\n\
                  late = \"lookup{lookup=crl} in 11s..15s : max <= 1ms\"\n";
     let text = render(&plan) + "\n[expect]\n" + lines;
-    let plan = load("told", "told.toml", text.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let plan = read(&text);
     let (outcome, _) = seen(&plan);
     let judged = refresh_sim::report::judge(&plan, &outcome);
     let verdicts: Vec<_> = judged.iter().map(|judged| judged.verdict).collect();

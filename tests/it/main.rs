@@ -19,6 +19,7 @@ mod network;
 mod pool;
 mod questions;
 mod random_plans;
+mod reading;
 mod reconnect;
 mod reference;
 mod regression;

@@ -4,12 +4,13 @@ use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Counter, Decision, RecordKind, What};
 use refresh_sim::policy::{Action, Failover, ListOrder, Middlebox, Minimum, Pool, Restart};
 use refresh_sim::scenario::plan::{FrontEndPlan, GroupPlan, Operate, Operation, Plan, Start};
-use refresh_sim::scenario::{load, refresh_in_place};
+use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, Transport};
 
 use super::watching::seen;
+use crate::reading::read;
 
 const SECOND: Span = Span::SECOND;
 
@@ -256,10 +257,6 @@ validator = "sfb2015-cu2"
 name = "p"
 transport = "tcp"
 "#;
-
-fn read(text: &str) -> Plan {
-    load("story", "story.toml", text.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"))
-}
 
 #[test]
 fn rule_25_a_rolling_patch_waits_for_each_domain_to_serve() {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use crate::reading::{read, with};
 use refresh_sim::measure::{Outcome, QuestionKind, Verdict};
 use refresh_sim::report::{coverage, judge, summary, text};
-use refresh_sim::scenario::{Plan, Setting, load};
+use refresh_sim::scenario::Plan;
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::validate::{CertificateState, Phase, Transport};
 
@@ -13,14 +14,12 @@ const OF_2015: QuestionKind = QuestionKind { transport: Transport::Tcp, certific
 
 fn shipped(name: &str, settings: &[(&str, &str)]) -> (Plan, Outcome) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
-    let bytes = std::fs::read(&path).expect("a shipped scenario");
-    ran(&bytes, settings)
+    let text = std::fs::read_to_string(&path).expect("a shipped scenario");
+    ran(&text, settings)
 }
 
-fn ran(scenario: &[u8], settings: &[(&str, &str)]) -> (Plan, Outcome) {
-    let of = |(path, value): &(&str, &str)| Setting { path: (*path).to_owned(), value: (*value).to_owned() };
-    let settings: Vec<Setting> = settings.iter().map(of).collect();
-    let plan = load("it", "it.toml", scenario, &settings).unwrap_or_else(|problems| panic!("{problems}"));
+fn ran(scenario: &str, settings: &[(&str, &str)]) -> (Plan, Outcome) {
+    let plan = with(scenario, settings);
     let outcome = run(&plan, &mut Unwatched).expect("it runs");
     (plan, outcome)
 }
@@ -34,7 +33,7 @@ fn verdicts(plan: &Plan, outcome: &Outcome, lines: &[&str]) -> Vec<Verdict> {
     let expected: String = lines.iter().enumerate().map(|(n, line)| format!("e{n} = \"{line}\"\n")).collect();
     let written = refresh_sim::scenario::render(&Plan { expect: Vec::new(), ..plan.clone() });
     let scenario = format!("{}\n[expect]\n{expected}", written.split("[expect]").next().unwrap_or_default());
-    let with = load("it", "it.toml", scenario.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let with = read(&scenario);
     judge(&with, outcome).into_iter().map(|judged| judged.verdict).collect()
 }
 
@@ -106,20 +105,20 @@ validity = { not_after = "36h" }
 
 #[test]
 fn a_certificate_that_runs_out_is_a_kind_of_its_own() {
-    let (plan, outcome) = ran(EXPIRING.as_bytes(), &[]);
+    let (plan, outcome) = ran(EXPIRING, &[]);
     let of = |certificate, phase| QuestionKind { transport: Transport::Tls, certificate: Some(certificate), phase };
     assert_eq!(answered(&plan, &outcome, of(CertificateState::Valid, Phase::Refresh)), Some([1, 0, 0]));
     assert_eq!(answered(&plan, &outcome, of(CertificateState::Expired, Phase::Refresh)), Some([0, 1, 0]));
     let again = answered(&plan, &outcome, of(CertificateState::Expired, Phase::Accept)).expect("it comes back");
     assert!(again[1] > 0 && again[0] == 0, "{again:?}");
     // A day and a half is too short to see it, and the summary says so.
-    let (plan, outcome) = ran(EXPIRING.as_bytes(), &[("run.horizon", "30h")]);
+    let (plan, outcome) = ran(EXPIRING, &[("run.horizon", "30h")]);
     assert_eq!(answered(&plan, &outcome, of(CertificateState::Expired, Phase::Refresh)), Some([0; 3]));
 }
 
 #[test]
 fn what_peers_cannot_be_asked_is_not_named() {
-    let (plan, outcome) = ran(EXPIRING.as_bytes(), &[("refresh.action", "reconnect")]);
+    let (plan, outcome) = ran(EXPIRING, &[("refresh.action", "reconnect")]);
     let of = |certificate| QuestionKind { transport: Transport::Tls, certificate, phase: Phase::Refresh };
     assert_eq!(answered(&plan, &outcome, of(Some(CertificateState::Valid))), None, "not in place");
     assert_eq!(answered(&plan, &outcome, of(None)), None, "they show one");

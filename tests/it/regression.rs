@@ -6,9 +6,10 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
+use crate::reading::read;
 use refresh_sim::host::signals::Interrupt;
 use refresh_sim::host::threads::{cores, run_all};
-use refresh_sim::scenario::{Plan, load};
+use refresh_sim::scenario::Plan;
 use refresh_sim::sim;
 use refresh_sim::study::compare::{Comparison, Finding, Measured, Overall, Rules, Side, compare, needed};
 use refresh_sim::study::family::Family;
@@ -42,7 +43,7 @@ transport = "tcp"
 "#,
         cost.0, cost.1
     );
-    Arc::new(load("s", "s.toml", text.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}")))
+    Arc::new(read(&text))
 }
 
 const COST: (&str, &str) = ("10ms", "40ms");

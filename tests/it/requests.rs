@@ -3,13 +3,13 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Decision, Metric, Outcome, RequestCounts, What};
 use refresh_sim::report;
-use refresh_sim::scenario::load;
 use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Requests, Start, TimelineEntry, WhenFull};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, Transport};
 
 use super::watching::seen;
+use crate::reading::read;
 
 const MS: Span = Span::MILLISECOND;
 
@@ -220,7 +220,7 @@ fn rule_13_quantiles_of_requests_have_what_failed_beyond_them_but_not_what_faile
         [expect]\nfast = \"request in request : p99.9 <= 50ms min 1000\"\nqueue = \"queue in request : p50 < 1ms\"\n\
         good = \"requests.goodput{group=g} : value >= 1/2\"\nfailed = \"requests.timed_out : value > 1000\"\n\
         lost = \"requests.connection_lost : value == 0\"\n";
-    let plan = load("t", "t.toml", text.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = read(&text);
     let outcome = seen(&plan).0;
     for judged in report::judge(&plan, &outcome) {
         assert_eq!(judged.verdict, refresh_sim::measure::Verdict::Pass, "{judged:?}");

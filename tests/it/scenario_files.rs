@@ -13,21 +13,12 @@ use refresh_sim::scenario::{Change, Colour, Epoch, Plan, Setting, load, render, 
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, Transport};
 
+use crate::reading::{read, with};
 use strategies::plan;
 
 const EVERY_KEY: &str = include_str!("scenario_every_key.toml");
 const SMALL: &str = "schema = 1\nsemantics = 1\nrun.horizon = \"3d\"\nvalidation.validator = \"sfb2015-rtm\"\n\
                      [[group]]\nname = \"rcc\"\ntransport = \"tcp\"\n";
-
-fn read(text: &str) -> Plan {
-    with(text, &[])
-}
-
-fn with(text: &str, set: &[(&str, &str)]) -> Plan {
-    let set: Vec<Setting> =
-        set.iter().map(|(path, value)| Setting { path: (*path).into(), value: (*value).into() }).collect();
-    load("test", "test.toml", text.as_bytes(), &set).unwrap_or_else(|problems| panic!("{problems}"))
-}
 
 fn same(mut a: Plan, mut b: Plan) -> Result<(), TestCaseError> {
     for plan in [&mut a, &mut b] {

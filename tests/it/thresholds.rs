@@ -1,8 +1,9 @@
 //! Expectations in full: windows, always and never, sometimes, eventually, and against a baseline.
 
+use crate::reading::with_lines;
 use refresh_sim::measure::Verdict;
 use refresh_sim::report::{Judged, judge, unmentioned_crash};
-use refresh_sim::scenario::{Plan, Setting, load};
+use refresh_sim::scenario::Plan;
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::study::baseline::Baseline;
 use refresh_sim::study::compare::{Measured, Side};
@@ -29,12 +30,7 @@ transport = "tcp"
 "#;
 
 fn plan(settings: &[&str]) -> Plan {
-    let settings: Vec<Setting> = settings
-        .iter()
-        .map(|text| text.split_once('=').expect("a setting"))
-        .map(|(path, value)| Setting { path: path.to_owned(), value: value.to_owned() })
-        .collect();
-    load("s", "s.toml", INCIDENT.as_bytes(), &settings).unwrap_or_else(|problems| panic!("{problems}"))
+    with_lines(INCIDENT, settings)
 }
 
 /// What becomes of one expectation.

@@ -19,6 +19,7 @@ use refresh_sim::validate::{
 };
 
 use super::watching::{All, seen};
+use crate::reading::read;
 
 /// When peer `who` became valid, each time.
 fn valid(seen: &[Decision], who: u32) -> Vec<u64> {
@@ -80,10 +81,6 @@ fn scenario(rtt: &str, tls: &str) -> String {
          [[timeline]]\nat = \"1m\"\ndo = \"leave\"\ngroup = \"p\"\n\
          [[timeline]]\nat = \"2m\"\ndo = \"join\"\ngroup = \"p\"\n"
     )
-}
-
-fn read(text: &str) -> Plan {
-    load("t", "t.toml", text.as_bytes(), &[]).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
 /// From the SYN to valid: half a round trip to the front end, one for TCP's answer and the first flight, one for each

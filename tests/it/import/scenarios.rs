@@ -2,15 +2,11 @@
 
 use refresh_sim::import::{Build, Options, scenario};
 use refresh_sim::measure::Outcome;
-use refresh_sim::scenario::{Plan, load};
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::time::Span;
 
 use super::{PUBLISHED, deployment, refused, with, written};
-
-fn plan(text: &str) -> Plan {
-    load("imported", "imported", text.as_bytes(), &[]).unwrap_or_else(|error| panic!("{error}\n{text}"))
-}
+use crate::reading::read as plan;
 
 fn outcome(text: &str) -> Outcome {
     run(&plan(text), &mut Unwatched).expect("it runs")

@@ -12,7 +12,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
 use refresh_sim::policy::{ConnectLimit, Style};
 use refresh_sim::scenario::plan::{Change, Plan};
-use refresh_sim::scenario::{Setting, load, render};
+use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::{run, run_with};
 use refresh_sim::validate::{Builtin, ValidatorMaker};
 
@@ -20,6 +20,7 @@ use super::books::{COUNTERS, PathFigures};
 use super::measures;
 use super::world::World;
 use crate::random_plans::{Whim, numbers, plan};
+use crate::reading::with;
 use crate::watching::All;
 
 /// Runs a plan both ways, with its own validators or the maker's; how often each decision was made, or where and how the
@@ -371,8 +372,7 @@ reconnect = { delay = "10m" }
 #[test]
 fn rule_24_peers_that_differ_within_a_group_are_judged_the_same_way() {
     for validator in Builtin::ALL {
-        let setting = Setting { path: "validation.validator".to_owned(), value: validator.name().to_owned() };
-        let plan = load("it", "it.toml", DIFFERENT_PEERS.as_bytes(), &[setting]).unwrap_or_else(|p| panic!("{p}"));
+        let plan = with(DIFFERENT_PEERS, &[("validation.validator", validator.name())]);
         let seen = compare(&plan, None).unwrap_or_else(|difference| panic!("{difference}"));
         let kinds = seen.keys().filter(|(what, _)| *what == What::Asked).count();
         assert!(kinds >= 2, "{}: some are let in, others are not: {seen:?}", validator.name());
