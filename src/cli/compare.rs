@@ -29,6 +29,7 @@ use super::panics::at_work;
 use super::parting;
 use super::print::{Printer, complain, shown};
 use super::run::not_run;
+use super::watch::Stoppable;
 use super::whole::WholeFile;
 
 /// The name and version of the shape of a comparison as JSON.
@@ -402,7 +403,7 @@ impl Versus<'_> {
             Some(run) => run.digest.clone(),
             None => {
                 let task = Task { plan: Arc::clone(&source.plan), replication: *replication };
-                let mut watch = parting::Stoppable(self.interrupt);
+                let mut watch = Stoppable(self.interrupt);
                 let outcome = sim::run(&task.plan(), &mut watch).map_err(|error| not_run(&source.shown, &error))?;
                 let run = Measured::of(&task.plan(), &outcome, family);
                 run.ok_or_else(|| self.interrupt.signal().map_or(Exit::Internal, Exit::from))?.digest

@@ -1,11 +1,7 @@
 //! `refresh-sim diagnose`: what the crashing questions of a result have in common, and which change avoids the crash.
 
-use std::ops::ControlFlow;
-
 use crate::diagnosis::{self, Diagnosis, Verdict};
 use crate::host::signals::Interrupt;
-use crate::sim::Watch;
-use crate::time::Time;
 
 use super::args::{DiagnoseArgs, Format};
 use super::exit::Exit;
@@ -13,6 +9,7 @@ use super::panics::guarded;
 use super::print::{Printer, complain, shown};
 use super::run::not_run;
 use super::stored::Stored;
+use super::watch::Stoppable;
 
 /// Diagnoses the result that `args` names.
 pub(super) fn diagnose(args: &DiagnoseArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
@@ -28,7 +25,7 @@ pub(super) fn diagnose(args: &DiagnoseArgs, interrupt: &Interrupt, printer: &mut
 
 fn diagnosed(stored: &Stored, format: Format, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
     let result = &stored.shown;
-    let mut watch = Stopped { interrupt };
+    let mut watch = Stoppable(interrupt);
     let diagnosis = match diagnosis::diagnose(&stored.plan, &stored.text, &mut watch) {
         Ok(diagnosis) => diagnosis,
         Err(error) => return not_run(result, &error),
@@ -59,16 +56,5 @@ fn exit(diagnosis: &Diagnosis) -> Exit {
         None => Exit::NothingRan,
         Some(_) if avoids => Exit::Pass,
         Some(_) => Exit::Failed,
-    }
-}
-
-/// Ends runs at a signal.
-struct Stopped<'a> {
-    interrupt: &'a Interrupt,
-}
-
-impl Watch for Stopped<'_> {
-    fn progress(&mut self, _at: Time, _steps: u64) -> ControlFlow<()> {
-        if self.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

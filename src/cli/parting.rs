@@ -20,6 +20,7 @@ use super::compare::Source;
 use super::exit::Exit;
 use super::run::not_run;
 use super::streams::{CHUNKS, Compare, END, Passing};
+use super::watch::Stoppable;
 
 /// Peers that text names.
 const NAMED: usize = 5;
@@ -123,15 +124,6 @@ impl Watch for Meeting<'_> {
         if !self.parted {
             self.parted = self.compare.take(&decision.bytes()).is_break();
         }
-    }
-}
-
-/// Stops a run when somebody asks for an end.
-pub(super) struct Stoppable<'a>(pub(super) &'a Interrupt);
-
-impl Watch for Stoppable<'_> {
-    fn progress(&mut self, _at: Time, _steps: u64) -> ControlFlow<()> {
-        if self.0.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

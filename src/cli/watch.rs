@@ -18,6 +18,15 @@ use super::verdicts::VerdictsOut;
 /// Real time between two lines of progress.
 const PACE: Duration = Duration::from_millis(300);
 
+/// Stops a run when somebody asks for an end.
+pub(super) struct Stoppable<'a>(pub(super) &'a Interrupt);
+
+impl Watch for Stoppable<'_> {
+    fn progress(&mut self, _at: Time, _steps: u64) -> ControlFlow<()> {
+        if self.0.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 /// Watches one run of `run`.
 pub(super) struct RunWatch<'a> {
     pub(super) interrupt: &'a Interrupt,

@@ -7,9 +7,9 @@ use crate::dist::Dist;
 use crate::policy::Anchor;
 use crate::scenario::plan::{GroupPlan, Operate, Plan};
 use crate::time::{Span, Time};
-use crate::validate::{Answer, Builtin, FaultCode, Phase};
+use crate::validate::{Answer, Builtin, FaultCode, Question};
 
-use super::{is_refreshed_in_place, question, render};
+use super::{is_refreshed_in_place, render};
 
 /// The first crash of a group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,12 +21,10 @@ pub(super) struct Crash {
     pub(super) at: Option<Time>,
 }
 
-/// The first crash that a refresh of `group` brings, if any does.
-pub(super) fn first(plan: &Plan, group: &GroupPlan) -> Option<Crash> {
-    if !is_refreshed_in_place(plan, group) {
-        return None;
-    }
-    let faults = |validator: Builtin| match validator.answer(&question(group, Phase::Refresh)) {
+/// The first crash that a refresh of `group` brings, about which a run asks `question`, if any does.
+pub(super) fn first(plan: &Plan, group: &GroupPlan, question: Option<&Question<'_>>) -> Option<Crash> {
+    let question = question.filter(|_| is_refreshed_in_place(plan, group))?;
+    let faults = |validator: Builtin| match validator.answer(question) {
         Answer::Fault(code) => Some(code),
         Answer::Accept | Answer::Reject(_) => None,
     };

@@ -14,8 +14,9 @@ use std::net::IpAddr;
 use crate::import::{Build, Deployment};
 use crate::policy::{Act, Replaced};
 use crate::scenario::plan::{Change, GroupPlan, Plan};
+use crate::sim::FirstQuestions;
 use crate::time::Time;
-use crate::validate::{Answer, Builtin, Certificate, PeerName, Phase, Question, Transport};
+use crate::validate::{Answer, Builtin, Phase, Question, Transport};
 
 use steps::Origins;
 
@@ -125,8 +126,9 @@ pub struct Finding {
 pub fn lint(plan: &Plan, deployment: Option<&Deployment>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let origins = Origins::new(deployment);
-    for (group, events) in plan.groups.iter().zip(Events::of(plan)).filter(|(_, events)| events.is_ever_there()) {
-        findings.extend(about_group(plan, group, &origins, &events));
+    let questions = FirstQuestions::of(plan);
+    for (number, events) in Events::of(plan).iter().enumerate().filter(|(_, events)| events.is_ever_there()) {
+        findings.extend(about_group(plan, number, &questions, &origins, events));
     }
     findings.extend(about_refresh(plan));
     findings.extend(same_addresses(plan));
@@ -137,37 +139,13 @@ pub fn lint(plan: &Plan, deployment: Option<&Deployment>) -> Vec<Finding> {
     findings
 }
 
-/// The question about a peer of `group` in `phase`, as a run would put it.
-fn question(group: &GroupPlan, phase: Phase) -> Question<'_> {
-    let index = (group.count > 1).then_some(group.indices.as_ref().and_then(|it| it.first().copied()).unwrap_or(0));
-    let mut question = Question::about(PeerName { group: &group.name, index }, Time::ZERO);
-    question.phase = phase;
-    question.transport = group.transport;
-    question.address = group.address;
-    question.port = group.port;
-    question.address_known = group.known;
-    question.certificate = group.certificate.map(Certificate::new);
-    if let Some(particulars) = &group.particulars {
-        question.pool = particulars.pool.as_deref().unwrap_or(question.pool);
-        question.computer = particulars.computer.as_deref();
-        if let Some((address, port)) = particulars.listed {
-            (question.address_known, question.port_known) = (address == group.address, port == group.port);
-        }
-        if let (Some(shown), Some(names)) = (question.certificate, &particulars.names) {
-            question.certificate = Some(shown.with_names(names));
-        }
-    }
-    question
-}
-
 /// Which rules, of those that the plan's logic does not have, would not take the certificate of a group, and why.
-fn about_rules(plan: &Plan, group: &GroupPlan) -> Option<String> {
-    if group.transport != Transport::Tls {
+fn about_rules(plan: &Plan, question: &Question<'_>) -> Option<String> {
+    if question.transport != Transport::Tls {
         return None;
     }
-    let question = question(group, Phase::Accept);
     let refused = Builtin::ALL.into_iter().filter(|other| *other != plan.validator).filter_map(|other| {
-        let Answer::Reject(reason) = other.answer(&question) else { return None };
+        let Answer::Reject(reason) = other.answer(question) else { return None };
         Some(format!("`{}`: {reason}", other.name()))
     });
     let refused: Vec<String> = refused.collect();
@@ -183,7 +161,15 @@ fn is_refreshed_in_place(plan: &Plan, group: &GroupPlan) -> bool {
     })
 }
 
-fn about_group(plan: &Plan, group: &GroupPlan, origins: &Origins<'_>, events: &Events) -> Vec<Finding> {
+fn about_group(
+    plan: &Plan,
+    number: usize,
+    questions: &FirstQuestions,
+    origins: &Origins<'_>,
+    events: &Events,
+) -> Vec<Finding> {
+    let group = &plan.groups[number];
+    let Some(question) = questions.about(number, Phase::Accept) else { return Vec::new() };
     let finding = |severity, kind, text: String, at, steps| Finding {
         severity,
         kind,
@@ -195,7 +181,7 @@ fn about_group(plan: &Plan, group: &GroupPlan, origins: &Origins<'_>, events: &E
     let is_tcp = group.transport == Transport::Tcp;
     let peers = group.peers();
     let who = if peers == 1 { "It".to_owned() } else { format!("Its {peers} peers") };
-    match plan.validator.answer(&question(group, Phase::Accept)) {
+    match plan.validator.answer(&question) {
         Answer::Accept => {}
         Answer::Fault(code) => {
             let text = format!("{who} would end the front end with {code} on connecting.");
@@ -216,7 +202,7 @@ fn about_group(plan: &Plan, group: &GroupPlan, origins: &Origins<'_>, events: &E
         }
     }
     let mut findings = Vec::new();
-    let first = crash::first(plan, group);
+    let first = crash::first(plan, group, questions.about(number, Phase::Refresh).as_ref());
     if let Some(crash) = first {
         let mut steps = vec![format!("Either update the front ends to build {} or later,", Build::FIXED)];
         steps.push("or move the application to TLS:".to_owned());
@@ -233,7 +219,7 @@ fn about_group(plan: &Plan, group: &GroupPlan, origins: &Origins<'_>, events: &E
     } else if is_tcp {
         findings.push(finding(Severity::Notes, Kind::Tcp, tcp_text(plan, group), None, Vec::new()));
     }
-    if let Some(text) = about_rules(plan, group) {
+    if let Some(text) = about_rules(plan, &question) {
         findings.push(finding(Severity::Notes, Kind::Rules, text, None, Vec::new()));
     }
     findings.extend(

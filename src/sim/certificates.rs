@@ -13,9 +13,7 @@ use crate::policy::{Drawn, Held, Replaced, Then, Validity};
 use crate::rng::{Draws, Purpose, When};
 use crate::scenario::plan::{Change, GroupPlan, Plan};
 use crate::time::Time;
-use crate::validate::{
-    Builtin, Certificate, CertificateState, KnownServer, KnownServers, Listed, Particulars, Phase, Question, Verdict,
-};
+use crate::validate::{Builtin, Certificate, CertificateState, KnownServer, KnownServers, Particulars, Phase, Verdict};
 
 use super::engine::Run;
 use super::world::{Judges, World};
@@ -88,15 +86,6 @@ impl Certificates {
         let each: Vec<bool> = plan.groups.iter().map(|of| servers.is_some() || differ(of)).collect();
         let any = groups.iter().any(Option::is_some) || each.contains(&true);
         any.then(|| Box::new(Certificates { builtin: plan.validator, groups, each, servers }))
-    }
-
-    /// Says what the known-servers table says, if there is one.
-    fn look_up(&self, question: &mut Question<'_>) {
-        if let Some(servers) = &self.servers {
-            let listed = servers.look_up(question.address, question.port);
-            question.address_known = listed != Listed::Nobody;
-            question.port_known = listed == Listed::Server;
-        }
     }
 
     /// What the certificate of the peer in row `who` is at `now`: the one of its connection, or the one that it has.
@@ -179,7 +168,8 @@ impl Changing {
 }
 
 /// The known-servers table, if a group is listed with other addresses or ports than it comes from.
-fn known_servers(plan: &Plan) -> Option<KnownServers> {
+/// The known-servers table of a plan; `None`: addresses are listed or not group by group.
+pub(super) fn known_servers(plan: &Plan) -> Option<KnownServers> {
     let listed = |of: &GroupPlan| of.particulars.as_ref().and_then(|particulars| particulars.listed);
     plan.groups.iter().any(|of| listed(of).is_some()).then(|| {
         let entry = |of: &GroupPlan| {
@@ -240,7 +230,9 @@ impl World<'_> {
         }
         let mut question = group.question(who, row, now, phase);
         question.certificate = shown.or(question.certificate);
-        certificates.look_up(&mut question);
+        if let Some(servers) = &certificates.servers {
+            servers.complete(&mut question);
+        }
         let builtin = match &self.judges {
             Judges::Builtin(_) => Some(certificates.builtin),
             Judges::Changing { of, .. } => Some(Builtin::ALL[of[usize::from(place)]]),

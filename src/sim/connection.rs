@@ -1,7 +1,7 @@
 //! A peer's connection from its SYN to valid, and what the peer does when it fails (model rules 12 to 15).
 
 use crate::frontend::Port;
-use crate::frontend::{Ended, FrontEnd, Job, JobKind, Life, Obligation, Step, Unanswered, Wake};
+use crate::frontend::{Ended, FrontEnd, Job, JobKind, Obligation, Step, Unanswered, Wake};
 use crate::measure::{Cause, Counter, Decision, RecordKind, What};
 use crate::time::{Span, Time};
 use crate::validate::{Answer, Phase, Rejection};
@@ -73,14 +73,13 @@ impl Run<'_> {
         let (step, place) = (visit.row.step(), usize::from(visit.row.place()));
         match step {
             Step::SynSent => self.syn_arrives(now, who),
-            // By far the most.
-            Step::FlightSent if visit.is_plain_flight() => {
-                if let Some(refused) = visit.flight_arrives() {
-                    self.no_room(now, place, refused);
-                }
-                self.dispatch(now, place);
+            // By far the most: it is taken, and no TLS settings are to be looked at.
+            Step::FlightSent if visit.of.tls.is_none() && visit.is_taken() => {
+                let refused = visit.flight_arrives();
+                self.flight_is_job(now, place, refused);
             }
-            Step::FlightSent => self.flight_arrives(now, who, place),
+            Step::FlightSent if visit.is_taken() => self.take_flight(now, who, place),
+            Step::FlightSent => self.final_ack(now, who, place),
             Step::AckIgnored => self.final_ack(now, who, place),
             Step::RefusalSent => self.attempt_failed(now, who, group),
             Step::ResetSent => self.loss_learned(now, who),
@@ -95,14 +94,6 @@ impl Run<'_> {
         self.decide(now, who, What::Silence, why as u8);
     }
 
-    fn flight_arrives(&mut self, now: Time, who: u32, place: usize) {
-        let front_end = &self.front_ends[place];
-        if self.rows[who as usize].flight() == 0 && !(front_end.life == Life::Up && front_end.never_refuses()) {
-            return self.final_ack(now, who, place);
-        }
-        self.take_flight(now, who, place);
-    }
-
     /// What has arrived over a complete connection becomes a job.
     #[inline]
     pub(super) fn take_flight(&mut self, now: Time, who: u32, place: usize) {
@@ -110,7 +101,14 @@ impl Run<'_> {
         if self.groups[group].tls.is_some() {
             return self.tls_flight_arrives(now, who, group);
         }
-        if let Some(refused) = self.visit(now, who, group).flight_arrives() {
+        let refused = self.visit(now, who, group).flight_arrives();
+        self.flight_is_job(now, place, refused);
+    }
+
+    /// What has arrived stands in the queue, or has turned a job away.
+    #[inline]
+    fn flight_is_job(&mut self, now: Time, place: usize, refused: Option<Job>) {
+        if let Some(refused) = refused {
             self.no_room(now, place, refused);
         }
         self.dispatch(now, place);

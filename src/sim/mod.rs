@@ -24,6 +24,7 @@ mod network;
 mod peer_time;
 mod pool;
 mod ports;
+mod question;
 mod refresh;
 mod requests;
 mod retry;
@@ -43,6 +44,7 @@ use crate::time::Time;
 use crate::validate::{Question, ValidatorMaker, Verdict};
 
 pub use lookup::Names;
+pub use question::FirstQuestions;
 
 /// Who watches a run.
 pub trait Watch {

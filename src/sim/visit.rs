@@ -127,11 +127,10 @@ impl Visit<'_, '_> {
         self.row.cause()
     }
 
-    /// Whether what arrives just becomes a job: no TLS settings are to be looked at, and nothing can be refused.
+    /// Whether what arrives is taken: it is not the final ACK of a handshake that may find no room.
     #[inline]
-    pub(super) fn is_plain_flight(&self) -> bool {
-        let is_taken = self.row.flight() > 0 || self.front_end.life == Life::Up && self.front_end.never_refuses();
-        self.of.tls.is_none() && is_taken
+    pub(super) fn is_taken(&self) -> bool {
+        self.row.flight() > 0 || self.front_end.life == Life::Up && self.front_end.never_refuses()
     }
 
     /// What has arrived of a new connection becomes a job. Gives back the job that finds no place.

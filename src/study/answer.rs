@@ -167,9 +167,14 @@ impl Answer<'_> {
             "worst".to_owned(),
             String::new(),
         ]];
+        let mut is_known = true;
         for weighed in &self.weighed {
             let at = weighed.at(nth, expectation);
-            let value = |value: Option<u64>| shaped(shape(expectation), value);
+            is_known &= at.median.is_some();
+            let value = |value: Option<u64>| match value {
+                None => "-".to_owned(),
+                known => shaped(shape(expectation), known),
+            };
             rows.push([
                 self.find.text(weighed.place),
                 word(weighed.tally()).to_owned(),
@@ -196,6 +201,9 @@ impl Answer<'_> {
         }
         if self.weighed.iter().any(|weighed| (weighed.runs.len() as u32) < weighed.planned) {
             text += "  (a value has fewer runs where so many had failed that the rest could change nothing)\n";
+        }
+        if !is_known {
+            text += "  (-: too few samples for a value of its own; that all lie on one side of the limit is enough)\n";
         }
         text
     }

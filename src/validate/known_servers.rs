@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::Question;
 use super::certificate::{CertificateNames, differs_by_peer};
 
 /// What the topology and their certificates say of like peers, where that is not what is usual.
@@ -92,6 +93,13 @@ impl KnownServers {
             }
         }
         found
+    }
+
+    /// Puts into a question what the table says of its address and port.
+    pub fn complete(&self, question: &mut Question<'_>) {
+        let listed = self.look_up(question.address, question.port);
+        question.address_known = listed != Listed::Nobody;
+        question.port_known = listed == Listed::Server;
     }
 }
 

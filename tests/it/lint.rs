@@ -5,8 +5,9 @@ use std::io::Cursor;
 use crate::reading::read as plan;
 use refresh_sim::import::{Build, Deployment, Options, scenario, topology};
 use refresh_sim::lint::{Finding, Kind, Severity, lint};
+use refresh_sim::measure::RecordKind;
 use refresh_sim::scenario::Plan;
-use refresh_sim::sim::{Unwatched, run};
+use refresh_sim::sim::{Names, Unwatched, run};
 use refresh_sim::time::{Span, Time};
 
 const TOPOLOGY: &str = include_str!("../../scenarios/topology/fabrikam.xml");
@@ -244,4 +245,45 @@ fn tls_in_a_pool_that_is_an_address_cannot_have_its_certificate() {
     let found = lint(&plan, Some(&deployment));
     assert_eq!(only(&found, Kind::NotAName).about, "192.0.2.40");
     assert!(none(&found, Kind::Crash));
+}
+
+#[test]
+fn an_address_that_another_group_has_listed_is_known_as_in_a_run() {
+    // Neither comes from where it is listed itself, and the first from where the second is.
+    let groups = "[[group]]\nname = \"a\"\ntransport = \"tcp\"\naddress = \"192.0.2.1\"\nport = 5060\n\
+                  listed = { address = \"192.0.2.9\", port = 5060 }\n\
+                  [[group]]\nname = \"b\"\ntransport = \"tcp\"\naddress = \"192.0.2.2\"\nport = 5060\n\
+                  listed = { address = \"192.0.2.1\", port = 5060 }\n";
+    let text = INCIDENT.replace("sfb2015-rtm", "sfb2015-cu2") + groups;
+    let refused: Vec<String> = lint(&plan(&text), None)
+        .into_iter()
+        .filter(|finding| finding.kind == Kind::Refused)
+        .map(|finding| finding.about)
+        .collect();
+    let plan = plan(&text);
+    let outcome = run(&plan, &mut Unwatched).expect("it runs");
+    let mut in_run: Vec<String> = outcome
+        .records
+        .iter()
+        .filter(|record| matches!(record.kind, RecordKind::Rejected { .. }))
+        .filter_map(|record| record.peer.map(|peer| Names::new(&plan).peer(peer)))
+        .collect();
+    in_run.dedup();
+    assert_eq!((refused, in_run), (vec!["b".to_owned()], vec!["b".to_owned()]));
+}
+
+#[test]
+fn a_certificate_that_other_rules_would_not_take_is_told_with_who_and_why() {
+    let names = "certificate = \"valid\"\nnames = { dns = [\"*.contoso.com\"] }\npool = \"pool.contoso.com\"\n";
+    let text = INCIDENT.replace("sfb2015-rtm", "rfc9525").replacen(
+        "transport = \"tls\"\n",
+        &format!("transport = \"tls\"\n{names}"),
+        1,
+    );
+    let findings = lint(&plan(&text), None);
+    let told = only(&findings, Kind::Rules);
+    assert_eq!((told.severity, told.about.as_str()), (Severity::Notes, "contact-centre"));
+    assert!(told.text.contains("`rfc5922`: only a wildcard"), "{}", told.text);
+    assert!(!told.text.contains("`rfc9525`"), "{}", told.text);
+    assert!(none(&lint(&plan(INCIDENT), None), Kind::Rules));
 }
