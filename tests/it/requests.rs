@@ -220,7 +220,7 @@ fn rule_13_quantiles_of_requests_have_what_failed_beyond_them_but_not_what_faile
         [expect]\nfast = \"request in request : p99.9 <= 50ms min 1000\"\nqueue = \"queue in request : p50 < 1ms\"\n\
         good = \"requests.goodput{group=g} : value >= 1/2\"\nfailed = \"requests.timed_out : value > 1000\"\n\
         lost = \"requests.connection_lost : value == 0\"\n";
-    let plan = read(&text);
+    let plan = read(text);
     let outcome = seen(&plan).0;
     for judged in report::judge(&plan, &outcome) {
         assert_eq!(judged.verdict, refresh_sim::measure::Verdict::Pass, "{judged:?}");
