@@ -18,7 +18,8 @@ use crate::scenario::{Plan, Setting};
 use crate::sim::{self, RunError, Watch};
 use crate::study::Task;
 use crate::study::axis::{Axis, grid, latin};
-use crate::study::sweep::{Cell, Sweep, Table, is_in_shard, plan_hash};
+use crate::study::cell::{Cell, plan_hash};
+use crate::study::sweep::{Sweep, Table, is_in_shard};
 
 use super::args::{MergeArgs, StatusArgs, SweepAct, SweepArgs};
 use super::exit::Exit;

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod axis;
 pub mod baseline;
 pub mod capacity;
+pub mod cell;
 pub mod check;
 pub mod compare;
 pub mod estimate;

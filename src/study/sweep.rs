@@ -1,145 +1,19 @@
-//! Sweeps: one scenario at many settings, each cell a pure function of its plan and its replication.
+//! Sweeps: one scenario at many settings, each cell a pure function of its plan and its replication, found by its key.
 //!
-//! A cell is found by its key, a hash of the plan as it is written and of the replication. Whatever made it, when, in which
-//! order and beside which others, it has the same key and the same text; so a sweep goes on where it ended, grows, and is
-//! put together from parts. Does not know where cells are kept.
+//! Knows which cells a sweep has, and its tables. Does not know where cells are kept.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{COURSES, Outcome, Shape, Verdict};
-use crate::report;
-use crate::scenario::{self, Plan, SEMANTICS, Setting};
+use crate::measure::COURSES;
+use crate::scenario::{Plan, SEMANTICS, Setting};
 
-use super::family::{Family, Key};
+use super::cell::{CELL, Cell, PROGRAM, Row, key};
 use super::stats::{median, median_interval};
 
-/// The name and version of the shape of a cell.
-pub const CELL: &str = "refresh-sim.cell/1";
 /// The name and version of the shape of a sweep.
-pub const SWEEP: &str = "refresh-sim.sweep/1";
-
-/// Bytes of a hash that are kept: two of 2^32 cells are alike by chance once in 2^64 sweeps.
-const HASH_BYTES: usize = 16;
-
-/// What a plan is, in 32 hexadecimal digits: the same for the same text, whatever the scenario's file is called.
-pub fn plan_hash(plan: &Plan) -> String {
-    hash(&["refresh-sim.plan/1", &scenario::render(plan)])
-}
-
-/// The key of a cell.
-pub fn key(plan_hash: &str, replication: u32) -> String {
-    hash(&[CELL, plan_hash, &replication.to_string()])
-}
-
-fn hash(parts: &[&str]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().as_bytes()[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// One value of a cell.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// What was measured.
-    pub metric: String,
-    /// Of which group; empty: of all.
-    pub group: String,
-    /// For which cause; empty: it has none.
-    pub cause: String,
-    /// `p99` and the like; `value` for what is one value a run; `holds` for an expectation.
-    pub statistic: String,
-    /// `ns`, `count`, `ppb` (parts per billion), `course` (its place among the words, the worst first) or `bool`.
-    pub unit: String,
-    /// The value; `null`: there is none; [`u64::MAX`]: never.
-    pub value: Option<u64>,
-}
-
-/// What one run of a sweep gave.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cell {
-    /// [`CELL`].
-    pub schema: String,
-    /// Its key.
-    pub key: String,
-    /// The run's digest.
-    pub digest: String,
-    /// All of its values.
-    pub rows: Vec<Row>,
-}
-
-impl Cell {
-    /// Reduces an outcome of `plan`; `None`: it was interrupted.
-    pub fn of(plan: &Plan, outcome: &Outcome) -> Option<Cell> {
-        let digest = outcome.digest.clone()?;
-        let family = Family::of(&[plan]);
-        let values = family.measure(plan, outcome);
-        let mut rows: Vec<Row> = family.keys.iter().zip(values).map(|(key, value)| row(key, value)).collect();
-        rows.extend(report::judge(plan, outcome).iter().map(|judged| Row {
-            metric: format!("expect.{}", judged.name),
-            statistic: "holds".to_owned(),
-            unit: "bool".to_owned(),
-            value: match judged.verdict {
-                Verdict::Pass => Some(1),
-                Verdict::Fail => Some(0),
-                Verdict::Inconclusive => None,
-            },
-            ..Row::empty()
-        }));
-        Some(Cell { schema: CELL.to_owned(), key: key(&plan_hash(plan), plan.replication), digest, rows })
-    }
-
-    /// Its text: one line of JSON.
-    pub fn text(&self) -> String {
-        // Strings, numbers and lists of them: there is nothing in it that JSON could not hold.
-        serde_json::to_string(self).unwrap_or_default() + "\n"
-    }
-
-    /// Reads the cell of this key; `None`: the text is not whole, or not of this key.
-    pub fn read(text: &[u8], key: &str) -> Option<Cell> {
-        let cell: Cell = serde_json::from_slice(text).ok()?;
-        (cell.schema == CELL && cell.key == key && text.ends_with(b"\n")).then_some(cell)
-    }
-}
-
-impl Row {
-    fn empty() -> Row {
-        let none = String::new;
-        Row { metric: none(), group: none(), cause: none(), statistic: none(), unit: none(), value: None }
-    }
-}
-
-fn row(key: &Key, value: Option<u64>) -> Row {
-    match key {
-        Key::Latency { metric, group, cause, .. } => Row {
-            metric: metric.name().to_owned(),
-            group: group.clone().unwrap_or_default(),
-            cause: cause.name().to_owned(),
-            statistic: key.quantile().unwrap_or_default(),
-            unit: "ns".to_owned(),
-            value,
-        },
-        Key::Figure(figure) => Row {
-            metric: figure.name().to_owned(),
-            statistic: "value".to_owned(),
-            unit: match figure.shape() {
-                Shape::Latency | Shape::Length => "ns",
-                Shape::Count => "count",
-                Shape::Share => "ppb",
-                Shape::Course => "course",
-            }
-            .to_owned(),
-            value,
-            ..Row::empty()
-        },
-    }
-}
+pub const SWEEP: &str = "refresh-sim.sweep/2";
 
 /// One point of a sweep.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -147,7 +21,7 @@ fn row(key: &Key, value: Option<u64>) -> Row {
 pub struct Point {
     /// The values that are varied, in the order of [`Sweep::paths`].
     pub values: Vec<String>,
-    /// [`plan_hash`] of its plan.
+    /// [`plan_hash`](super::cell::plan_hash) of its plan.
     pub plan: String,
 }
 
@@ -159,6 +33,8 @@ pub struct Sweep {
     pub schema: String,
     /// The model's rules.
     pub semantics: u32,
+    /// The program that its cells are of: [`PROGRAM`] where they were run.
+    pub program: String,
     /// The scenario's name.
     pub scenario: String,
     /// The seed, unless it is varied.
@@ -193,6 +69,7 @@ impl Sweep {
         Sweep {
             schema: SWEEP.to_owned(),
             semantics: SEMANTICS,
+            program: PROGRAM.to_owned(),
             scenario: plan.name.clone(),
             seed: plan.seed,
             replications,
@@ -212,10 +89,16 @@ impl Sweep {
     /// # Errors
     /// See [`SweepError`].
     pub fn read(text: &[u8]) -> Result<Sweep, SweepError> {
-        let sweep: Sweep = serde_json::from_slice(text).map_err(|error| SweepError::Shape(error.to_string()))?;
-        if sweep.schema != SWEEP {
-            return Err(SweepError::Shape(format!("its schema is {:?}, not {SWEEP:?}", sweep.schema)));
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
         }
+        let shape = |error: serde_json::Error| SweepError::Shape(error.to_string());
+        let head: Head = serde_json::from_slice(text).map_err(shape)?;
+        if head.schema != SWEEP {
+            return Err(SweepError::Shape(format!("its schema is {:?}, not {SWEEP:?}", head.schema)));
+        }
+        let sweep: Sweep = serde_json::from_slice(text).map_err(shape)?;
         if sweep.semantics != SEMANTICS {
             return Err(SweepError::Semantics(sweep.semantics));
         }
@@ -238,7 +121,8 @@ impl Sweep {
     /// All cells in order: the point, the replication, the key.
     pub fn cells(&self) -> impl Iterator<Item = (usize, u32, String)> {
         self.points.iter().enumerate().flat_map(move |(nth, point)| {
-            (0..self.replications).map(move |replication| (nth, replication, key(&point.plan, replication)))
+            (0..self.replications)
+                .map(move |replication| (nth, replication, key(CELL, &self.program, &point.plan, replication)))
         })
     }
 
@@ -347,47 +231,9 @@ pub fn courses() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cell::plan_hash;
+    use super::super::cell::tests::{cell, plan};
     use super::*;
-
-    const TEXT: &[u8] = b"schema = 1\nsemantics = 1\n[run]\nhorizon = \"1d\"\n[refresh]\nevery = \"1h\"\n\
-        [validation]\nvalidator = \"sfb2015-cu2\"\n[[group]]\nname = \"g\"\ncount = 5\ntransport = \"tls\"\n\
-        [expect]\nlives = \"crashes : value == 0\"\n";
-
-    fn plan(name: &str, set: &[(&str, &str)]) -> Plan {
-        let set: Vec<Setting> =
-            set.iter().map(|(path, value)| Setting { path: (*path).to_owned(), value: (*value).to_owned() }).collect();
-        scenario::load(name, "s.toml", TEXT, &set).expect("a plan")
-    }
-
-    fn cell(plan: &Plan) -> Cell {
-        let outcome = crate::sim::run(plan, &mut crate::sim::Unwatched).expect("it runs");
-        Cell::of(plan, &outcome).expect("it ended")
-    }
-
-    #[test]
-    fn a_key_hangs_on_the_plan_and_the_replication_and_not_on_the_file() {
-        let own = plan_hash(&plan("a", &[]));
-        assert_eq!(own, plan_hash(&plan("b", &[])));
-        assert_eq!(own, plan_hash(&plan("a", &[("group.0.count", "5")])), "however it came to be what it is");
-        for other in [("group.0.count", "6"), ("run.seed", "43"), ("expect.lives", "crashes : value == 1")] {
-            assert_ne!(own, plan_hash(&plan("a", &[other])));
-        }
-        assert_ne!(key(&own, 0), key(&own, 1));
-        assert_eq!(own.len(), 32);
-    }
-
-    #[test]
-    fn a_cell_is_read_back_whole_or_not_at_all() {
-        let plan = plan("a", &[]);
-        let own = cell(&plan);
-        let text = own.text();
-        let key = key(&plan_hash(&plan), 0);
-        assert_eq!(Cell::read(text.as_bytes(), &key), Some(own));
-        for cut in [0, 1, text.len() / 2, text.len() - 1] {
-            assert_eq!(Cell::read(&text.as_bytes()[..cut], &key), None, "{cut}");
-        }
-        assert_eq!(Cell::read(text.as_bytes(), &"0".repeat(32)), None, "another's");
-    }
 
     #[test]
     fn tables_have_a_row_for_each_cell_and_value_and_quote_what_must_be() {

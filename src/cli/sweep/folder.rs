@@ -7,7 +7,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::study::sweep::{Cell, Sweep};
+use crate::study::cell::Cell;
+use crate::study::sweep::Sweep;
 
 use super::super::exit::Exit;
 use super::super::input::cause;
@@ -57,7 +58,15 @@ impl Folder {
         }
         let folder = Folder { path: path.to_owned(), _lock: Some(shared(lock, path)) };
         let text = sweep.text();
-        if fs::read(path.join(SWEEP)).ok().as_deref() != Some(text.as_bytes()) {
+        let old = fs::read(path.join(SWEEP)).ok();
+        if old.as_deref() != Some(text.as_bytes()) {
+            if let Some(program) = old.as_deref().and_then(program).filter(|program| *program != sweep.program) {
+                complain(&format!(
+                    "note: the cells in {} are of the program {program}, and this is {}; they stay and are not used",
+                    shown(path),
+                    sweep.program
+                ));
+            }
             WholeFile::begin(&path.join(SWEEP))?.finish(text.as_bytes())?;
         }
         Ok(folder)
@@ -119,6 +128,15 @@ fn is_a_sweep(text: &[u8]) -> bool {
         schema: String,
     }
     serde_json::from_slice::<Head>(text).is_ok_and(|head| head.schema.starts_with("refresh-sim.sweep/"))
+}
+
+/// The program that a sweep's cells are of.
+fn program(text: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        program: String,
+    }
+    serde_json::from_slice::<Head>(text).ok().map(|head| head.program)
 }
 
 /// Whether a name is that of a file that was being written.

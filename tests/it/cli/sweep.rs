@@ -78,6 +78,23 @@ fn a_sweep_grows_by_points_and_replications_and_is_then_as_one_made_at_once() {
 }
 
 #[test]
+fn cells_of_another_program_are_told_and_not_taken_for_its_own() {
+    let home = Home::new(&scenario());
+    home.run(&sweep(&["--out", "a"])).ends(0, &[]);
+    let text = home.text("a/sweep.json");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let own = json["program"].as_str().expect("a program").to_owned();
+    assert!(own.starts_with(&format!("{}+", env!("CARGO_PKG_VERSION"))), "{own}");
+    // As a program of the same version and another source would have left it: its keys are others.
+    home.file("a/sweep.json", &text.replace(&own, "0.1.0+0123456789abcdef"));
+    let ran = home.run(&["sweep", "status", "a"]).ends(3, &[]);
+    assert!(ran.out.contains("10 of 10 cells are missing"), "{}", ran.out);
+    home.run(&["sweep", "merge", "--out", "m", "a"]).ends(3, &[]);
+    let ran = home.run(&sweep(&["--out", "m"])).ends(0, &["are of the program 0.1.0+0123456789abcdef, and this is"]);
+    assert!(ran.out.starts_with("10 cells run, 0 there already\n"), "{}", ran.out);
+}
+
+#[test]
 fn linked_axes_and_latin_samples_have_as_many_points_as_they_say() {
     let home = Home::new(&scenario());
     let linked = "front_end.workers=1,2,4 & front_end.cores=1,2,4";
