@@ -5,6 +5,7 @@
 mod args;
 mod audit;
 mod capacity;
+mod cells;
 mod check;
 mod compare;
 mod diagnose;

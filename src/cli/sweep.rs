@@ -3,8 +3,6 @@
 //! A folder holds `sweep.json`, a file for each cell under its key in `cells/`, and, when all are there, the tables. Cells
 //! are whole or not there; whoever runs the same sweep in the same folder, again or beside, adds what is missing.
 
-mod folder;
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -22,16 +20,19 @@ use crate::study::cell::{Cell, plan_hash};
 use crate::study::sweep::{Sweep, Table, is_in_shard};
 
 use super::args::{MergeArgs, StatusArgs, SweepAct, SweepArgs};
+use super::cells::{Folder, Kind};
 use super::exit::Exit;
 use super::input::{self, Input};
 use super::panics::{at_work, quoted};
 use super::print::{Printer, complain, shown};
 use super::progress::Progress;
 use super::run::not_run;
-use folder::Folder;
 
 /// Where sweeps go unless `--out` says otherwise.
 const SWEEPS: &str = "results/sweeps";
+/// Its folder.
+const KIND: Kind =
+    Kind { name: "a sweep", head: "sweep.json", schema: "refresh-sim.sweep/", outputs: &["cells.csv", "summary.csv"] };
 /// Cells that are named where some are missing.
 const NAMED: usize = 10;
 /// Whoever starts many tasks tells each its number in one of these.
@@ -72,7 +73,7 @@ fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Resu
     let work = Work { args, input: &input, interrupt };
     let sweep = work.plan(points)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new(SWEEPS).join(&input.plan.name));
-    let folder = Folder::open(&out, &sweep)?;
+    let folder = Folder::open(&out, &KIND, &sweep.text())?;
     begin(&folder, &sweep)?;
     let missing = work.missing(&folder, &sweep, shard)?;
     work.run(&folder, &sweep, missing, shard, printer)
@@ -147,7 +148,7 @@ impl Work<'_> {
         let mut all: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         for (nth, (point, replication, key)) in sweep.cells().enumerate() {
             let is_ours = shard.is_none_or(|shard| is_in_shard(nth as u64, shard));
-            if is_ours && folder.cell(&key)?.is_none() {
+            if is_ours && cell(folder, &key)?.is_none() {
                 all.entry(point).or_default().push(replication);
             }
         }
@@ -181,7 +182,7 @@ impl Work<'_> {
             at_work(format!("{}, replication {}", self.input.shown, task.replication));
             let outcome = sim::run(&plan, watch).map_err(Failed::Run)?;
             let Some(cell) = Cell::of(&plan, &outcome) else { return Ok(()) };
-            folder.keep(&cell).map_err(Failed::Exit)?;
+            folder.keep(&cell.key, &cell.text()).map_err(Failed::Exit)?;
             written.fetch_add(1, Ordering::Relaxed);
             Ok(())
         };
@@ -236,6 +237,18 @@ fn words(point: &[Setting]) -> String {
 
 // ---- what is there
 
+/// The folder of a sweep that is there.
+fn read(path: &Path) -> Result<(Folder, Sweep), Exit> {
+    let (folder, head) = Folder::read(path, &KIND)?;
+    let sweep = Sweep::read(&head).map_err(|error| bad(&format!("{}: {error}", shown(&path.join(KIND.head)))))?;
+    Ok((folder, sweep))
+}
+
+/// The cell of a key, if it is there and whole.
+fn cell(folder: &Folder, key: &str) -> Result<Option<Cell>, Exit> {
+    Ok(folder.cell(key)?.and_then(|text| Cell::read(&text, key)))
+}
+
 struct Found {
     /// Cells that are not there, in words.
     missing: Vec<String>,
@@ -263,7 +276,7 @@ impl Found {
 fn missing(folder: &Folder, sweep: &Sweep) -> Result<Found, Exit> {
     let mut missing = Vec::new();
     for (nth, replication, key) in sweep.cells() {
-        if folder.cell(&key)?.is_none() {
+        if cell(folder, &key)?.is_none() {
             missing.push(sweep.name(nth, replication));
         }
     }
@@ -273,7 +286,7 @@ fn missing(folder: &Folder, sweep: &Sweep) -> Result<Found, Exit> {
 /// Removes tables of an earlier sweep if cells are missing now: a table of a part would pass for one of all. Only before
 /// anything runs, for at the end another process may just have written them.
 fn begin(folder: &Folder, sweep: &Sweep) -> Result<(), Exit> {
-    if missing(folder, sweep)?.missing.is_empty() { Ok(()) } else { folder.without_tables() }
+    if missing(folder, sweep)?.missing.is_empty() { Ok(()) } else { folder.without_outputs() }
 }
 
 /// Writes the tables if all cells are there.
@@ -282,18 +295,20 @@ fn finish(folder: &Folder, sweep: &Sweep) -> Result<Found, Exit> {
     if found.missing.is_empty() {
         let mut table = Table::new(sweep);
         for (nth, replication, key) in sweep.cells() {
-            if let Some(cell) = folder.cell(&key)? {
+            if let Some(cell) = cell(folder, &key)? {
                 table.add(nth, replication, &cell);
             }
         }
-        folder.tables(table.finish())?;
+        let (cells, summary) = table.finish();
+        folder.write("cells.csv", cells.as_bytes())?;
+        folder.write("summary.csv", summary.as_bytes())?;
     }
     Ok(found)
 }
 
 /// `sweep status DIR`.
 fn told(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Exit> {
-    let (folder, sweep) = Folder::read(&args.dir)?;
+    let (folder, sweep) = read(&args.dir)?;
     let found = missing(&folder, &sweep)?;
     let head = format!(
         "{}: {} of {}, seed {}",
@@ -313,7 +328,7 @@ fn told(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Exit> {
 
 /// `sweep merge OUT DIR...`: cells of one sweep from several folders.
 fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
-    let parts = args.dirs.iter().map(|dir| Folder::read(dir)).collect::<Result<Vec<_>, Exit>>()?;
+    let parts = args.dirs.iter().map(|dir| read(dir)).collect::<Result<Vec<_>, Exit>>()?;
     let Some((first, sweep)) = parts.first() else { return Err(bad("which folders? name them")) };
     if let Some((other, _)) = parts.iter().find(|(_, other)| other != sweep) {
         return Err(bad(&format!(
@@ -322,15 +337,15 @@ fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
             shown(other.path())
         )));
     }
-    let out = Folder::open(&args.out, sweep)?;
+    let out = Folder::open(&args.out, &KIND, &sweep.text())?;
     begin(&out, sweep)?;
     for (nth, replication, key) in sweep.cells() {
-        let mut own = out.cell(&key)?;
+        let mut own = cell(&out, &key)?;
         for (part, _) in &parts {
-            let Some(other) = part.cell(&key)? else { continue };
+            let Some(other) = cell(part, &key)? else { continue };
             match &own {
                 None => {
-                    out.keep(&other)?;
+                    out.keep(&other.key, &other.text())?;
                     own = Some(other);
                 }
                 Some(own) if *own == other => {}

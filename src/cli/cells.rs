@@ -1,4 +1,7 @@
-//! The folder of a sweep: what is in it, and that it is ours.
+//! A folder of cells, as sweeps and replications keep them: what is in it, and that it is ours.
+//!
+//! It holds a head, which says what its cells are of, the cells, each a file under its key, and what was made of all of
+//! them. Knows names and files; does not know what is in a cell.
 //!
 //! Several processes may work in one folder at once: each cell is written beside its place and renamed, under a name that
 //! its content decides. Each holds a shared lock; who is alone clears up what a killed one left half-written.
@@ -7,23 +10,32 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::study::cell::Cell;
-use crate::study::sweep::Sweep;
+use super::exit::Exit;
+use super::input::cause;
+use super::print::{complain, shown};
+use super::whole::WholeFile;
 
-use super::super::exit::Exit;
-use super::super::input::cause;
-use super::super::print::{complain, shown};
-use super::super::whole::WholeFile;
-
-const SWEEP: &str = "sweep.json";
 const CELLS: &str = "cells";
 const LOCK: &str = ".lock";
-const TABLES: [&str; 2] = ["cells.csv", "summary.csv"];
 
-/// A folder of a sweep.
+/// What a folder holds.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// In words, with its article.
+    pub(super) name: &'static str,
+    /// The file with its head.
+    pub(super) head: &'static str,
+    /// How the head's schema begins, whatever its version.
+    pub(super) schema: &'static str,
+    /// The files that are made of all cells.
+    pub(super) outputs: &'static [&'static str],
+}
+
+/// A folder of cells.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    kind: &'static Kind,
     /// Held as long as this lives; `None`: only read.
     _lock: Option<File>,
 }
@@ -36,14 +48,15 @@ fn failed(verb: &'static str, path: &Path) -> impl Fn(io::Error) -> Exit {
 }
 
 impl Folder {
-    /// The folder at `path` for `sweep`: made if it is not there, taken if it holds a sweep, refused if it is anybody
-    /// else's. Cells that are in it stay, those of other points too.
-    pub(super) fn open(path: &Path, sweep: &Sweep) -> Result<Folder, Exit> {
+    /// The folder at `path` for what `head` says: made if it is not there, taken if it holds the like, refused if it is
+    /// anybody else's. Cells that are in it stay, others' too.
+    pub(super) fn open(path: &Path, kind: &'static Kind, head: &str) -> Result<Folder, Exit> {
         let write = failed("write", path);
-        if !is_ours(path).map_err(failed("write", path))? {
+        if !is_ours(path, kind).map_err(failed("write", path))? {
             complain(&format!(
-                "error: {} is not the folder of a sweep, and is left as it is; give another --out",
-                shown(path)
+                "error: {} is not the folder of {}, and is left as it is; give another --out",
+                shown(path),
+                kind.name
             ));
             return Err(Exit::NotWritten);
         }
@@ -56,31 +69,28 @@ impl Folder {
             // A file system without locks: what is left over stays, which costs only its room.
             Err(TryLockError::Error(error)) => tracing::debug!(%error, "no lock"),
         }
-        let folder = Folder { path: path.to_owned(), _lock: Some(shared(lock, path)) };
-        let text = sweep.text();
-        let old = fs::read(path.join(SWEEP)).ok();
-        if old.as_deref() != Some(text.as_bytes()) {
-            if let Some(program) = old.as_deref().and_then(program).filter(|program| *program != sweep.program) {
+        let folder = Folder { path: path.to_owned(), kind, _lock: Some(shared(lock, path)) };
+        let old = fs::read(path.join(kind.head)).ok();
+        if old.as_deref() != Some(head.as_bytes()) {
+            let of = [old.as_deref(), Some(head.as_bytes())].map(|head| Head::read(head?)?.program);
+            if let [Some(then), Some(now)] = of
+                && then != now
+            {
                 complain(&format!(
-                    "note: the cells in {} are of the program {program}, and this is {}; they stay and are not used",
-                    shown(path),
-                    sweep.program
+                    "note: the cells in {} are of the program {then}, and this is {now}; they stay and are not used",
+                    shown(path)
                 ));
             }
-            WholeFile::begin(&path.join(SWEEP))?.finish(text.as_bytes())?;
+            folder.write(kind.head, head.as_bytes())?;
         }
         Ok(folder)
     }
 
-    /// A folder that holds a sweep.
-    pub(super) fn read(path: &Path) -> Result<(Folder, Sweep), Exit> {
-        let file = path.join(SWEEP);
-        let text = fs::read(&file).map_err(failed("read", &file))?;
-        let sweep = Sweep::read(&text).map_err(|error| {
-            complain(&format!("error: {}: {error}", shown(&file)));
-            Exit::BadInput
-        })?;
-        Ok((Folder { path: path.to_owned(), _lock: None }, sweep))
+    /// A folder that holds cells, and its head.
+    pub(super) fn read(path: &Path, kind: &'static Kind) -> Result<(Folder, Vec<u8>), Exit> {
+        let file = path.join(kind.head);
+        let head = fs::read(&file).map_err(failed("read", &file))?;
+        Ok((Folder { path: path.to_owned(), kind, _lock: None }, head))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -101,17 +111,20 @@ fn shared(lock: File, path: &Path) -> File {
     lock
 }
 
-/// Whether nothing is there, or a sweep.
-fn is_ours(path: &Path) -> io::Result<bool> {
+/// Whether nothing is there, or cells of this kind.
+fn is_ours(path: &Path, kind: &Kind) -> io::Result<bool> {
     let mut entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
     };
-    if path.join(SWEEP).is_file() {
-        return Ok(fs::read(path.join(SWEEP)).is_ok_and(|text| is_a_sweep(&text)));
+    let head = path.join(kind.head);
+    if head.is_file() {
+        // Of any version of its rules: what it holds is not lost when other cells are asked for.
+        let of = |text: Vec<u8>| Head::read(&text).is_some_and(|head| head.schema.starts_with(kind.schema));
+        return Ok(fs::read(head).is_ok_and(of));
     }
-    // Killed before its sweep.json was there.
+    // Killed before its head was there.
     let is_new = |entry: io::Result<fs::DirEntry>| {
         entry.is_ok_and(|entry| {
             let name = entry.file_name();
@@ -121,22 +134,18 @@ fn is_ours(path: &Path) -> io::Result<bool> {
     Ok(entries.all(is_new))
 }
 
-/// Of any version of its rules: what it holds is not lost when other points are asked for.
-fn is_a_sweep(text: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        schema: String,
-    }
-    serde_json::from_slice::<Head>(text).is_ok_and(|head| head.schema.starts_with("refresh-sim.sweep/"))
+/// What all heads have.
+#[derive(serde::Deserialize)]
+struct Head {
+    schema: String,
+    /// The program that the cells are of.
+    program: Option<String>,
 }
 
-/// The program that a sweep's cells are of.
-fn program(text: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        program: String,
+impl Head {
+    fn read(text: &[u8]) -> Option<Head> {
+        serde_json::from_slice(text).ok()
     }
-    serde_json::from_slice::<Head>(text).ok().map(|head| head.program)
 }
 
 /// Whether a name is that of a file that was being written.
@@ -157,32 +166,29 @@ fn clear(path: &Path) -> io::Result<()> {
 }
 
 impl Folder {
-    /// The cell of a key, if it is there and whole.
-    pub(super) fn cell(&self, key: &str) -> Result<Option<Cell>, Exit> {
+    /// The text of the cell of a key, if it is there.
+    pub(super) fn cell(&self, key: &str) -> Result<Option<Vec<u8>>, Exit> {
         let place = self.place(key);
         match fs::read(&place) {
-            Ok(text) => Ok(Cell::read(&text, key)),
+            Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("read", &place)(error)),
         }
     }
 
     /// Puts a cell into its place.
-    pub(super) fn keep(&self, cell: &Cell) -> Result<(), Exit> {
-        WholeFile::begin(&self.place(&cell.key))?.finish(cell.text().as_bytes())
+    pub(super) fn keep(&self, key: &str, text: &str) -> Result<(), Exit> {
+        WholeFile::begin(&self.place(key))?.finish(text.as_bytes())
     }
 
-    /// Puts the tables into their places.
-    pub(super) fn tables(&self, (cells, summary): (String, String)) -> Result<(), Exit> {
-        for (name, text) in TABLES.iter().zip([cells, summary]) {
-            WholeFile::begin(&self.path.join(name))?.finish(text.as_bytes())?;
-        }
-        Ok(())
+    /// Puts a file beside the cells into its place.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Exit> {
+        WholeFile::begin(&self.path.join(name))?.finish(bytes)
     }
 
-    /// Removes tables of an earlier, smaller sweep.
-    pub(super) fn without_tables(&self) -> Result<(), Exit> {
-        for name in TABLES {
+    /// Removes what was made of all cells before.
+    pub(super) fn without_outputs(&self) -> Result<(), Exit> {
+        for name in self.kind.outputs {
             let place = self.path.join(name);
             match fs::remove_file(&place) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("write", &place)(error)),
