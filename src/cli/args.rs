@@ -311,6 +311,9 @@ pub(super) struct SweepArgs {
     /// Run only part I (from 0) of N; `auto/N` takes I from HQ_TASK_ID, SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX
     #[arg(long, value_name = "I/N")]
     pub(super) shard: Option<String>,
+    /// Write the tables as Parquet too; in a build with the feature `parquet`
+    #[arg(long)]
+    pub(super) parquet: bool,
     #[command(flatten)]
     pub(super) jobs: Jobs,
     /// Show progress on standard error even if that is not a terminal
@@ -334,6 +337,9 @@ pub(super) struct MergeArgs {
     /// The folder for all of them
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+    /// Write the tables as Parquet too; in a build with the feature `parquet`
+    #[arg(long)]
+    pub(super) parquet: bool,
 }
 
 #[derive(Args, Debug)]

@@ -10,6 +10,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::study::table::{FILES, HAS_PARQUET, Table};
+
 use super::exit::Exit;
 use super::input::cause;
 use super::print::{complain, shown};
@@ -188,13 +190,39 @@ impl Folder {
 
     /// Removes what was made of all cells before.
     pub(super) fn without_outputs(&self) -> Result<(), Exit> {
-        for name in self.kind.outputs {
-            let place = self.path.join(name);
-            match fs::remove_file(&place) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("write", &place)(error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        self.kind.outputs.iter().try_for_each(|name| self.without(name))
     }
+
+    /// Removes a file beside the cells, if it is there.
+    fn without(&self, name: &str) -> Result<(), Exit> {
+        let place = self.path.join(name);
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("write", &place)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts tables into their places, and removes those of other cells that it would leave beside them.
+    pub(super) fn tables(&self, table: Table<'_>) -> Result<(), Exit> {
+        let files = table.finish().map_err(|error| {
+            complain(&format!("internal error: {}: {error}", shown(&self.path)));
+            Exit::Internal
+        })?;
+        for name in FILES.iter().filter(|name| files.iter().all(|(own, _)| own != *name)) {
+            self.without(name)?;
+        }
+        files.iter().try_for_each(|(name, bytes)| self.write(name, bytes))
+    }
+}
+
+/// Refuses what this build cannot do, before anything runs.
+pub(super) fn has_parquet(wanted: bool) -> Result<(), Exit> {
+    if !wanted || HAS_PARQUET {
+        return Ok(());
+    }
+    complain(
+        "error: --parquet: this build has no Parquet; get one with `cargo build --release --features parquet`, or read \
+         cells.csv, which has the same rows",
+    );
+    Err(Exit::BadInput)
 }

@@ -17,10 +17,11 @@ use crate::sim::{self, RunError, Watch};
 use crate::study::Task;
 use crate::study::axis::{Axis, grid, latin};
 use crate::study::cell::{Cell, plan_hash};
-use crate::study::sweep::{Sweep, Table, is_in_shard};
+use crate::study::sweep::{Sweep, is_in_shard};
+use crate::study::table::{FILES, Table};
 
 use super::args::{MergeArgs, StatusArgs, SweepAct, SweepArgs};
-use super::cells::{Folder, Kind};
+use super::cells::{Folder, Kind, has_parquet};
 use super::exit::Exit;
 use super::input::{self, Input};
 use super::panics::{at_work, quoted};
@@ -31,8 +32,7 @@ use super::run::not_run;
 /// Where sweeps go unless `--out` says otherwise.
 const SWEEPS: &str = "results/sweeps";
 /// Its folder.
-const KIND: Kind =
-    Kind { name: "a sweep", head: "sweep.json", schema: "refresh-sim.sweep/", outputs: &["cells.csv", "summary.csv"] };
+const KIND: Kind = Kind { name: "a sweep", head: "sweep.json", schema: "refresh-sim.sweep/", outputs: &FILES };
 /// Cells that are named where some are missing.
 const NAMED: usize = 10;
 /// Whoever starts many tasks tells each its number in one of these.
@@ -58,6 +58,7 @@ fn bad(why: &str) -> Exit {
 fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Result<Exit, Exit> {
     let file = args.file.as_deref().ok_or_else(|| bad("which scenario? give its file"))?;
     let shard = args.shard.as_deref().map(shard).transpose().map_err(|why| bad(&why))?;
+    has_parquet(args.parquet)?;
     let input = Input::load(file, &args.changes).map_err(|error| {
         complain(&error.to_string());
         Exit::BadInput
@@ -215,7 +216,7 @@ impl Work<'_> {
             ));
             return Err(signal.into());
         }
-        let found = finish(folder, sweep)?;
+        let found = finish(folder, sweep, self.args.parquet)?;
         let was_there = sweep.len().saturating_sub(found.missing.len() as u64 + ran);
         let of_shard = shard.map_or_else(String::new, |(index, count)| format!("shard {index} of {count}: "));
         printer.print(&format!("{of_shard}{} run, {was_there} there already", plural(ran, "cell", "cells")))?;
@@ -290,18 +291,16 @@ fn begin(folder: &Folder, sweep: &Sweep) -> Result<(), Exit> {
 }
 
 /// Writes the tables if all cells are there.
-fn finish(folder: &Folder, sweep: &Sweep) -> Result<Found, Exit> {
+fn finish(folder: &Folder, sweep: &Sweep, parquet: bool) -> Result<Found, Exit> {
     let found = missing(folder, sweep)?;
     if found.missing.is_empty() {
-        let mut table = Table::new(sweep);
+        let mut table = Table::new(sweep, parquet);
         for (nth, replication, key) in sweep.cells() {
             if let Some(cell) = cell(folder, &key)? {
                 table.add(nth, replication, &cell);
             }
         }
-        let (cells, summary) = table.finish();
-        folder.write("cells.csv", cells.as_bytes())?;
-        folder.write("summary.csv", summary.as_bytes())?;
+        folder.tables(table)?;
     }
     Ok(found)
 }
@@ -328,6 +327,7 @@ fn told(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Exit> {
 
 /// `sweep merge OUT DIR...`: cells of one sweep from several folders.
 fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
+    has_parquet(args.parquet)?;
     let parts = args.dirs.iter().map(|dir| read(dir)).collect::<Result<Vec<_>, Exit>>()?;
     let Some((first, sweep)) = parts.first() else { return Err(bad("which folders? name them")) };
     if let Some((other, _)) = parts.iter().find(|(_, other)| other != sweep) {
@@ -360,7 +360,7 @@ fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
             }
         }
     }
-    let found = finish(&out, sweep)?;
+    let found = finish(&out, sweep, args.parquet)?;
     printer.print(&found.text(sweep, &out))?;
     Ok(if found.missing.is_empty() { Exit::Pass } else { Exit::Inconclusive })
 }

@@ -15,10 +15,13 @@ pub mod estimate;
 pub mod explain;
 pub mod failing;
 pub mod family;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub mod range;
 pub mod search;
 pub mod stats;
 pub mod sweep;
+pub mod table;
 pub mod told;
 pub mod window;
 mod worst;

@@ -122,6 +122,30 @@ fn what_is_wrong_is_said_before_anything_runs() {
     assert_eq!(home.names("."), ["s.toml"]);
 }
 
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_is_in_a_build_that_was_asked_for_it_and_others_say_how_to_get_it() {
+    let home = Home::new(&scenario());
+    let how = ["cargo build --release --features parquet"];
+    home.run(&sweep(&["--parquet"])).ends(2, &how);
+    home.run(&["sweep", "merge", "--parquet", "--out", "m", "a"]).ends(2, &how);
+    assert_eq!(home.names("."), ["s.toml"], "nothing ran");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_as_parquet_stand_beside_those_as_text_and_never_of_other_cells() {
+    let home = Home::new(&scenario());
+    home.run(&sweep(&["--parquet", "--out", "a"])).ends(0, &[]);
+    let files = bytes(&home.path("a"));
+    let (cells, summary) = (&files["cells.parquet"], &files["summary.parquet"]);
+    assert!(cells.starts_with(b"PAR1") && cells.ends_with(b"PAR1") && summary.ends_with(b"PAR1"));
+    home.run(&["sweep", "merge", "--parquet", "--out", "m", "a"]).ends(0, &[]);
+    assert_eq!(bytes(&home.path("m")), files);
+    home.run(&sweep(&["--out", "a", "--replications", "2"])).ends(0, &[]);
+    assert!(!home.names("a").contains(&"cells.parquet".to_owned()), "it would be that of fewer cells");
+}
+
 #[test]
 fn a_folder_that_is_not_ours_is_left_as_it_is() {
     let home = Home::new(&scenario());
