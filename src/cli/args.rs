@@ -380,6 +380,11 @@ pub(super) struct AuditArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) changes: Changes,
+    /// Replications: runs with draws of their own; what is caught has to be caught in each
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: u32,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
     /// How the result is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
