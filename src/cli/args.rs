@@ -12,7 +12,7 @@ use crate::import::Build;
 use crate::scenario::{SEMANTICS, Setting};
 
 use super::capacity::REPLICATIONS_MIN;
-use super::compare::{How, REPLICATIONS_MAX};
+use super::compare::{How, REPLICATIONS_MAX, percentage};
 
 static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMANTICS})", env!("CARGO_PKG_VERSION")));
 
@@ -133,6 +133,25 @@ pub(super) struct RunArgs {
     /// Which replication of the seed; another has other draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) replication: u32,
+    /// Run so many replications, 0 to N-1, and put them together; those that are in the folder already are taken from there
+    /// [default folder: results/replications/<scenario>]
+    #[arg(long, value_name = "N", group = "many", conflicts_with_all = ["replication", "trace", "validator"], value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: Option<u32>,
+    /// Run replications, ten at a time, until the interval of each expectation's value is at most this share of its median
+    /// wide; exit 3 if it never is
+    #[arg(long, value_name = "SHARE", group = "many", conflicts_with_all = ["replication", "trace", "validator"], value_parser = percentage)]
+    pub(super) until_width: Option<u64>,
+    /// With --until-width: only the value of this expectation counts; repeatable [default: all that are numbers]
+    #[arg(long, value_name = "NAME", requires = "until_width")]
+    pub(super) width_of: Vec<String>,
+    /// With --until-width: the most replications
+    #[arg(long, value_name = "N", requires = "until_width", default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications_max: u32,
+    /// With replications: write their tables as Parquet too; in a build with the feature `parquet`
+    #[arg(long, requires = "many", conflicts_with = "no_results")]
+    pub(super) parquet: bool,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
     /// Write no results folder
     #[arg(long, conflicts_with = "out")]
     pub(super) no_results: bool,

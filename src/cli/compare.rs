@@ -301,7 +301,7 @@ pub(super) struct How {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
     replications: Option<u32>,
     /// Differences up to this share of the first side's value are none
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = tolerance)]
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = percentage)]
     tolerance: u64,
     #[command(flatten)]
     jobs: Jobs,
@@ -311,7 +311,7 @@ pub(super) struct How {
 }
 
 /// A percentage with at most 4 decimals, in parts per million.
-fn tolerance(text: &str) -> Result<u64, String> {
+pub(super) fn percentage(text: &str) -> Result<u64, String> {
     let parse = || {
         let number = text.strip_suffix('%')?.trim_end();
         let (whole, part) = number.split_once('.').unwrap_or((number, "0"));

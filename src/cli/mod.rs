@@ -22,6 +22,7 @@ mod parting;
 mod print;
 mod progress;
 mod replay;
+mod replications;
 mod results;
 mod run;
 mod selfcheck;

@@ -22,9 +22,12 @@ pub const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("REFRESH_
 /// Bytes of a hash that are kept: two of 2^32 cells are alike by chance once in 2^64 sweeps.
 const HASH_BYTES: usize = 16;
 
-/// What a plan is, in 32 hexadecimal digits: the same for the same text, whatever the scenario's file is called.
+/// What a plan is, in 32 hexadecimal digits: the same for the same text, whatever the scenario's file is called. What a
+/// baseline has to say to its expectations is in no plan's text, and counts as well.
 pub fn plan_hash(plan: &Plan) -> String {
-    hash(&["refresh-sim.plan/1", &scenario::render(plan)])
+    let told = plan.expect.iter().filter_map(|expectation| expectation.against.as_ref());
+    let told: Vec<String> = told.map(|against| format!("{:?}", against.values)).collect();
+    hash(&["refresh-sim.plan/1", &scenario::render(plan), &told.join("\n")])
 }
 
 /// The key of what `program` gives of a plan: a hash of what is kept (the name and version of its shape), of the program,
@@ -120,6 +123,16 @@ impl Row {
     }
 }
 
+/// The unit of values of a shape: see [`Row::unit`].
+pub(super) fn unit(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Latency | Shape::Length => "ns",
+        Shape::Count => "count",
+        Shape::Share => "ppb",
+        Shape::Course => "course",
+    }
+}
+
 fn row(key: &Key, value: Option<u64>) -> Row {
     match key {
         Key::Latency { metric, group, cause, .. } => Row {
@@ -133,13 +146,7 @@ fn row(key: &Key, value: Option<u64>) -> Row {
         Key::Figure(figure) => Row {
             metric: figure.name().to_owned(),
             statistic: "value".to_owned(),
-            unit: match figure.shape() {
-                Shape::Latency | Shape::Length => "ns",
-                Shape::Count => "count",
-                Shape::Share => "ppb",
-                Shape::Course => "course",
-            }
-            .to_owned(),
+            unit: unit(figure.shape()).to_owned(),
             value,
             ..Row::empty()
         },

@@ -18,6 +18,8 @@ pub mod family;
 #[cfg(feature = "parquet")]
 mod parquet;
 pub mod range;
+pub mod replica;
+pub mod replicated;
 pub mod search;
 pub mod stats;
 pub mod sweep;

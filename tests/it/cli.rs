@@ -11,6 +11,7 @@ mod import;
 mod input;
 mod lint;
 mod replay;
+mod replications;
 mod selfcheck;
 mod signals;
 mod sweep;

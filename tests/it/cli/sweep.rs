@@ -129,6 +129,7 @@ fn parquet_is_in_a_build_that_was_asked_for_it_and_others_say_how_to_get_it() {
     let how = ["cargo build --release --features parquet"];
     home.run(&sweep(&["--parquet"])).ends(2, &how);
     home.run(&["sweep", "merge", "--parquet", "--out", "m", "a"]).ends(2, &how);
+    home.run(&["run", "s.toml", "--replications", "2", "--parquet"]).ends(2, &how);
     assert_eq!(home.names("."), ["s.toml"], "nothing ran");
 }
 
@@ -144,6 +145,8 @@ fn tables_as_parquet_stand_beside_those_as_text_and_never_of_other_cells() {
     assert_eq!(bytes(&home.path("m")), files);
     home.run(&sweep(&["--out", "a", "--replications", "2"])).ends(0, &[]);
     assert!(!home.names("a").contains(&"cells.parquet".to_owned()), "it would be that of fewer cells");
+    home.run(&["run", "s.toml", "--replications", "2", "--parquet", "--out", "r"]).ends(0, &[]);
+    assert!(home.names("r").contains(&"summary.parquet".to_owned()));
 }
 
 #[test]
