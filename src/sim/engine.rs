@@ -131,6 +131,7 @@ impl<'a> Run<'a> {
             drains: Drains::default(),
             waits: Waits::new(numbers.waits),
             overtaken: BTreeMap::new(),
+            missed_in_line: BTreeMap::new(),
             requests: RequestBook::of(&groups, cells.plans.len(), numbers.senders),
             records: Vec::new(),
             told: BTreeMap::new(),

@@ -367,7 +367,7 @@ impl Run<'_> {
                 self.decide(now, who, What::Due, 1);
                 self.visit(now, who, group).catch_up();
             }
-            Obligation::Open => {}
+            Obligation::Open => self.visit(now, who, group).catch_up_with_line(),
             Obligation::TakenLost | Obligation::OpenLost | Obligation::OpenMoved => return None,
         }
         Some((place, self.rows[who as usize].due))

@@ -99,6 +99,8 @@ pub(super) struct World<'a> {
     pub(super) waits: Waits,
     /// Up to when an outage is booked whose end the peer had not heard of when the next one began; see `peer_time`.
     pub(super) overtaken: BTreeMap<u32, Time>,
+    /// Ticks that a peer missed in line for its turn, before its connection ended in order to be made anew.
+    pub(super) missed_in_line: BTreeMap<u32, u32>,
     /// `None`: nobody sends requests.
     pub(super) requests: Option<Box<RequestBook>>,
     pub(super) records: Vec<Record>,

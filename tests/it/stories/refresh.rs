@@ -1,9 +1,9 @@
 //! Rules 16 to 20: what a tick takes, when it is due, how it ends.
 
 use refresh_sim::dist::Dist;
-use refresh_sim::measure::{Cause, Counter, Metric, What};
+use refresh_sim::measure::{Cause, Counter, Metric, Outcome, What};
 use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Recovery, Refresh, Style, TurnRate};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Operate, Operation, Plan, Start};
+use refresh_sim::scenario::plan::{Change, GroupPlan, Operate, Operation, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Answer, Phase, Transport};
@@ -107,7 +107,7 @@ fn rule_18_who_leaves_the_line_takes_nothing_from_the_limiter() {
     let mut plan = limited(4, Limit { spacing: Span::SECOND, ..NO_LIMIT });
     let turn_at_10_500 = Time(10_500_000_000);
     let leave = at_second(10, Change::Leave, &[1, 2]);
-    plan.timeline = vec![refresh_sim::scenario::plan::TimelineEntry { at: turn_at_10_500, ..leave }];
+    plan.timeline = vec![TimelineEntry { at: turn_at_10_500, ..leave }];
     let (outcome, seen) = seen(&plan);
     assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 3], vec![10_000, 11_000]));
     assert_eq!((total(&outcome, Counter::Departed), total(&outcome, Counter::ValidInPlace)), (2, 2));
@@ -230,6 +230,31 @@ fn rule_20_a_tick_that_comes_while_a_new_connection_is_made_is_missed() {
     assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::Unfinished)), (1, 1));
     let cycles = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Lateness).map(|c| c.cycle);
     assert_eq!(cycles.collect::<Vec<_>>(), [1, 3]);
+}
+
+#[test]
+fn rule_20_a_due_that_is_missed_in_line_for_a_turn_has_its_number_also_when_the_connection_is_made_anew() {
+    let reconnects = |entries: Vec<TimelineEntry>| {
+        let mut plan = limited(2, Limit { spacing: seconds(12), ..NO_LIMIT });
+        plan.refresh = plan.refresh.map(|refresh| Refresh { act: Act::Reconnect(Initiator::Peer), ..refresh });
+        (plan.horizon, plan.timeline) = (seconds(60), entries);
+        plan.measure.cycles = (1..9).collect();
+        seen(&plan)
+    };
+    let lateness = |outcome: &Outcome| {
+        let of = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Lateness);
+        of.map(|c| (c.cycle, c.histogram.len())).collect::<Vec<_>>()
+    };
+    let turns = [10_000, 22_000, 34_000, 46_000, 58_000];
+    // The second stands in line from 10 s to 22 s and misses 20 s, so that what falls due at 30 s is its third; the first
+    // stands there from 20 s to 34 s and misses 30 s, so that what falls due at 40 s is its fourth.
+    let (outcome, seen) = reconnects(Vec::new());
+    assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 1, 0, 1, 0], turns.to_vec()));
+    assert_eq!(lateness(&outcome), [(1, 2), (2, 1), (3, 1), (4, 1)]);
+    // If the second leaves while its new connection is made, it has missed 20 s all the same: 40 s is its third.
+    let (outcome, seen) = reconnects(vec![at_second(23, Change::Leave, &[1]), at_second(31, Change::Join, &[1])]);
+    assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 1, 0, 0, 1], turns.to_vec()));
+    assert_eq!(lateness(&outcome), [(1, 1), (2, 1), (4, 1), (3, 1)]);
 }
 
 #[test]
