@@ -134,15 +134,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let may_fail = has_pool || faults;
     let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail, has_program };
     let (timeline, operations) = timeline::section(others, &groups, complete, &names, horizon, given);
-    let beside = making::Beside {
-        front_ends: &front_ends,
-        groups: &groups,
-        recovery: &recovery,
-        pool: pool.as_ref(),
-        timeline: &timeline,
-        operations: &operations,
-    };
-    making::beside_make_first(refresh.as_ref(), root.get("refresh").as_ref(), &beside);
+    making::beside_make_first(refresh.as_ref(), root.get("refresh").as_ref(), &groups);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
     let lookup_names = lookups.iter().map(|lookup| lookup.name.as_str()).collect();

@@ -275,16 +275,25 @@ impl Run<'_> {
                 let group = self.group_of(who);
                 self.attempt(now, who, group);
             }
-            // It is for its stack's giving up that a peer with a SYN under way is woken.
-            Step::SynSent if row.next == now => self.syn_arrives(now, who),
-            Step::Valid => {
-                self.keep_alive_fails(now, who);
-                if self.failovers.is_some() {
-                    self.may_move_back(now, who);
-                    self.quiet_may_be_over(now, who);
+            // It is for its stack's giving up that a peer with a SYN under way is woken, and not for an arrival.
+            Step::SynSent if row.next == now => {
+                let group = self.group_of(who);
+                if self.trip(who, group).gives_up() <= now {
+                    self.stack_gives_up(now, who, group);
                 }
             }
+            Step::Valid => self.valid_may_be_over(now, who),
+            _ if self.is_making(who) => self.old_may_be_over(now, who),
             _ => {}
+        }
+    }
+
+    /// A wake-up of a peer whose connection is valid: it may be over, by the peer, the front end or what is in between.
+    pub(super) fn valid_may_be_over(&mut self, now: Time, who: u32) {
+        self.keep_alive_fails(now, who);
+        if self.failovers.is_some() {
+            self.may_move_back(now, who);
+            self.quiet_may_be_over(now, who);
         }
     }
 

@@ -333,26 +333,26 @@ impl Visit<'_, '_> {
         learned
     }
 
-    /// A new connection is begun while this one serves. Gives the instant of its SYN if that is looked at on its way.
-    pub(super) fn replace(&mut self, initiator: Initiator) -> Option<Time> {
+    /// A new connection is to be made while this one serves: when its peer knows.
+    pub(super) fn replaced_at(&mut self, initiator: Initiator) -> Time {
         let sent = match initiator {
-            Initiator::FrontEnd => self.now + self.rtt().half(),
+            Initiator::FrontEnd => {
+                let told = self.now + self.rtt().half();
+                self.trip().news_of_the_end(told)
+            }
             Initiator::Peer => self.now,
         };
         // Of the new one: its tries are counted from here.
         self.row.since = sent;
         self.row.set_cause(Cause::Refresh);
-        if !self.goes_direct() {
-            return Some(sent);
-        }
-        self.syn_to_own_front_end(sent);
-        None
+        sent
     }
 
     /// The verdict on a new connection is in, whose peer had its old one until now: no outage, and the news of it is no
     /// news of a connection.
     pub(super) fn valid_beside_the_old(&mut self) {
-        let established = self.now + self.rtt().half();
+        let plain = self.now + self.rtt().half();
+        let established = if self.of.direct > Span::ZERO { plain } else { self.trip().news_of_the_verdict(self.now) };
         let (started, first) = (self.row.started, self.first_syn());
         if established <= self.deadline() && established <= self.end {
             let (cell, cause, meters) = (self.of.cell, self.row.cause(), &mut self.world.meters);

@@ -2,8 +2,9 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, Outcome, What};
-use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Recovery, Refresh, Style, TurnRate};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Operate, Operation, Plan, Start, TimelineEntry};
+use refresh_sim::policy::tcp::KeepAlive;
+use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Limits, Order, Recovery, Refresh, Style, TurnRate};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Operate, Operation, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Answer, Phase, Transport};
@@ -215,6 +216,57 @@ fn rule_19_an_old_connection_that_is_lost_takes_the_new_try_along() {
 fn rule_19_an_old_connection_is_cut_after_its_grace() {
     let (_, seen) = seen(&make_first(story(1, seconds(19)), Initiator::Peer, seconds(3)));
     assert_eq!(at(&seen, What::OldCut), [14_600]);
+}
+
+#[test]
+fn rule_19_an_old_connection_that_is_idle_for_too_long_ends_with_the_try_for_the_new_one() {
+    let mut plan = make_first(story(1, seconds(15)), Initiator::Peer, Span::ZERO);
+    // Valid at 1.6 s; the new one would be valid at 11.6 s.
+    plan.front_ends[0].limits = Limits { idle: Some(Span::MILLISECOND.times(9_500)), ..Limits::default() };
+    let (outcome, seen) = seen(&plan);
+    let limit: Vec<_> = seen.iter().filter(|d| d.what == What::Limit).map(|d| (d.at.0 / 1_000_000, d.detail)).collect();
+    assert_eq!((limit, at(&seen, What::Lost)), (vec![(11_100, 3)], vec![11_100]));
+    // It hears of that at 11.6 s and comes back as after any loss; what the try has sent comes to nothing.
+    assert_eq!((at(&seen, What::Valid), total(&outcome, Counter::Recovered)), (vec![1_600, 13_200], 1));
+    assert_eq!(whom(&seen, What::Asked).len(), 2);
+}
+
+#[test]
+fn rule_19_an_old_connection_keeps_its_slot_while_a_new_one_asks_for_another() {
+    let mut plan = make_first(story(1, seconds(19)), Initiator::Peer, Span::ZERO);
+    plan.front_ends[0].limits = Limits { max_connections: Some(1), ..Limits::default() };
+    let (outcome, all) = seen(&plan);
+    assert_eq!(at(&all, What::Limit), [10_500, 16_500], "every 5 s after it has heard that there are too many");
+    assert_eq!((at(&all, What::Valid), total(&outcome, Counter::Unfinished)), (vec![1_600], 1));
+    assert!(whom(&all, What::Lost).is_empty(), "the old one serves on");
+    plan.front_ends[0].limits.max_connections = Some(2);
+    assert_eq!(at(&seen(&plan).1, What::Valid), [1_600, 11_600]);
+}
+
+#[test]
+fn rule_19_an_old_connection_whose_probes_go_unanswered_is_lost_while_the_new_one_meets_silence() {
+    let mut plan = make_first(story(1, seconds(40)), Initiator::Peer, Span::ZERO);
+    plan.groups[0].tcp.keep_alive = Some(KeepAlive { interval: Span::SECOND, count: 2 });
+    plan.timeline = vec![at_second(9, Change::CutOff, &[0]), at_second(20, Change::Heal, &[0])];
+    plan.timeline.iter_mut().for_each(|entry| entry.indices = None);
+    let (outcome, seen) = seen(&plan);
+    let lost: Vec<_> = seen.iter().filter(|d| d.what == What::Lost).map(|d| (d.at.0 / 1_000_000, d.detail)).collect();
+    assert!(lost.len() == 1 && lost[0].1 == 4 && (11_000..=12_000).contains(&lost[0].0), "{lost:?}");
+    assert_eq!(total(&outcome, Counter::Recovered), 1, "its refresh has been due since 10 s");
+}
+
+#[test]
+fn rule_19_who_is_to_move_back_does_so_though_a_new_connection_is_being_made() {
+    let mut plan = make_first(story(1, seconds(15)), Initiator::Peer, Span::ZERO);
+    plan.front_ends.push(FrontEndPlan::new("second"));
+    (plan.front_ends[0].starts, plan.front_ends[1].start_up) = (Time::ZERO, Dist::Constant(Span::ZERO));
+    plan.front_ends[0].start_up = Dist::Constant(seconds(5));
+    plan.groups[0].front_ends = vec![0, 1];
+    plan.groups[0].failover.fail_back = Some(Span::MILLISECOND.times(8_500));
+    let (outcome, seen) = seen(&plan);
+    // Refused at the first, valid at the second at 2.6 s; the tick there is at 10 s, and 8.5 s are over at 11.1 s.
+    assert_eq!((at(&seen, What::Valid), at(&seen, What::MovesBack)), (vec![2_600, 12_700], vec![11_100]));
+    assert_eq!(total(&outcome, Counter::Recovered), 1);
 }
 
 #[test]
