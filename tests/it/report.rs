@@ -430,9 +430,6 @@ fn why_peers_were_rejected_is_told_with_counts_the_most_frequent_first() {
     for (state, count) in shown {
         let mut group = GroupPlan::new(state.name(), Transport::Tls, count);
         group.certificate = Some(state);
-        // Each tries once.
-        group.reconnect.delay = Dist::Constant(Span::HOUR);
-        group.reconnect.first = Dist::Constant(Span::HOUR);
         plan = plan.with_group(group);
     }
     let outcome = outcome(&plan);
