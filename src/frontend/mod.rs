@@ -447,7 +447,7 @@ impl FrontEnd {
 
     /// The rows of the `n` jobs next in line: what will be touched soon.
     #[inline]
-    pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
-        self.queue.upcoming(n)
+    pub fn upcoming(&self, ahead: usize) -> Option<u32> {
+        self.queue.upcoming(ahead)
     }
 }

@@ -106,7 +106,7 @@ impl Run<'_> {
     }
 
     /// What has arrived stands in the queue, or has turned a job away.
-    #[inline]
+    #[inline(always)]
     fn flight_is_job(&mut self, now: Time, place: usize, refused: Option<Job>) {
         if let Some(refused) = refused {
             self.no_room(now, place, refused);
