@@ -216,7 +216,9 @@ impl Run<'_> {
     }
 
     fn rejected(&mut self, now: Time, who: u32, group: usize, place: usize, phase: Phase, reason: Rejection) {
-        self.world.count(self.groups[group].cell, Counter::Rejections, 1);
+        let cell = self.groups[group].cell;
+        self.world.count(cell, Counter::Rejections, 1);
+        self.world.reasons.count(cell, reason);
         self.world.record(now, Some(place as u16), Some(who), RecordKind::Rejected { phase, reason });
     }
 
