@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::host::signals::Interrupt;
-use crate::host::threads::{self, Done, Ended};
+use crate::host::threads::{Done, Ended};
 use crate::scenario::Plan;
 use crate::sim::Watch;
 use crate::study::audit::{Audit, AuditError, Audits, By, Finding, Found, audit as carry_out};
@@ -15,10 +15,10 @@ use crate::study::{Task, replications};
 use super::args::{AuditArgs, Format};
 use super::exit::Exit;
 use super::input::Input;
+use super::outside::{self, Starts};
 use super::panics::{at_work, guarded};
 use super::print::{Printer, complain};
 use super::progress;
-use super::run::not_run;
 use super::watch::{Progress, RunWatch};
 
 /// Where text begins after the words of the first column.
@@ -28,7 +28,7 @@ const WIDTH: usize = 100;
 
 /// Audits the scenario that `args` names.
 pub(super) fn audit(args: &AuditArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
-    let input = match Input::load(&args.file, &args.changes) {
+    let input = match Input::load_with(&args.file, &args.changes, &args.judge.validator) {
         Ok(input) => input,
         Err(error) => {
             complain(&error.to_string());
@@ -56,7 +56,7 @@ fn one(args: &AuditArgs, input: &Input, interrupt: &Interrupt, printer: &mut Pri
 fn alone(args: &AuditArgs, input: &Input, interrupt: &Interrupt) -> Result<Audits, Exit> {
     let progress = Progress::new(&input.shown, &input.plan, args.progress);
     let mut watch = RunWatch { interrupt, progress, tracer: None, verdicts: None };
-    let audit = carry_out(&input.plan, &mut watch);
+    let audit = carry_out(&input.plan, &Starts(interrupt), &mut watch);
     drop(watch);
     let mut all = Audits::default();
     all.add(audit.map_err(|error| no_audit(input, 0, error, interrupt))?);
@@ -68,9 +68,9 @@ fn many(args: &AuditArgs, input: &Input, interrupt: &Interrupt) -> Result<Audits
     let plan = Arc::new(input.plan.clone());
     let mut progress = progress::Progress::of(args.replications.into(), "replications".to_owned(), args.progress);
     let (mut all, mut exit) = (Audits::default(), None);
-    let work = |task: &Task, watch: &mut dyn Watch| {
+    let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| {
         at_work(format!("{}, replication {}", input.shown, task.replication));
-        carry_out(&task.plan(), watch)
+        carry_out(&task.plan(), &Starts(stop), watch)
     };
     let fold = |done: Done<Result<Audit, AuditError>>| {
         progress.one();
@@ -85,7 +85,7 @@ fn many(args: &AuditArgs, input: &Input, interrupt: &Interrupt) -> Result<Audits
         ControlFlow::Break(())
     };
     let tasks = replications(&plan, 0..args.replications);
-    let ended = threads::run_all(args.jobs.count(), tasks, interrupt, work, fold);
+    let ended = outside::run_all(args.jobs.count(), tasks, interrupt, work, fold);
     drop(progress);
     match ended {
         Ok(Ended::All | Ended::Stopped) => exit.map_or(Ok(all), Err),
@@ -100,7 +100,10 @@ fn many(args: &AuditArgs, input: &Input, interrupt: &Interrupt) -> Result<Audits
 /// Why there is no audit, said; and what that is as an exit.
 fn no_audit(input: &Input, replication: u32, error: AuditError, interrupt: &Interrupt) -> Exit {
     let by = match error {
-        AuditError::Run(error) => return not_run(&input.shown, &error),
+        AuditError::Run(error) => {
+            let which = if replication > 0 { format!(", replication {replication}") } else { String::new() };
+            return outside::ended(&format!("{}{which}", input.shown), &error, interrupt);
+        }
         AuditError::Interrupted => return interrupt.signal().map_or(Exit::Internal, Exit::from),
         AuditError::OwnDoesNotPass(by) => by,
     };

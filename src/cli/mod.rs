@@ -15,6 +15,7 @@ mod find;
 mod import;
 mod input;
 mod junit;
+mod keeper;
 mod lint;
 mod outside;
 mod panics;

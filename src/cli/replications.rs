@@ -6,15 +6,16 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use serde_json::json;
 
 use crate::host::signals::Interrupt;
-use crate::host::threads::{self, Done, Ended};
+use crate::host::threads::{Done, Ended};
 use crate::measure::Verdict;
 use crate::report::{interval_log, log_tag, words::plural};
 use crate::scenario::{self, Plan, SEMANTICS};
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{RunError, Watch};
 use crate::study::Task;
 use crate::study::cell::{PROGRAM, plan_hash};
 use crate::study::replica::Replica;
@@ -27,11 +28,13 @@ use super::args::{Format, RunArgs};
 use super::cells::{Folder, Kind, has_parquet};
 use super::exit::Exit;
 use super::input::Input;
+use super::keeper::{Gone, Keeper};
+use super::outside;
 use super::panics::{at_work, quoted};
 use super::print::{Printer, complain, shown};
 use super::progress::Progress;
-use super::run::{load, not_run};
-use super::sweep::runs_here;
+use super::run::load;
+use super::sweep::no_thread;
 
 /// Where they go unless `--out` says otherwise.
 const RESULTS: &str = "results/replications";
@@ -116,12 +119,17 @@ struct Study<'a> {
 /// Why one replication gave nothing.
 enum Failed {
     Run(RunError),
-    Exit(Exit),
+    Kept(Gone),
+    /// It ended without a digest, and nobody stopped it.
+    Cut,
 }
 
 impl<'a> Study<'a> {
-    fn new(args: &'a RunArgs, input: Input, interrupt: &'a Interrupt) -> Result<Study<'a>, Exit> {
-        runs_here(&input)?;
+    fn new(args: &'a RunArgs, mut input: Input, interrupt: &'a Interrupt) -> Result<Study<'a>, Exit> {
+        outside::identify(&mut input.plan).map_err(|why| {
+            complain(&format!("error: {}: {why}", input.shown));
+            Exit::BadInput
+        })?;
         let plan = Arc::new(input.plan.clone());
         let until = args.until_width.map(|width| Until::new(&plan, width, &args.width_of, args.replications_max));
         let until = until.transpose().map_err(|why| {
@@ -207,6 +215,10 @@ impl<'a> Study<'a> {
             words.push(format!("--set {}", quoted(&format!("{}={}", setting.path, setting.value))));
         }
         words.push(format!("--seed {} --replication {replication}", self.plan.seed));
+        if let Some(program) = self.args.judge.validator.first() {
+            let rest = self.args.judge.validator[1..].iter().map(|word| quoted(word));
+            words.extend(["--validator".to_owned(), quoted(program)].into_iter().chain(rest));
+        }
         words.join(" ")
     }
 
@@ -238,25 +250,18 @@ impl<'a> Study<'a> {
         }
         let (to_run, mut exit) = (missing.len() as u64, None);
         let mut progress = Progress::of(to_run, "replications".to_owned(), self.args.progress);
-        let work = |task: &Task, watch: &mut dyn Watch| {
-            at_work(format!("{}, replication {}", self.input.shown, task.replication));
-            let plan = task.plan();
-            let outcome = sim::run(&plan, watch).map_err(Failed::Run)?;
-            // One that was interrupted is dropped by whoever stopped it.
-            let Some(replica) = Replica::of(&plan, &outcome) else { return Err(Failed::Exit(Exit::Internal)) };
-            if let Some(folder) = &self.folder {
-                folder.keep(&replica.key, &replica.text()).map_err(Failed::Exit)?;
-            }
-            Ok(replica)
-        };
         let mut ran = 0;
         let fold = |done: Done<Result<Replica, Failed>>| {
             progress.one();
             let added = match done.result {
                 Ok(Ok(replica)) => self.add_up_to(done.task.replication, all).map(|()| all.add(replica)),
-                Ok(Err(Failed::Run(error))) => Err(not_run(&self.input.shown, &error)),
-                Ok(Err(Failed::Exit(exit))) => Err(exit),
-                Err(_said) => Err(Exit::Internal),
+                Ok(Err(Failed::Run(error))) => {
+                    let which = format!("{}, replication {}", self.input.shown, done.task.replication);
+                    Err(outside::ended(&which, &error, self.interrupt))
+                }
+                // Whoever keeps them has said why.
+                Ok(Err(Failed::Kept(Gone))) => Err(Exit::NotWritten),
+                Ok(Err(Failed::Cut)) | Err(_) => Err(Exit::Internal),
             };
             match added {
                 Ok(()) => {
@@ -270,18 +275,29 @@ impl<'a> Study<'a> {
             }
         };
         let tasks = missing.into_iter().map(|replication| Task { plan: Arc::clone(&self.plan), replication });
-        let ended = threads::run_all(self.args.jobs.count(), tasks, self.interrupt, work, fold);
+        let ended = thread::scope(|scope| -> Result<Ended, Exit> {
+            let keeper = self.folder.as_ref().map(|folder| Keeper::start(scope, folder)).transpose();
+            let keeper = keeper.map_err(no_thread)?;
+            let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| {
+                at_work(format!("{}, replication {}", self.input.shown, task.replication));
+                let plan = task.plan();
+                let outcome = outside::run(&plan, stop, watch).map_err(Failed::Run)?;
+                // One that somebody stopped is dropped by whoever did.
+                let replica = Replica::of(&plan, &outcome).ok_or(Failed::Cut)?;
+                if let Some(keeper) = &keeper {
+                    keeper.keep(replica.text(), replica.key.clone()).map_err(Failed::Kept)?;
+                }
+                Ok(replica)
+            };
+            let ended =
+                outside::run_all(self.args.jobs.count(), tasks, self.interrupt, work, fold).map_err(no_thread)?;
+            keeper.map_or(Ok(0), Keeper::end)?;
+            Ok(ended)
+        });
         drop(progress);
-        match ended {
-            Ok(Ended::All | Ended::Stopped) => {}
-            Ok(Ended::Interrupted(signal)) => {
-                complain(&self.interrupted(to_run));
-                return Err(signal.into());
-            }
-            Err(error) => {
-                complain(&format!("error: cannot start a thread: {error}"));
-                return Err(Exit::Inconclusive);
-            }
+        if let Ended::Interrupted(signal) = ended? {
+            complain(&self.interrupted(to_run));
+            return Err(signal.into());
         }
         exit.map_or(Ok(()), Err)?;
         self.add_up_to(count, all)?;

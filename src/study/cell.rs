@@ -23,11 +23,13 @@ pub const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("REFRESH_
 const HASH_BYTES: usize = 16;
 
 /// What a plan is, in 32 hexadecimal digits: the same for the same text, whatever the scenario's file is called. What a
-/// baseline has to say to its expectations is in no plan's text, and counts as well.
+/// baseline has to say to its expectations is in no plan's text, and counts as well; a program that judges is part of it by
+/// its command and by [`Outside::identity`](crate::scenario::Outside::identity).
 pub fn plan_hash(plan: &Plan) -> String {
     let told = plan.expect.iter().filter_map(|expectation| expectation.against.as_ref());
     let told: Vec<String> = told.map(|against| format!("{:?}", against.values)).collect();
-    hash(&["refresh-sim.plan/1", &scenario::render(plan), &told.join("\n")])
+    let identity = plan.outside.as_ref().map_or("", |outside| &outside.identity);
+    hash(&["refresh-sim.plan/1", &scenario::render(plan), &told.join("\n"), identity])
 }
 
 /// The key of what `program` gives of a plan: a hash of what is kept (the name and version of its shape), of the program,

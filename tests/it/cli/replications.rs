@@ -200,8 +200,6 @@ fn what_is_wrong_is_said_before_anything_runs() {
     run(&home, &["--until-width", "5%", "--width-of", "nobody"]).ends(2, &["nobody", "lives, quick"]);
     run(&home, &["--width-of", "quick"]).ends(2, &["--until-width"]);
     run(&home, &["--parquet"]).ends(2, &["required"]);
-    run(&home, &["--replications", "2", "--set", "validation={ command = [\"true\"] }"])
-        .ends(7, &["a program of its own"]);
     home.run(&["run", "s.toml", "s.toml", "--replications", "2"]).ends(2, &["rename one file"]);
     assert_eq!(home.names("."), ["s.toml"]);
     fs::create_dir(home.path("mine")).expect("made");

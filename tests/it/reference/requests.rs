@@ -126,7 +126,8 @@ impl World<'_> {
         let connection = self.requests[request].connection.expect("it was sent");
         let of = &self.connections[connection];
         let front_end = of.front_end;
-        if matches!(of.stage, Stage::Valid(_)) {
+        if matches!(of.stage, Stage::Valid(_)) && !of.unknown_between {
+            self.passes(connection);
             let job = self.job(Kind::Request(request), connection);
             self.enter(front_end, Job { cause: Cause::Request, ..job });
             self.take_jobs(front_end);
@@ -146,6 +147,10 @@ impl World<'_> {
     /// Its job has ended, and its peer waits: the answer goes out.
     pub(super) fn answer(&mut self, request: usize) {
         let connection = self.requests[request].connection.expect("it was sent");
+        if self.connections[connection].unknown_between {
+            return;
+        }
+        self.passes(connection);
         let at = self.now + self.round_trip(connection).half();
         self.requests[request].answered = Some(at);
         let (peer, set_out) = (self.requests[request].peer, self.fresh());
