@@ -3,8 +3,6 @@
 //! It hangs on the text of the program and on the versions of its dependencies, not on the machine, the profile or the
 //! day, so that two machines with the same source agree. `git` is not asked: a source tree may come without it.
 
-#![expect(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
-
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
