@@ -244,6 +244,9 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
 /// The command that makes one replication again, results and all.
 pub(super) fn reproduce(item: &Item, plan: &Plan, replication: u32, args: &CheckArgs) -> String {
     let mut words = vec!["refresh-sim run".to_owned(), quoted(&item.shown)];
+    if let Some(calibration) = &args.changes.calibrate {
+        words.push(format!("--calibrate {}", quoted(&calibration.file)));
+    }
     for setting in &args.changes.set {
         words.push(format!("--set {}", quoted(&format!("{}={}", setting.path, setting.value))));
     }
