@@ -364,6 +364,10 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
             ),
         ),
         ("requests without costs", GOOD.replace("cpu = \"2ms\"\n", "")),
+        (
+            "requests that never time out",
+            GOOD.replace("timeout = \"10s\"\non_timeout", "timeout = \"never\"\non_timeout"),
+        ),
         ("requests of nothing", GOOD.replace("every = { exponential = \"5s\" }\n", "rate = 5\n")),
         ("too many entities with requests", GOOD.replace("name = \"voice\"", "name = \"voice\"\ncount = 20_000_000")),
         ("tcp with a certificate", value("group.transport", "\"tcp\"")),

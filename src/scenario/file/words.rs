@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
+use super::super::plan::{Change, OnTimeOut, Overflow, Start, TieOrder, WhenFull};
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
@@ -258,6 +258,9 @@ words! {
     }
     Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
     Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
+    OnTimeOut {
+        "keep" = OnTimeOut::Keep, "close-if-silent" = OnTimeOut::CloseIfSilent, "close" = OnTimeOut::Close,
+    }
     OnIdle { "silent" = OnIdle::Silent, "reset" = OnIdle::Reset }
     OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
     Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }

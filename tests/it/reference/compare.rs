@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use refresh_sim::measure::{Cause, Decision, Metric, Outcome, What};
 use refresh_sim::policy::{ConnectLimit, Style};
-use refresh_sim::scenario::plan::{Change, Plan};
+use refresh_sim::scenario::plan::{Change, OnTimeOut, Plan};
 use refresh_sim::scenario::{load, render};
 use refresh_sim::sim::{run, run_with};
 use refresh_sim::validate::{Builtin, ValidatorMaker};
@@ -95,7 +95,7 @@ fn kinds(what: What) -> Vec<u8> {
         What::Skipped => vec![0, 1, 2],       // accept, flight, validation of a new connection
         What::Limit => vec![0, 1, 2],         // handshake, first message, too many; not idle (3 to 5)
         // Of what the reference does not know yet.
-        What::Turn | What::OldCut | What::Certificate => vec![],
+        What::Turn | What::OldCut | What::Certificate | What::ClosesLost => vec![],
         What::Withheld | What::Held => vec![],
         _ => vec![0],
     }
@@ -112,6 +112,8 @@ fn is_known(plan: &Plan) -> bool {
 fn known(mut plan: Plan) -> Plan {
     for group in &mut plan.groups {
         group.validity = None;
+        // Nor a peer that closes its connection over a request (rule 7).
+        group.requests.iter_mut().for_each(|requests| requests.on_timeout = OnTimeOut::Keep);
         (group.reconnect.budget, group.reconnect.limit) = (None, ConnectLimit::default());
     }
     for front_end in &mut plan.front_ends {

@@ -116,7 +116,7 @@ impl World<'_> {
 
     fn send(&mut self, request: usize, connection: usize) {
         self.requests[request].connection = Some(connection);
-        let at = self.now + self.round_trip(connection).half();
+        let at = self.behind_cuts(connection, self.now + self.round_trip(connection).half());
         let peer = self.requests[request].peer;
         self.later_at_sender(at, Class::Arrival, peer, Step::RequestArrives { request });
     }
@@ -146,7 +146,7 @@ impl World<'_> {
     /// Its job has ended, and its peer waits: the answer goes out.
     pub(super) fn answer(&mut self, request: usize) {
         let connection = self.requests[request].connection.expect("it was sent");
-        let at = self.now + self.round_trip(connection).half();
+        let at = self.behind_cuts(connection, self.now + self.round_trip(connection).half());
         self.requests[request].answered = Some(at);
         let (peer, set_out) = (self.requests[request].peer, self.fresh());
         self.later_at_sender(at, Class::Arrival, peer, Step::Answer { set_out, request });
