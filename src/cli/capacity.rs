@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::host::signals::Interrupt;
-use crate::host::threads::{self, Done, Ended};
+use crate::host::threads::{Done, Ended};
 use crate::measure::Verdict;
 use crate::scenario::{Plan, Setting};
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{RunError, Watch};
 use crate::study::answer::Answer;
 use crate::study::capacity::{Find, Loss, REPLICATIONS, Seen, Weighed};
 use crate::study::estimate::{estimate, refresh_drain};
@@ -21,11 +21,11 @@ use crate::time::Span;
 use super::args::{Ask, CapacityArgs, Changes, Format};
 use super::exit::Exit;
 use super::input::{self, Input};
+use super::outside;
 use super::panics::at_work;
 use super::print::{Printer, complain};
 use super::progress::Progress;
 use super::run::not_run;
-use super::sweep::runs_here;
 use super::whole::WholeFile;
 
 /// The name and version of the shape of an answer as JSON.
@@ -44,11 +44,10 @@ fn bad(why: &str) -> Exit {
 fn answered(args: &CapacityArgs, interrupt: &Interrupt, printer: &mut Printer) -> Result<Exit, Exit> {
     let settings = || args.changes.set.iter().cloned().chain(threshold(args.ask));
     let changes = Changes { set: settings().collect(), seed: args.changes.seed };
-    let mut input = Input::load(&args.file, &changes).map_err(|error| {
+    let mut input = Input::load_with(&args.file, &changes, &args.judge.validator).map_err(|error| {
         complain(&error.to_string());
         Exit::BadInput
     })?;
-    runs_here(&input)?;
     choose(args, &mut input.plan)?;
     let question = match (&args.find, args.ask) {
         (Some(find), _) => find.clone(),
@@ -167,13 +166,16 @@ struct Looking<'a> {
 impl Looking<'_> {
     /// The plan with the value at a place, and the expectations that count.
     fn plan(&self, place: u64) -> Result<Arc<Plan>, Exit> {
-        let Input { shown, text, plan, .. } = self.input;
+        let Input { path, shown, text, plan } = self.input;
+        let validator = &self.args.judge.validator;
         let mut settings = self.changes.settings();
         settings.extend(self.find.settings(plan, place));
+        settings.extend(outside::setting(validator));
         let mut found = input::plan(&plan.name, shown, text, &settings).map_err(|problems| {
             complain(&problems.to_string());
             bad(&format!("there is no scenario with {} at {}", self.find.name(), self.find.text(place)))
         })?;
+        outside::place(&mut found, path, validator);
         found.expect.clone_from(&plan.expect);
         Ok(Arc::new(found))
     }
@@ -216,10 +218,10 @@ impl Looking<'_> {
         let mut progress = Progress::of(count.into(), what, self.args.progress);
         let mut weighed = Weighed::new(place, count);
         let mut exit = None;
-        let work = |task: &Task, watch: &mut dyn Watch| {
+        let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| {
             at_work(format!("{name}, replication {}", task.replication));
             let plan = task.plan();
-            sim::run(&plan, watch).map(|outcome| Seen::of(&plan, &outcome))
+            outside::run(&plan, stop, watch).map(|outcome| Seen::of(&plan, &outcome))
         };
         let fold = |done: Done<Result<Option<Seen>, RunError>>| {
             progress.one();
@@ -233,7 +235,7 @@ impl Looking<'_> {
             ControlFlow::Break(())
         };
         let tasks = replications(plan, 0..count);
-        let ended = threads::run_all(self.args.jobs.count(), tasks, self.interrupt, work, fold);
+        let ended = outside::run_all(self.args.jobs.count(), tasks, self.interrupt, work, fold);
         drop(progress);
         match ended {
             Ok(Ended::All | Ended::Stopped) => exit.map_or(Ok(weighed), Err),

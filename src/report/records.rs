@@ -144,20 +144,20 @@ pub(super) fn all(plan: &Plan, outcome: &Outcome) -> String {
     let mut records: Vec<&Record> = outcome.records.iter().filter(|record| record.at <= outcome.ended).collect();
     // The service manager's records are made at the crash and dated to the end of its dump: only they move.
     records.sort_by_key(|record| record.at);
-    let mut out = String::new();
+    let (mut out, names) = (String::new(), Names::new(plan));
     for record in records {
-        out.push_str(&record_line(plan, record));
+        out.push_str(&record_line(&names, record));
         out.push('\n');
     }
     out
 }
 
 /// One record as a line of JSON, without its line end.
-pub fn record_line(plan: &Plan, record: &Record) -> String {
+pub fn record_line(names: &Names<'_>, record: &Record) -> String {
     if let RecordKind::Step(decision) = &record.kind {
-        return step_line(plan, decision);
+        return step_line(names, decision);
     }
-    let names = Names::new(plan);
+    let plan = names.plan();
     let (kind, more) = told(plan, &record.kind);
     written(&Line {
         at_ns: record.at.0,
@@ -171,8 +171,8 @@ pub fn record_line(plan: &Plan, record: &Record) -> String {
 }
 
 /// One decision as a line of JSON, without its line end.
-pub fn step_line(plan: &Plan, decision: &Decision) -> String {
-    let names = Names::new(plan);
+pub fn step_line(names: &Names<'_>, decision: &Decision) -> String {
+    let plan = names.plan();
     let of_front_end = decision.what.is_of_front_end();
     let place = place_of(decision);
     written(&Line {

@@ -107,7 +107,7 @@ impl Run<'_> {
     }
 
     /// What has arrived stands in the queue, or has turned a job away.
-    #[inline]
+    #[inline(always)]
     fn flight_is_job(&mut self, now: Time, place: usize, refused: Option<Job>) {
         if let Some(refused) = refused {
             self.no_room(now, place, refused);
@@ -217,7 +217,9 @@ impl Run<'_> {
     }
 
     fn rejected(&mut self, now: Time, who: u32, group: usize, place: usize, phase: Phase, reason: Rejection) {
-        self.world.count(self.groups[group].cell, Counter::Rejections, 1);
+        let cell = self.groups[group].cell;
+        self.world.count(cell, Counter::Rejections, 1);
+        self.world.reasons.count(cell, reason);
         self.world.record(now, Some(place as u16), Some(who), RecordKind::Rejected { phase, reason });
     }
 
@@ -276,16 +278,25 @@ impl Run<'_> {
                 let group = self.group_of(who);
                 self.attempt(now, who, group);
             }
-            // It is for its stack's giving up that a peer with a SYN under way is woken.
-            Step::SynSent if row.next == now => self.syn_arrives(now, who),
-            Step::Valid => {
-                self.keep_alive_fails(now, who);
-                if self.failovers.is_some() {
-                    self.may_move_back(now, who);
-                    self.quiet_may_be_over(now, who);
+            // It is for its stack's giving up that a peer with a SYN under way is woken, and not for an arrival.
+            Step::SynSent if row.next == now => {
+                let group = self.group_of(who);
+                if self.trip(who, group).gives_up() <= now {
+                    self.stack_gives_up(now, who, group);
                 }
             }
+            Step::Valid => self.valid_may_be_over(now, who),
+            _ if self.is_making(who) => self.old_may_be_over(now, who),
             _ => {}
+        }
+    }
+
+    /// A wake-up of a peer whose connection is valid: it may be over, by the peer, the front end or what is in between.
+    pub(super) fn valid_may_be_over(&mut self, now: Time, who: u32) {
+        self.keep_alive_fails(now, who);
+        if self.failovers.is_some() {
+            self.may_move_back(now, who);
+            self.quiet_may_be_over(now, who);
         }
     }
 

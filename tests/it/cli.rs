@@ -10,6 +10,7 @@ mod folders;
 mod import;
 mod input;
 mod lint;
+mod outside;
 mod replay;
 mod selfcheck;
 mod signals;

@@ -597,7 +597,12 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
                 // With a program the built-in logic does not matter, and is not written.
                 plan.validator = Builtin::Sfb2015Cu2;
                 let command = vec!["./v \"1\"".to_owned(), String::new(), "ä\\".to_owned()];
-                plan.outside = Some(Outside { command, answer_limit: Span::SECOND.times(1 + seed % 7) });
+                plan.outside = Some(Outside {
+                    command,
+                    answer_limit: Span::SECOND.times(1 + seed % 7),
+                    folder: Default::default(),
+                    identity: String::new(),
+                });
             }
             plan
         },
