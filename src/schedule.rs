@@ -75,7 +75,7 @@ pub struct Schedule {
     far: BTreeMap<u64, List>,
     ahead: u64, // the earliest time in `ring` and `far`, or 0: not known
     // Of the lists of buckets there are hundreds, whose newest blocks are to stay in the second-level cache: one line
-    // each. Of the lists of epochs few are added to at a time, and the lines of half a kilobyte come from memory together.
+    // each. Of the lists of epochs few are added to at a time, and the four lines of a block come from memory together.
     near_blocks: Blocks<7, 1024>,
     ahead_blocks: Blocks<31, 256>,
 }
@@ -104,8 +104,6 @@ impl Schedule {
             ring: Slots::new(),
             far: BTreeMap::new(),
             ahead: 0,
-            // Of the lists of buckets there are hundreds, whose newest blocks are to stay in the second-level cache: one line
-            // each. Of the lists of epochs few are added to at a time, and the lines of half a kilobyte come from memory together.
             near_blocks: Blocks::new(),
             ahead_blocks: Blocks::new(),
         }
@@ -179,10 +177,10 @@ impl Schedule {
         self.current.get(place).map(|&key| entity_of(key))
     }
 
-    /// Which bucket is open, and how many of its entries are left.
+    /// Which bucket is open.
     #[inline]
-    pub fn open_bucket(&self) -> (usize, usize) {
-        (self.opened, self.current.len())
+    pub fn open_bucket(&self) -> usize {
+        self.opened
     }
 
     /// How many entries are pending.

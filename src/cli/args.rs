@@ -142,9 +142,8 @@ pub(super) struct RunArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
-    /// A program of your own that judges peers, and its arguments; takes all that follows, so give it last
-    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
-    pub(super) validator: Vec<String>,
+    #[command(flatten)]
+    pub(super) judge: Judge,
     /// For tests only: an internal error in the middle of the run
     #[arg(long, hide = true)]
     pub(super) test_panic: bool,
@@ -174,6 +173,11 @@ pub(super) struct CheckArgs {
     /// How the summary is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) judge: Judge,
+    /// For tests only: an internal error in the middle of a run
+    #[arg(long, hide = true)]
+    pub(super) test_panic: bool,
 }
 
 #[derive(Args, Debug)]
@@ -197,7 +201,7 @@ pub(super) struct WhatifArgs {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// The change: a value of the scenario to set, e.g. `refresh.spread=1h`; repeatable
-    #[arg(long, required = true, value_name = "PATH=VALUE", value_parser = setting)]
+    #[arg(long, required_unless_present = "validator", value_name = "PATH=VALUE", value_parser = setting)]
     pub(super) set: Vec<Setting>,
     /// Take values from your own measurements on both sides: a table of percentiles with the columns input, percentile
     /// and value
@@ -208,6 +212,10 @@ pub(super) struct WhatifArgs {
     pub(super) seed: Option<u64>,
     #[command(flatten)]
     pub(super) how: How,
+    /// The change, or a part of it: a program of your own that judges peers, and its arguments; takes all that follows,
+    /// so give it last
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    pub(super) validator: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -238,6 +246,8 @@ pub(super) struct AcceptArgs {
     pub(super) replications: Option<u32>,
     #[command(flatten)]
     pub(super) jobs: Jobs,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Args, Debug)]
@@ -290,6 +300,8 @@ pub(super) struct CapacityArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 /// Questions that planners ask.
@@ -372,6 +384,8 @@ pub(super) struct SweepArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Subcommand, Debug)]
@@ -436,6 +450,8 @@ pub(super) struct AuditArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Args, Debug)]
@@ -525,6 +541,8 @@ pub(super) struct SelfcheckArgs {
     /// For tests only: the second process reports this decision (0 = the first) changed
     #[arg(long, hide = true, value_name = "N")]
     pub(super) flip_decision: Option<u64>,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Args, Debug)]
@@ -533,6 +551,9 @@ pub(super) struct SelfcheckRunArgs {
     pub(super) changes: Changes,
     #[arg(long, value_name = "N")]
     pub(super) flip_decision: Option<u64>,
+    /// Where the program runs that the scenario names
+    #[arg(long, value_name = "DIR")]
+    pub(super) validator_folder: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -595,6 +616,14 @@ pub(super) struct ValidatorStartArgs {
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) words: Vec<OsString>,
+}
+
+/// Who judges, instead of whom the scenario names.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Judge {
+    /// A program of your own that judges peers, and its arguments; takes all that follows, so give it last
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    pub(super) validator: Vec<String>,
 }
 
 /// What changes a scenario beside its file.

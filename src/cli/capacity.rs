@@ -13,15 +13,15 @@ use crate::study::answer::Answer;
 use crate::study::capacity::{Find, Loss, Question, REPLICATIONS, Rule, Weighed};
 use crate::study::estimate::estimate;
 use crate::study::frontier::{Frontier, Row, places};
+use crate::study::inputs::inputs;
 use crate::study::search::{Found, Search};
-use crate::study::sensitivity::{FACTORS, LISTED, SCREENED};
+use crate::study::sensitivity::{FACTORS, INPUTS_MAX, LISTED, SCREENED};
 use crate::time::{Span, Time};
 
 use super::args::{CapacityArgs, Depth, Format};
 use super::exit::Exit;
 use super::input::Input;
 use super::print::{Printer, complain, hint};
-use super::sweep::runs_here;
 use super::whole::WholeFile;
 use depends::depends;
 use looking::{Case, Looking};
@@ -57,11 +57,10 @@ struct Asked<'a> {
 }
 
 fn answered(args: &CapacityArgs, interrupt: &Interrupt, printer: &mut Printer) -> Result<Exit, Exit> {
-    let mut input = Input::load(&args.file, &args.changes).map_err(|error| {
+    let mut input = Input::load_with(&args.file, &args.changes, &args.judge.validator).map_err(|error| {
         complain(&error.to_string());
         Exit::BadInput
     })?;
-    runs_here(&input)?;
     let question = ready(args, &input.plan)?;
     choose(args, &question, &mut input.plan)?;
     let finds = finds(args, &question)?;
@@ -196,7 +195,9 @@ fn announce(asked: &Asked<'_>, looking: &mut Looking<'_>) -> Result<(), Exit> {
     }
     if let Some(rule) = asked.rule() {
         let each = if rule == Rule::Bounds { replications } else { SCREENED.into() };
-        let more = Search::most(last) * (LISTED * FACTORS.len()) as u64 * each;
+        let looked_at = inputs(&asked.input.plan, &[]).len().min(INPUTS_MAX) as u64;
+        let more = looked_at * FACTORS.len() as u64 * u64::from(SCREENED)
+            + Search::most(last) * (LISTED * FACTORS.len() + 1) as u64 * each;
         text += &format!(", and up to {} to see what it depends on", plural(more, "run", "runs"));
         runs += more;
     }

@@ -33,7 +33,7 @@ pub use group::{Group, offset};
 pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
-pub use request::Requests;
+pub use request::{OnTimeOut, Requests};
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use stop::Suspended;
 pub use tick::{Pull, Taken, TickRun};
@@ -195,6 +195,8 @@ pub struct FrontEnd {
     pub members: Members,
     /// Whether the arrival of each SYN is a step of its own, for something is counted or timed from it (rule 5).
     pub watches_arrivals: bool,
+    /// Connections that no row tells of: old ones while a new one is made, and those kept for their grace (rule 19).
+    pub beside: u64,
     /// Connections that their peers gave up, as far as it does not know of that yet.
     pub abandoned: Abandoned,
     /// Those that are valid.
@@ -267,6 +269,7 @@ impl FrontEnd {
             next_tick: Time::NEVER,
             members: Members::new(rows),
             watches_arrivals: !setup.limits.is_none(),
+            beside: 0,
             abandoned: Abandoned::default(),
             valid: 0,
             owing: 0,
@@ -425,7 +428,8 @@ impl FrontEnd {
     /// Whether it serves and has as many connections as it may.
     pub fn is_full(&mut self, now: Time) -> bool {
         let Some(most) = self.setup.limits.max_connections else { return false };
-        self.life == Life::Up && self.members.count() + self.abandoned.slots(now) >= u64::from(most)
+        let connections = self.members.count() + self.beside + self.abandoned.slots(now);
+        self.life == Life::Up && connections >= u64::from(most)
     }
 
     /// What came of each kind of look-up.
@@ -447,7 +451,7 @@ impl FrontEnd {
 
     /// The rows of the `n` jobs next in line: what will be touched soon.
     #[inline]
-    pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
-        self.queue.upcoming(n)
+    pub fn upcoming(&self, ahead: usize) -> Option<u32> {
+        self.queue.upcoming(ahead)
     }
 }

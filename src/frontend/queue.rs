@@ -244,13 +244,13 @@ impl Queue {
         self.line.pop_front();
     }
 
-    /// The rows of the `n` jobs next in line, requests left out: what will be touched soon.
+    /// The row of the job `ahead` places behind the next one, unless it is a request's: what will be wanted soon.
     #[inline]
-    pub fn upcoming(&self, n: usize) -> impl Iterator<Item = u32> + '_ {
-        self.line.iter().take(n).filter_map(|queued| match queued {
+    pub fn upcoming(&self, ahead: usize) -> Option<u32> {
+        match self.line.get(ahead)? {
             Queued::One(job) => (job.kind != JobKind::Request).then_some(job.row),
             Queued::Run | Queued::Rejoined => None,
-        })
+        }
     }
 
     /// The jobs that wait, in order but for accepts, which come last (runs have none of their own).

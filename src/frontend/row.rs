@@ -152,10 +152,17 @@ impl Row {
         row
     }
 
-    /// Reads both ends of the row, which may lie in two cache lines; the value means nothing.
+    /// Has both ends of the row, which may lie in two cache lines, brought into the cache; nothing waits for them.
     #[inline]
-    pub fn touch(&self) -> u64 {
-        self.next.0 ^ u64::from(self.generation)
+    pub fn fetch(&self) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            safe_arch::prefetch_t0(&self.next);
+            safe_arch::prefetch_t0(&self.generation);
+        }
+        // Elsewhere a read whose only use is that it was made.
+        #[cfg(not(target_arch = "x86_64"))]
+        std::hint::black_box(self.next.0 ^ u64::from(self.generation));
     }
 
     /// Position of its front end.

@@ -30,7 +30,7 @@ pub struct Ended {
 
 impl FrontEnd {
     /// The job that the message of a new connection makes.
-    #[inline]
+    #[inline(always)]
     pub fn job_of<P: Port>(&self, now: Time, at_row: u32, row: &Row, group: &Group, kind: JobKind, port: &P) -> Job {
         let (dist, purpose, index) = match kind {
             JobKind::Accept => (self.setup.accept.as_ref(), Purpose::AcceptCpu, 0),
@@ -124,7 +124,7 @@ impl FrontEnd {
     }
 
     /// A worker starts on its job: the instant of the question (rule 21).
-    #[inline]
+    #[inline(always)]
     fn compute<P: Port>(&mut self, now: Time, number: u32, row: &Row, group: &Group, port: &mut P) -> Started {
         self.cores_free -= 1;
         let worker = &mut self.workers[number as usize];

@@ -4,7 +4,6 @@
 //! as what its caller wants. Knows types, words and ranges; what belongs together is `resolve`'s.
 
 pub(super) mod dist;
-pub(super) mod factor;
 pub(super) mod number;
 pub(super) mod setting;
 pub(super) mod size;
@@ -18,7 +17,6 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::policy::Ratio;
 use crate::time::Span;
 
 use super::diagnose::{Place, Problem, Problems, SHOWN_MAX, listed, near_miss, quoted};
@@ -426,18 +424,6 @@ impl<'c, 'i> Item<'c, 'i> {
         }
         let text = self.string(span::ACCEPTS)?;
         span::parse(&text).map_err(|fault| self.wrong_inside(fault.at, fault.what, span::ACCEPTS, None)).ok()
-    }
-
-    /// An exact multiple.
-    pub(super) fn factor(&self) -> Option<Ratio> {
-        let text = self.string(factor::ACCEPTS)?;
-        factor::parse(&text).map_err(|what| self.wrong(what, factor::ACCEPTS)).ok()
-    }
-
-    /// An exact share.
-    pub(super) fn part(&self) -> Option<Ratio> {
-        let text = self.string(factor::SHARES)?;
-        factor::share(&text).map_err(|what| self.wrong(what, factor::SHARES)).ok()
     }
 
     /// A length of time, or `never`.

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use crate::frontend::OnTimeOut;
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
@@ -524,8 +525,7 @@ pub struct Timeouts {
     /// From the SYN to its answer; or `never`, the default.
     pub connect: Option<LengthOrNever>,
     /// How many times longer that is after each failed round; needs `connect`; default it is always the same.
-    #[schemars(range(min = 1.01, max = 1000.0))]
-    pub connect_factor: Option<f64>,
+    pub connect_factor: Option<Factor>,
     /// The longest that it grows to; only with `connect_factor`; or `never`, the default.
     pub connect_cap: Option<LengthOrNever>,
     /// How much shorter or longer chance makes it, before the cap; only with `connect_factor`; at most 100%; default 0%.
@@ -550,7 +550,7 @@ pub struct Validity {
     pub replaced: Option<Distribution>,
     /// The peer asks the issuer for the next at a share of its life between these two; not with the two above.
     #[schemars(length(min = 2, max = 2))]
-    pub asks_at: Option<Vec<Factor>>,
+    pub asks_at: Option<Vec<Share>>,
     /// The peer looks so often whether it should ask, at least 1s, and draws anew each time; only with `asks_at`.
     pub poll: Option<Length>,
     /// What becomes of the connection of a peer that has its new certificate; only with `asks_at`.
@@ -611,6 +611,9 @@ pub struct Requests {
     pub cpu: Distribution,
     /// A request without an answer for this long after its due has failed; or `never`; default 30s.
     pub timeout: Option<LengthOrNever>,
+    /// What becomes of the connection on which a request timed out; not with `timeout = "never"`.
+    #[schemars(extend("default" = "close-if-silent"))]
+    pub on_timeout: Option<OneOf<OnTimeOut>>,
     /// How many each peer sends in all; default without end.
     #[schemars(range(min = 1, max = 4294967295u32))]
     pub stop_after: Option<u64>,
@@ -634,8 +637,8 @@ pub struct Reconnect {
     /// How much longer each wait is; only with `growth = "linear"`.
     pub step: Option<Length>,
     /// How many times longer each wait is; only with `growth = "exponential"`.
-    #[schemars(range(min = 1.01, max = 1000.0), extend("default" = 2))]
-    pub factor: Option<f64>,
+    #[schemars(extend("default" = 2))]
+    pub factor: Option<Factor>,
     /// Waits one after the other, the last one repeats; not with `growth` or `base`.
     #[schemars(length(min = 1, max = 1000))]
     pub waits: Option<Vec<Length>>,

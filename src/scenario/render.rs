@@ -421,6 +421,9 @@ fn requests(out: &mut Writer<'_>, group: &str, requests: &Requests) {
     out.line("every", dist(&requests.every));
     out.line("cpu", dist(&requests.cpu));
     out.line("timeout", length_or_never(requests.timeout));
+    if requests.timeout.is_some() {
+        out.line("on_timeout", word(requests.on_timeout));
+    }
     if let Some(most) = requests.stop_after {
         out.line("stop_after", most);
     }

@@ -66,10 +66,19 @@ pub struct Setting {
 ///
 /// All errors are reported together, each with its place.
 pub fn load(name: &str, file: &str, text: &[u8], set: &[Setting]) -> Result<Plan, Problems> {
+    load_up_to(size::BYTES_MAX, name, file, text, set)
+}
+
+/// The same for a plan that this program has written, which is longer than the scenario that it was made of.
+pub fn load_plan(name: &str, file: &str, text: &[u8], set: &[Setting]) -> Result<Plan, Problems> {
+    load_up_to(size::PLAN_BYTES_MAX, name, file, text, set)
+}
+
+fn load_up_to(most: usize, name: &str, file: &str, text: &[u8], set: &[Setting]) -> Result<Plan, Problems> {
     let settings: Vec<String> = set.iter().map(|setting| format!("{}={}", setting.path, setting.value)).collect();
-    let text = size::checked(text).map_err(|problem| Problems {
+    let text = size::checked(text, most).map_err(|problem| Problems {
         file: file.to_owned(),
-        text: size::lossy(text),
+        text: size::lossy(text, most),
         settings: settings.clone(),
         list: vec![problem],
         unlisted: 0,
@@ -136,15 +145,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let may_fail = has_pool || faults;
     let given = operations::Given { front_ends: &front_ends, positions: &positions, may_fail, has_program };
     let (timeline, operations) = timeline::section(others, &groups, complete, &names, horizon, given);
-    let beside = making::Beside {
-        front_ends: &front_ends,
-        groups: &groups,
-        recovery: &recovery,
-        pool: pool.as_ref(),
-        timeline: &timeline,
-        operations: &operations,
-    };
-    making::beside_make_first(refresh.as_ref(), root.get("refresh").as_ref(), &beside);
+    making::beside_make_first(refresh.as_ref(), root.get("refresh").as_ref(), &groups);
     let measure = measure_section(section("measure").flatten(), horizon);
     let process = process_section(section("process").flatten());
     let lookup_names = lookups.iter().map(|lookup| lookup.name.as_str()).collect();

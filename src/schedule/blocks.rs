@@ -3,62 +3,57 @@
 //! Knows lists and free blocks; not what a key means. A list only grows at its newest end and is taken from there.
 //! A pool grows by whole chunks, never moves a block and gives nothing back but to its own free list.
 
-/// A list of keys: its newest block.
+/// A list of keys: its newest block and how many keys that holds, as `block * (KEYS + 1) + keys`; 0: no keys.
+///
+/// With the number of keys here and the free blocks in a stack of their own, adding a key reads no block: most blocks
+/// are not in any cache, and a store does not wait for one.
 #[derive(Clone, Copy, Default)]
 pub(super) struct List(u32);
 
-/// A pool of blocks of `KEYS` keys, which with the link and the count fill whole cache lines: `KEYS` is one less than a
-/// multiple of 8. `CHUNK` of them, a power of two, are allocated together.
+/// A pool of blocks of `KEYS` keys, which with the link fill whole cache lines: `KEYS` is one less than a power of two,
+/// 8 at least. `CHUNK` of them, a power of two, are allocated together.
 pub(super) struct Blocks<const KEYS: usize, const CHUNK: usize> {
     chunks: Vec<Box<[Block<KEYS>; CHUNK]>>,
-    free: List,
+    free: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Block<const KEYS: usize> {
     keys: [u64; KEYS], // oldest first
-    older: u32,        // the next block of the list, of older keys; 0 at its end
-    len: u32,          // 1..=KEYS; less than KEYS only in a list's newest block
+    older: List,       // the list without this block: that one is full
 }
 
 impl<const KEYS: usize, const CHUNK: usize> Blocks<KEYS, CHUNK> {
     pub(super) fn new() -> Blocks<KEYS, CHUNK> {
-        const { assert!(KEYS % 8 == 7 && CHUNK.is_power_of_two()) };
-        Blocks { chunks: Vec::new(), free: List::default() }
+        const { assert!(KEYS % 8 == 7 && (KEYS + 1).is_power_of_two() && CHUNK.is_power_of_two()) };
+        Blocks { chunks: Vec::new(), free: Vec::new() }
     }
 
     /// Adds `key` at the newest end of `list`.
     #[inline]
     pub(super) fn push(&mut self, list: &mut List, key: u64) {
-        if list.0 != 0 {
-            let block = self.at_mut(list.0);
-            if let Some(place) = block.keys.get_mut(block.len as usize) {
-                *place = key;
-                block.len += 1;
-                return;
-            }
+        let (block, keys) = List::parts::<KEYS>(*list);
+        if keys == 0 || keys == KEYS {
+            return self.begin(list, key);
         }
-        self.begin(list, key);
+        self.at_mut(block).keys[keys] = key;
+        list.0 += 1;
     }
 
     /// The keys of the newest block of `list`, oldest first.
     #[inline]
     pub(super) fn newest(&self, list: List) -> Option<&[u64]> {
-        (list.0 != 0).then(|| {
-            let block = self.at(list.0);
-            &block.keys[..block.len as usize]
-        })
+        let (block, keys) = List::parts::<KEYS>(list);
+        (keys > 0).then(|| &self.at(block).keys[..keys])
     }
 
     /// Frees the newest block of `list`.
     #[inline]
     pub(super) fn free_newest(&mut self, list: &mut List) {
-        let free = self.free;
-        let block = self.at_mut(list.0);
-        let older = std::mem::replace(&mut block.older, free.0);
-        self.free = *list;
-        list.0 = older;
+        let (block, _) = List::parts::<KEYS>(*list);
+        *list = self.at(block).older;
+        self.free.push(block as u32);
     }
 
     /// The least key of `list`. Reads all of it.
@@ -66,51 +61,58 @@ impl<const KEYS: usize, const CHUNK: usize> Blocks<KEYS, CHUNK> {
         let mut least = None;
         while let Some(keys) = self.newest(list) {
             least = keys.iter().copied().chain(least).min();
-            list.0 = self.at(list.0).older;
+            list = self.at(List::parts::<KEYS>(list).0).older;
         }
         least
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<Block<KEYS>>() + self.chunks.capacity() * size_of::<Box<u64>>()
+        let chunks = self.chunks.len() * CHUNK * size_of::<Block<KEYS>>();
+        chunks + self.chunks.capacity() * size_of::<Box<u64>>() + self.free.capacity() * size_of::<u32>()
     }
 
     #[inline]
-    fn at(&self, block: u32) -> &Block<KEYS> {
-        &self.chunks[block as usize / CHUNK][block as usize % CHUNK]
+    fn at(&self, block: usize) -> &Block<KEYS> {
+        &self.chunks[block / CHUNK][block % CHUNK]
     }
 
     #[inline]
-    fn at_mut(&mut self, block: u32) -> &mut Block<KEYS> {
-        &mut self.chunks[block as usize / CHUNK][block as usize % CHUNK]
+    fn at_mut(&mut self, block: usize) -> &mut Block<KEYS> {
+        &mut self.chunks[block / CHUNK][block % CHUNK]
     }
 
     #[inline(never)]
     fn begin(&mut self, list: &mut List, key: u64) {
-        if self.free.0 == 0 {
-            self.grow();
-        }
-        let new = self.free.0;
-        let block = self.at_mut(new);
-        let free = block.older;
-        (block.keys[0], block.older, block.len) = (key, list.0, 1);
-        (self.free.0, list.0) = (free, new);
+        let new = self.free.pop().unwrap_or_else(|| self.grow());
+        let block = self.at_mut(new as usize);
+        block.keys[0] = key;
+        block.older = *list;
+        list.0 = new * (KEYS as u32 + 1) + 1;
     }
 
-    /// Adds a chunk, its blocks in the free list in ascending order.
+    /// Adds a chunk and takes its first block; the others are free, to be taken in ascending order.
     #[cold]
-    fn grow(&mut self) {
+    fn grow(&mut self) -> u32 {
         let first = self.chunks.len() * CHUNK;
-        let end = u32::try_from(first + CHUNK).expect("at most 2^32 blocks: 30 milliard entries");
-        let link = |block: u32| if block == end { 0 } else { block };
-        let blocks = (end - CHUNK as u32 + 1..=end).map(|next| Block { keys: [0; KEYS], older: link(next), len: 0 });
-        let Ok(chunk) = blocks.collect::<Vec<_>>().try_into() else { unreachable!("CHUNK blocks make a chunk") };
+        let blocks = u32::MAX as usize / (KEYS + 1);
+        assert!(first + CHUNK <= blocks, "at most {blocks} blocks: milliards of entries");
+        let Ok(chunk) = vec![Block { keys: [0; KEYS], older: List(0) }; CHUNK].try_into() else {
+            unreachable!("CHUNK blocks make a chunk")
+        };
         self.chunks.push(chunk);
-        self.free.0 = end - CHUNK as u32 + u32::from(first == 0); // Block 0 stays unused: it means none.
+        let first = first as u32;
+        self.free.extend((first + 1..first + CHUNK as u32).rev());
+        first
     }
 }
 
 impl List {
+    /// The newest block, and how many keys are in it.
+    #[inline]
+    fn parts<const KEYS: usize>(self) -> (usize, usize) {
+        (self.0 as usize / (KEYS + 1), self.0 as usize % (KEYS + 1))
+    }
+
     #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.0 == 0

@@ -167,8 +167,8 @@ impl Changing {
     }
 }
 
-/// The known-servers table, if a group is listed with other addresses or ports than it comes from.
-/// The known-servers table of a plan; `None`: addresses are listed or not group by group.
+/// The known-servers table of a plan, if a group is listed with other addresses or ports than it comes from; `None`:
+/// addresses are listed or not group by group.
 pub(super) fn known_servers(plan: &Plan) -> Option<KnownServers> {
     let listed = |of: &GroupPlan| of.particulars.as_ref().and_then(|particulars| particulars.listed);
     plan.groups.iter().any(|of| listed(of).is_some()).then(|| {

@@ -17,6 +17,7 @@ pub(super) enum Why {
     QueueFull = 2,
     GaveUp = 3,
     KeepAlive = 4,
+    Request = 5,
     Stop = 10,
     Killed = 11,
     Limit = 12,
@@ -106,7 +107,7 @@ impl Run<'_> {
     }
 
     /// What has arrived stands in the queue, or has turned a job away.
-    #[inline]
+    #[inline(always)]
     fn flight_is_job(&mut self, now: Time, place: usize, refused: Option<Job>) {
         if let Some(refused) = refused {
             self.no_room(now, place, refused);
@@ -163,7 +164,7 @@ impl Run<'_> {
     pub(super) fn job_ended(&mut self, now: Time, place: usize, group: usize, ended: Ended) {
         if !ended.useful {
             if ended.job.kind == JobKind::Request {
-                self.request_wasted(ended.job.row);
+                self.request_wasted(now, ended.job.row);
             } else {
                 self.front_ends[place].abandoned.is_known(&ended.job, now);
             }
@@ -216,7 +217,9 @@ impl Run<'_> {
     }
 
     fn rejected(&mut self, now: Time, who: u32, group: usize, place: usize, phase: Phase, reason: Rejection) {
-        self.world.count(self.groups[group].cell, Counter::Rejections, 1);
+        let cell = self.groups[group].cell;
+        self.world.count(cell, Counter::Rejections, 1);
+        self.world.reasons.count(cell, reason);
         self.world.record(now, Some(place as u16), Some(who), RecordKind::Rejected { phase, reason });
     }
 
@@ -275,16 +278,25 @@ impl Run<'_> {
                 let group = self.group_of(who);
                 self.attempt(now, who, group);
             }
-            // It is for its stack's giving up that a peer with a SYN under way is woken.
-            Step::SynSent if row.next == now => self.syn_arrives(now, who),
-            Step::Valid => {
-                self.keep_alive_fails(now, who);
-                if self.failovers.is_some() {
-                    self.may_move_back(now, who);
-                    self.quiet_may_be_over(now, who);
+            // It is for its stack's giving up that a peer with a SYN under way is woken, and not for an arrival.
+            Step::SynSent if row.next == now => {
+                let group = self.group_of(who);
+                if self.trip(who, group).gives_up() <= now {
+                    self.stack_gives_up(now, who, group);
                 }
             }
+            Step::Valid => self.valid_may_be_over(now, who),
+            _ if self.is_making(who) => self.old_may_be_over(now, who),
             _ => {}
+        }
+    }
+
+    /// A wake-up of a peer whose connection is valid: it may be over, by the peer, the front end or what is in between.
+    pub(super) fn valid_may_be_over(&mut self, now: Time, who: u32) {
+        self.keep_alive_fails(now, who);
+        if self.failovers.is_some() {
+            self.may_move_back(now, who);
+            self.quiet_may_be_over(now, who);
         }
     }
 
@@ -340,7 +352,7 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
-        let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
+        let told = !matches!(why, Why::GaveUp | Why::KeepAlive | Why::Request);
         let learned = if told { self.news_of_loss(who, group, learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
         self.world.requests_end(&self.groups[group], who, learned);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Drains, GroupFigures, Herd, Meters, Outcome, Questions, Sample, Window};
+use crate::measure::{Cells, Digest, Drains, GroupFigures, Herd, Meters, Outcome, Questions, Reasons, Sample, Window};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::expect::{InPhase, Subject};
@@ -35,7 +35,7 @@ const STEPS_AT_ONE_INSTANT_MAX: u64 = 10_000_000;
 /// Steps between two looks at whoever watches.
 const STEPS_BETWEEN_LOOKS: usize = 1 << 16;
 
-/// How many entries ahead rows are touched, so that their cache lines are there in time; measured in
+/// How many entries ahead rows are fetched, so that their cache lines are there in time; measured in
 /// `docs/performance.md`.
 pub(super) const AHEAD: usize = 32;
 
@@ -80,9 +80,8 @@ pub(super) struct Run<'a> {
     /// What is being carried out.
     pub(super) entry: Entry,
     pub(super) steps: u64,
-    pub(super) taken: u64,
-    /// The bucket whose entries' rows were touched last, and at how many left the next are.
-    touched: (usize, usize),
+    /// The bucket whose entries' rows were fetched last.
+    fetched: usize,
     timeline_next: usize,
     last_samples: Vec<Option<Sample>>,
     pub(super) worker_places: Vec<u16>,
@@ -126,11 +125,13 @@ impl<'a> Run<'a> {
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan))
                 .with_windows(windows_asked_for(plan)),
             questions: Questions::new(cells.plans.len().max(1)),
+            reasons: Reasons::default(),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),
             waits: Waits::new(numbers.waits),
             overtaken: BTreeMap::new(),
+            missed_in_line: BTreeMap::new(),
             requests: RequestBook::of(&groups, cells.plans.len(), numbers.senders),
             records: Vec::new(),
             told: BTreeMap::new(),
@@ -174,8 +175,7 @@ impl<'a> Run<'a> {
             now: Time::ZERO,
             entry: Entry { at: Time::ZERO, class: Class::Timeline, entity: 0, kind: 0 },
             steps: 0,
-            taken: 0,
-            touched: (usize::MAX, 0),
+            fetched: usize::MAX,
             timeline_next: 0,
             worker_places,
         })
@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
                 break;
             }
             until_look -= 1;
-            self.touch_ahead();
+            self.fetch_ahead();
             if until_look == 0 {
                 until_look = STEPS_BETWEEN_LOOKS;
                 self.now = entry.at;
@@ -240,27 +240,25 @@ impl<'a> Run<'a> {
         self.world.failed.take().map_or(Ok(false), Err)
     }
 
-    /// Reads the rows that will be wanted soon: plain reads, whose only use is that the lines are in the cache. Several
-    /// at once, so that they wait for memory together.
+    /// Fetches the rows that will be wanted soon into the cache: a few as a bucket opens, then one a step.
     #[inline]
-    fn touch_ahead(&mut self) {
-        let (bucket, left) = self.world.schedule.open_bucket();
-        if bucket != self.touched.0 {
-            self.touched = (bucket, left.saturating_sub(AHEAD / 2));
-            self.touch(0..AHEAD);
-        } else if left <= self.touched.1 {
-            self.touched.1 = left.saturating_sub(AHEAD / 2);
-            self.touch(AHEAD / 2..AHEAD);
+    fn fetch_ahead(&mut self) {
+        let bucket = self.world.schedule.open_bucket();
+        if bucket == self.fetched {
+            self.fetch(AHEAD - 1);
+        } else {
+            self.fetched = bucket;
+            (0..AHEAD).for_each(|ahead| self.fetch(ahead));
         }
     }
 
-    fn touch(&self, places: std::ops::Range<usize>) {
-        let mut touched = 0;
-        for ahead in places {
-            let Some(place) = self.world.schedule.upcoming(ahead) else { break };
-            touched ^= self.rows.get(self.entity(place) as usize).map_or(0, Row::touch);
+    #[inline]
+    fn fetch(&self, ahead: usize) {
+        if let Some(place) = self.world.schedule.upcoming(ahead)
+            && let Some(row) = self.rows.get(self.entity(place) as usize)
+        {
+            row.fetch();
         }
-        std::hint::black_box(touched);
     }
 
     /// The entity that stands behind a number of the schedule.

@@ -33,8 +33,11 @@ impl Run<'_> {
         let remembers = |group: &crate::frontend::Group| {
             group.failover.black_list > Span::ZERO || group.failover.fail_back.is_some()
         };
+        // Who closes a connection of whose loss it has not heard yet learns of that at an instant that no crash tells.
+        let closes = |group: &crate::frontend::Group| group.requests.as_ref().is_some_and(|r| r.closes());
         let quiets = Quiets::of(plan);
-        let needed = plan.middlebox.is_some() || quiets.is_some() || groups.iter().any(remembers);
+        let kept = groups.iter().any(|group| remembers(group) || closes(group));
+        let needed = plan.middlebox.is_some() || quiets.is_some() || kept;
         needed.then(|| Box::new(Failovers { quiets, ..Failovers::default() }))
     }
 
@@ -112,11 +115,16 @@ impl Run<'_> {
         self.world.wake(now + after, who, Wake::BackOff);
     }
 
-    /// The time of a peer at a front end that is not its first may be over.
-    pub(super) fn may_move_back(&mut self, now: Time, who: u32) {
+    /// Whether the time of a peer at a front end that is not its first is over.
+    pub(super) fn is_to_move_back(&self, now: Time, who: u32) -> bool {
         let row = &self.rows[who as usize];
         let planned = self.failovers.as_ref().and_then(|failovers| failovers.moves.get(&who));
-        if row.step() != Step::Valid || planned != Some(&(row.place(), now)) {
+        row.step() == Step::Valid && planned == Some(&(row.place(), now))
+    }
+
+    /// The time of a peer at a front end that is not its first may be over.
+    pub(super) fn may_move_back(&mut self, now: Time, who: u32) {
+        if !self.is_to_move_back(now, who) {
             return;
         }
         let group = self.group_of(who);

@@ -151,6 +151,30 @@ impl Run<'_> {
         self.watch_quiet(now, who, group);
     }
 
+    /// The same of the old connection of a peer that is making a new one, whose row is that of the old one meanwhile:
+    /// whether it ends. One that the middlebox forgets in silence does not.
+    pub(super) fn has_been_quiet_too_long(&mut self, now: Time, who: u32) -> bool {
+        let Some(quiet) = self.quiet(who).copied() else { return false };
+        if quiet.peer_notices == now || quiet.front_end_notices == now {
+            return true;
+        }
+        if quiet.timer != now {
+            return false;
+        }
+        let (group, place) = (self.group_of(who), usize::from(self.rows[who as usize].place()));
+        if self.front_ends[place].setup.limits.idle.is_some_and(|idle| quiet.last + idle == now) {
+            return true;
+        }
+        let forgotten = quiet.peer_notices != Time::NEVER;
+        match self.idle_between(who, group).filter(|idle| !forgotten && quiet.last + idle.after == now) {
+            Some(Idle { then: OnIdle::Reset, .. }) => return true,
+            Some(Idle { then: OnIdle::Silent, .. }) => self.forget(now, who, group),
+            None => {}
+        }
+        self.watch_quiet(now, who, group);
+        false
+    }
+
     /// The front end closes a valid connection for a reason of its own.
     pub(super) fn closed_by_front_end(&mut self, now: Time, who: u32, group: usize, which: u8) {
         self.world.count(self.groups[group].cell, Counter::Limited, 1);

@@ -79,7 +79,7 @@ impl Run<'_> {
                 }
             };
             let Some(job) = job else { continue };
-            self.touch_queue(place);
+            self.fetch_queued(place);
             let at_row = if job.kind == JobKind::Request { self.request_taken(now, place, &job) } else { job.row };
             let group = self.group_of(at_row);
             let stale = self.rows[at_row as usize].generation != job.generation;
@@ -106,13 +106,11 @@ impl Run<'_> {
         self.front_ends[place].resume(now, group, &mut self.world);
     }
 
-    /// Reads the rows of jobs that are next in line, like [`Run::touch_ahead`].
+    /// Fetches the row of a job that will soon be next in line.
     #[inline]
-    fn touch_queue(&mut self, place: usize) {
-        self.taken += 1;
-        if self.taken.is_multiple_of(AHEAD as u64) {
-            let touched = self.front_ends[place].upcoming(AHEAD).fold(0, |t, row| t ^ self.rows[row as usize].touch());
-            std::hint::black_box(touched);
+    fn fetch_queued(&self, place: usize) {
+        if let Some(row) = self.front_ends[place].upcoming(AHEAD) {
+            self.rows[row as usize].fetch();
         }
     }
 

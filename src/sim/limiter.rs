@@ -61,6 +61,15 @@ impl Run<'_> {
         }
     }
 
+    /// A connection is about to end in order to be made anew: ticks that it missed in line are kept for their numbers.
+    fn keep_ticks_missed(&mut self, now: Time, who: u32) {
+        let group = self.group_of(who);
+        let missed = self.visit(now, who, group).ticks_since_due();
+        if missed > 0 {
+            self.world.missed_in_line.insert(who, missed);
+        }
+    }
+
     /// Gives turns as far as the limiter allows now, and waits for the next one.
     pub(super) fn take_turns(&mut self, now: Time, place: usize) {
         let Some(act) = self.refresh.as_ref().map(|policy| policy.act) else { return };
@@ -88,6 +97,9 @@ impl Run<'_> {
             line.limiter.take(now);
             let detail = self.what_it_does(now, who, act);
             self.decide(now, who, What::Turn, detail);
+            if detail == 2 {
+                self.keep_ticks_missed(now, who);
+            }
             self.refresh_now(now, who, act);
         }
     }

@@ -69,13 +69,25 @@ impl Run<'_> {
 
     fn make_first(&mut self, now: Time, who: u32, group: usize, initiator: Initiator) {
         let row = self.rows[who as usize];
+        let place = usize::from(row.place());
         let old = Old { place: row.place(), since: row.since, started: row.started, next: row.next };
         self.making.under_way.insert(who, old);
+        self.front_ends[place].beside += 1;
+        self.aside_of_end(now, who, group, true);
+        let is_attempt = self.groups[group].reconnect.is_rationed() || self.front_ends[place].watches_arrivals;
         let mut visit = self.visit(now, who, group);
-        if let Some(sent) = visit.replace(initiator) {
-            self.front_ends[usize::from(old.place)].members.remove(who);
+        let sent = visit.replaced_at(initiator);
+        if is_attempt {
+            self.front_ends[place].members.remove(who);
+            return self.attempt_after(now, who, group, sent.since(now));
+        }
+        if visit.goes_direct() {
+            visit.syn_to_own_front_end(sent);
+        } else {
+            self.front_ends[place].members.remove(who);
             self.syn_by_steps(sent, who, group);
         }
+        self.aside_of_syn(sent, who, group);
     }
 
     /// The new connection is valid: the old one ends.
@@ -86,6 +98,7 @@ impl Run<'_> {
         let front_end = &mut self.front_ends[from];
         front_end.valid -= 1;
         front_end.owing -= 1;
+        front_end.beside -= 1;
         if place != old.place {
             leave_sweep(now, front_end, due, false, &mut self.world);
             self.rows[who as usize].owe(Obligation::OpenMoved);
@@ -95,8 +108,10 @@ impl Run<'_> {
         self.world.cut_off += 1;
         self.visit(now, who, group).valid_beside_the_old();
         self.count_ticks_since(now, who, group, old.place, due);
+        self.attempt_over(now, who, group);
         self.keep_for_grace(now, who, old.place);
         self.one_less(now);
+        self.stays_or_moves_back(now, who, group);
     }
 
     /// Ticks that came while the new connection was being made have their numbers.
@@ -113,7 +128,7 @@ impl Run<'_> {
 
     /// The new connection was rejected: the old one stays, and its refresh is over.
     pub(super) fn old_one_stays(&mut self, now: Time, who: u32, group: usize) {
-        self.put_old_back(who);
+        self.put_old_back(now, who, group);
         let mut visit = self.visit(now, who, group);
         visit.close_obligation(Counter::Rejected);
         visit.schedule_own_age();
@@ -121,8 +136,14 @@ impl Run<'_> {
     }
 
     /// The try for a new connection comes to nothing, and the row is that of the old one again.
-    pub(super) fn put_old_back(&mut self, who: u32) {
+    fn put_old_back(&mut self, now: Time, who: u32, group: usize) {
+        self.attempt_over(now, who, group);
+        self.row_is_of_old(who);
+    }
+
+    fn row_is_of_old(&mut self, who: u32) {
         let Some(old) = self.making.under_way.remove(&who) else { return };
+        self.front_ends[usize::from(old.place)].beside -= 1;
         let row = &mut self.rows[who as usize];
         self.front_ends[usize::from(row.place())].members.remove(who);
         row.set_place(old.place);
@@ -142,18 +163,63 @@ impl Run<'_> {
             let group = self.group_of(who);
             let is_there = usize::from(row.place()) == place && matches!(row.step(), Step::FlightSent | Step::InJob);
             beside += u64::from(is_there && self.syn_under_way(now, who, group).is_none());
-            self.leave_handshake(now, who, group);
-            self.put_old_back(who);
+            self.leaves_try_for_old(now, who, group);
         }
         let kept = self.making.kept.len();
         self.making.kept.retain(|_, (_, at)| usize::from(*at) != place);
-        beside + (kept - self.making.kept.len()) as u64
+        let kept = (kept - self.making.kept.len()) as u64;
+        self.front_ends[place].beside -= kept;
+        beside + kept
+    }
+
+    /// The try for a new connection ends in this instant, whatever has become of it: its peer has the old one.
+    pub(super) fn leaves_try_for_old(&mut self, now: Time, who: u32, group: usize) {
+        self.leave_handshake(now, who, group);
+        let row = self.rows[who as usize];
+        if self.front_ends[usize::from(row.place())].members.remove(who) {
+            self.abandon(now, who, group, row.step() == Step::InJob);
+        }
+        self.put_old_back(now, who, group);
     }
 
     /// The run ends.
     pub(super) fn put_everyone_back(&mut self) {
         while let Some(who) = self.making.under_way.keys().next().copied() {
-            self.put_old_back(who);
+            self.row_is_of_old(who);
+        }
+    }
+
+    /// Does something with the row of a peer that is making a new connection as that of the old one.
+    fn with_old<R>(&mut self, who: u32, of_old: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        let old = self.making.under_way.get(&who)?;
+        let new = self.rows[who as usize];
+        let row = &mut self.rows[who as usize];
+        row.set_place(old.place);
+        row.set_step(Step::Valid);
+        (row.since, row.started, row.next) = (old.since, old.started, old.next);
+        let given = of_old(self);
+        self.rows[who as usize] = new;
+        Some(given)
+    }
+
+    /// A wake-up of a peer that is making a new connection: a time of its old one may be over.
+    pub(super) fn old_may_be_over(&mut self, now: Time, who: u32) {
+        let is_over = self.with_old(who, |run| {
+            run.is_cut_off_for_good(now, who) || run.is_to_move_back(now, who) || run.has_been_quiet_too_long(now, who)
+        });
+        if is_over == Some(true) {
+            self.leaves_try_for_old(now, who, self.group_of(who));
+            self.valid_may_be_over(now, who);
+        }
+    }
+
+    /// A path may be cut: old connections on it begin to probe, as all that are valid do.
+    pub(super) fn old_ones_probe(&mut self, now: Time, group: usize, front_end: Option<u16>) {
+        let of = &self.groups[group];
+        let rows = of.first..of.first + of.peers;
+        let old: Vec<u32> = self.making.under_way.range(rows).map(|(who, _)| *who).collect();
+        for who in old {
+            self.with_old(who, |run| run.probes_through_cut(now, who, group, front_end));
         }
     }
 
@@ -173,8 +239,9 @@ impl Run<'_> {
             return;
         }
         // A peer keeps one: an older one that is still there goes now.
+        self.front_ends[usize::from(place)].beside += 1;
         if let Some((_, at)) = self.making.kept.insert(who, (now + grace, place)) {
-            self.decide_at(now, who, usize::from(at), What::OldCut, 0);
+            self.old_is_cut(now, who, at);
         }
         self.world.push(now + grace, Class::Deadline, who, kind::GRACE);
     }
@@ -186,16 +253,23 @@ impl Run<'_> {
             && until == now
         {
             self.making.kept.remove(&who);
-            self.decide_at(now, who, usize::from(at), What::OldCut, 0);
+            self.old_is_cut(now, who, at);
         }
+    }
+
+    fn old_is_cut(&mut self, now: Time, who: u32, at: u16) {
+        self.front_ends[usize::from(at)].beside -= 1;
+        self.decide_at(now, who, usize::from(at), What::OldCut, 0);
     }
 
     /// The peer leaves: so do both of its connections.
     pub(super) fn leaves_with_both(&mut self, now: Time, who: u32, group: usize) {
         if self.is_making(who) {
             self.leave_handshake(now, who, group);
-            self.put_old_back(who);
+            self.put_old_back(now, who, group);
         }
-        self.making.kept.remove(&who);
+        if let Some((_, at)) = self.making.kept.remove(&who) {
+            self.front_ends[usize::from(at)].beside -= 1;
+        }
     }
 }

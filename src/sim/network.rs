@@ -219,18 +219,31 @@ impl Run<'_> {
             return;
         }
         for who in self.groups[group].first..self.groups[group].first + self.groups[group].peers {
-            let row = &self.rows[who as usize];
-            if row.step() != Step::Valid || front_end.is_some_and(|place| place != row.place()) {
-                continue;
-            }
-            let trip = self.trip(who, group);
-            // Who has not heard yet that it is connected does not probe.
-            let by_peer = if awaits_news(row, now) { None } else { trip.notices_cut(now) };
-            // Of a path that was cut before, it may have been over already.
-            for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten().filter(|at| *at >= now) {
-                self.world.wake(noticed, who, Wake::BackOff);
-            }
+            self.probes_through_cut(now, who, group, front_end);
         }
+        self.old_ones_probe(now, group, front_end);
+    }
+
+    /// Both ends of a connection begin to probe if it is valid and on a path to `front_end` (`None`: any) that is cut.
+    pub(super) fn probes_through_cut(&mut self, now: Time, who: u32, group: usize, front_end: Option<u16>) {
+        let row = &self.rows[who as usize];
+        if row.step() != Step::Valid || front_end.is_some_and(|place| place != row.place()) {
+            return;
+        }
+        let trip = self.trip(who, group);
+        // Who has not heard yet that it is connected does not probe.
+        let by_peer = if awaits_news(row, now) { None } else { trip.notices_cut(now) };
+        // Of a path that was cut before, it may have been over already.
+        for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten().filter(|at| *at >= now) {
+            self.world.wake(noticed, who, Wake::BackOff);
+        }
+    }
+
+    /// Whether a keep-alive of a valid connection fails now.
+    pub(super) fn is_cut_off_for_good(&self, now: Time, who: u32) -> bool {
+        let trip = self.trip(who, self.group_of(who));
+        let by_peer = trip.notices_cut(now) == Some(now) && !awaits_news(trip.row, now);
+        by_peer || trip.front_end_notices_cut(now) == Some(now)
     }
 
     /// A wake-up of a valid peer: its keep-alive has failed, unless that belongs to another connection or cut.

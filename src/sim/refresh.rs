@@ -170,7 +170,7 @@ impl Run<'_> {
     }
 
     /// What a tick makes of one of its front end's connections.
-    #[inline]
+    #[inline(always)]
     pub(super) fn found(&self, now: Time, place: usize, who: u32, group: usize) -> Found {
         let (row, of) = (&self.rows[who as usize], &self.groups[group]);
         if FrontEnd::is_eligible(row, place as u16, now, of) && !self.front_ends[place].covers(who, row, of) {
@@ -367,7 +367,7 @@ impl Run<'_> {
                 self.decide(now, who, What::Due, 1);
                 self.visit(now, who, group).catch_up();
             }
-            Obligation::Open => {}
+            Obligation::Open => self.visit(now, who, group).catch_up_with_line(),
             Obligation::TakenLost | Obligation::OpenLost | Obligation::OpenMoved => return None,
         }
         Some((place, self.rows[who as usize].due))

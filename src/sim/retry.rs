@@ -278,7 +278,9 @@ impl Run<'_> {
         }
         let wait = wait.max(at_least);
         let since_loss = (now + wait).since(row.since);
-        (!of.reconnect.gives_up(row.attempt, since_loss)).then_some(wait)
+        // It counts from a loss: whose old connection serves has lost nothing.
+        let gives_up = of.reconnect.gives_up(row.attempt, since_loss) && !self.is_making(who);
+        (!gives_up).then_some(wait)
     }
 
     /// The peer stops trying for good.

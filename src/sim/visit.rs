@@ -333,26 +333,26 @@ impl Visit<'_, '_> {
         learned
     }
 
-    /// A new connection is begun while this one serves. Gives the instant of its SYN if that is looked at on its way.
-    pub(super) fn replace(&mut self, initiator: Initiator) -> Option<Time> {
+    /// A new connection is to be made while this one serves: when its peer knows.
+    pub(super) fn replaced_at(&mut self, initiator: Initiator) -> Time {
         let sent = match initiator {
-            Initiator::FrontEnd => self.now + self.rtt().half(),
+            Initiator::FrontEnd => {
+                let told = self.now + self.rtt().half();
+                self.trip().news_of_the_end(told)
+            }
             Initiator::Peer => self.now,
         };
         // Of the new one: its tries are counted from here.
         self.row.since = sent;
         self.row.set_cause(Cause::Refresh);
-        if !self.goes_direct() {
-            return Some(sent);
-        }
-        self.syn_to_own_front_end(sent);
-        None
+        sent
     }
 
     /// The verdict on a new connection is in, whose peer had its old one until now: no outage, and the news of it is no
     /// news of a connection.
     pub(super) fn valid_beside_the_old(&mut self) {
-        let established = self.now + self.rtt().half();
+        let plain = self.now + self.rtt().half();
+        let established = if self.of.direct > Span::ZERO { plain } else { self.trip().news_of_the_verdict(self.now) };
         let (started, first) = (self.row.started, self.first_syn());
         if established <= self.deadline() && established <= self.end {
             let (cell, cause, meters) = (self.of.cell, self.row.cause(), &mut self.world.meters);
@@ -393,6 +393,8 @@ impl Visit<'_, '_> {
             leave_sweep(now, self.front_end, due, valid, self.world);
             if attached && outcome != Counter::ValidByReconnect {
                 self.catch_up();
+            } else if !self.world.missed_in_line.is_empty() {
+                self.catch_up_with_line();
             }
         }
         if matches!(outcome, Counter::ValidInPlace | Counter::Rejected | Counter::Dropped) {
@@ -405,19 +407,34 @@ impl Visit<'_, '_> {
     /// Ticks that came while a refresh was under way have their number all the same: cycles stay aligned with ticks.
     #[inline]
     pub(super) fn catch_up(&mut self) {
-        let Some(policy) = self.policy else { return };
+        let passed = self.ticks_since_due();
+        self.row.add_cycles(passed);
+    }
+
+    /// How many ticks have come since its refresh fell due that it still owes.
+    #[inline]
+    pub(super) fn ticks_since_due(&self) -> u32 {
+        let Some(policy) = self.policy else { return 0 };
         // A process that is dead has no ticks: what there were has been counted at the crash.
         if self.front_end.life != Life::Up {
-            return;
+            return 0;
         }
         let shortest = policy.every.min(Span(policy.every.0 - policy.spread.0));
         if policy.anchor == Anchor::OwnAge || self.now.since(self.row.due) < shortest {
-            return;
+            return 0;
         }
         // A tick at this instant that is still to come gives the row its number itself.
         let until = self.now.min(self.front_end.next_tick - Span(1));
         let passed = policy.ticks_between(self.front_end.service_start, self.row.due, until);
-        self.row.add_cycles(u32::try_from(passed).unwrap_or(u32::MAX));
+        u32::try_from(passed).unwrap_or(u32::MAX)
+    }
+
+    /// Ticks that came while it stood in line for its turn, before its connection ended to be made anew, have their
+    /// number when that refresh is over.
+    #[cold]
+    pub(super) fn catch_up_with_line(&mut self) {
+        let passed = self.world.missed_in_line.remove(&self.who).unwrap_or(0);
+        self.row.add_cycles(passed);
     }
 }
 

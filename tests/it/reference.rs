@@ -9,21 +9,27 @@
 
 mod agenda;
 mod books;
+mod certificates;
 mod comeback;
 mod compare;
 mod connect;
 mod failover;
 mod listen;
 mod lookup;
+mod making;
 mod measures;
 mod path;
+mod planned;
 mod pool;
 mod process;
 mod question;
 mod queue;
+mod quiet;
 mod refresh;
 mod requests;
 mod tcp;
 mod timeouts;
 mod tls;
+mod together;
+mod turns;
 mod world;

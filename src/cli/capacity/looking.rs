@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::host::signals::Interrupt;
-use crate::host::threads::{self, Done, Ended};
+use crate::host::threads::{Done, Ended};
 use crate::measure::Verdict;
 use crate::policy::Ratio;
 use crate::scenario::Plan;
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{RunError, Watch};
 use crate::study::capacity::{Find, Loss, Rule, Seen, Weighed};
 use crate::study::inputs::scaled;
 use crate::study::search::{Found, Hint, Search};
@@ -20,10 +20,10 @@ use crate::study::{Task, replications};
 use super::super::args::{CapacityArgs, Changes};
 use super::super::exit::Exit;
 use super::super::input::{self, Input};
+use super::super::outside;
 use super::super::panics::at_work;
 use super::super::print::complain;
 use super::super::progress::Progress;
-use super::super::run::not_run;
 use super::bad;
 
 /// A plan: values at places, one for each variable; which front ends are lost; which input is how much larger.
@@ -71,16 +71,19 @@ impl<'a> Looking<'a> {
 
     /// The plan with the values at some places, and the expectations that count.
     pub(super) fn plan(&self, places: &[u64]) -> Result<Plan, Exit> {
-        let Input { shown, text, plan, .. } = self.input;
+        let Input { path, shown, text, plan } = self.input;
+        let validator = &self.args.judge.validator;
         let mut settings = self.changes.settings();
         for (find, place) in self.finds.iter().zip(places) {
             settings.extend(find.settings(plan, *place));
         }
+        settings.extend(outside::setting(validator));
         let mut found = input::plan(&plan.name, shown, text, &settings).map_err(|problems| {
             complain(&problems.to_string());
             let case = Case { places: places.to_vec(), ..Case::default() };
             bad(&format!("there is no scenario with {}", self.named(&case)))
         })?;
+        outside::place(&mut found, path, validator);
         for (find, place) in self.finds.iter().zip(places) {
             find.fits(&found).map_err(|why| bad(&format!("--find {}: {why}", find.name())))?;
             find.put(&mut found, *place);
@@ -197,10 +200,10 @@ impl<'a> Looking<'a> {
         let which = weighed.runs.len() as u32..weighed.planned;
         let mut progress = Progress::of(which.len() as u64, format!("replications with {values}"), self.args.progress);
         let mut exit = None;
-        let work = |task: &Task, watch: &mut dyn Watch| {
+        let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| {
             at_work(format!("{name}, replication {}", task.replication));
             let plan = task.plan();
-            sim::run(&plan, watch).map(|outcome| Seen::of(&plan, &outcome))
+            outside::run(&plan, stop, watch).map(|outcome| Seen::of(&plan, &outcome))
         };
         let fold = |done: Done<Result<Option<Seen>, RunError>>| {
             progress.one();
@@ -209,11 +212,11 @@ impl<'a> Looking<'a> {
                     return if weighed.add(seen) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
                 }
                 Ok(Ok(None)) | Err(_) => Exit::Internal,
-                Ok(Err(error)) => not_run(&name, &error),
+                Ok(Err(error)) => outside::ended(&name, &error, self.interrupt),
             });
             ControlFlow::Break(())
         };
-        let ended = threads::run_all(self.args.jobs.count(), replications(plan, which), self.interrupt, work, fold);
+        let ended = outside::run_all(self.args.jobs.count(), replications(plan, which), self.interrupt, work, fold);
         drop(progress);
         match ended {
             Ok(Ended::All | Ended::Stopped) => exit.map_or(Ok(()), Err),

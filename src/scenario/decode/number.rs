@@ -1,4 +1,4 @@
-//! Exact numbers as scenario files write them: shares (`20%`, `1/97`), factors (`1.6`) and rates (`50/s`).
+//! Exact numbers as scenario files write them: shares (`20%`, `1/97`), factors (`1.6`, `3/2`, `160%`) and rates (`50/s`).
 
 use toml::de::DeValue;
 
@@ -9,6 +9,9 @@ use super::{Item, span};
 
 /// The longest stretch of time that a rate is for.
 const PER_MAX: Span = Span::DAY;
+/// The least multiple of anything that scenarios write, and the most.
+pub(in crate::scenario) const MULTIPLE_MIN: Ratio = Ratio::new(1, 1_000);
+pub(in crate::scenario) const MULTIPLE_MAX: Ratio = Ratio::new(1_000, 1);
 /// Most digits of a number, those after its point included.
 const DIGITS_MAX: usize = 9;
 
@@ -21,7 +24,7 @@ impl Item<'_, '_> {
             return None;
         }
         let text = self.string(&accepts)?;
-        let Some(share) = share(text.trim()) else {
+        let Some(share) = ratio(text.trim()) else {
             self.wrong("is no share", accepts);
             return None;
         };
@@ -32,23 +35,32 @@ impl Item<'_, '_> {
         Some(share)
     }
 
-    /// A number from `min` to `max`, exact.
-    pub(in crate::scenario) fn multiplier(&self, min: Ratio, max: Ratio) -> Option<Ratio> {
+    /// A multiple from `min` to `max`, exact: a number, or a fraction or percentage in quotes.
+    pub(in crate::scenario) fn factor(&self, min: Ratio, max: Ratio) -> Option<Ratio> {
         let shown = |ratio: Ratio| ratio.decimal().unwrap_or_else(|| ratio.to_string());
-        let accepts = format!("a number from {} to {}, with at most {DIGITS_MAX} digits", shown(min), shown(max));
-        let text = match self.value.get_ref() {
-            DeValue::Float(number) => number.as_str().replace('_', ""),
-            DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+        let accepts = format!(
+            "a multiple from {} to {} of at most {DIGITS_MAX} digits, e.g. 1.5, \"3/2\" or \"150%\"",
+            shown(min),
+            shown(max)
+        );
+        let factor = match self.value.get_ref() {
+            DeValue::Float(number) => decimal(&number.as_str().replace('_', "")),
+            DeValue::Integer(number) if number.radix() == 10 => decimal(&number.as_str().replace('_', "")),
+            DeValue::String(text) => ratio(text.trim()),
             _ => {
                 self.wrong_type(accepts);
                 return None;
             }
         };
-        let factor = decimal(&text).filter(|factor| !factor.is_below(min) && !max.is_below(*factor));
-        if factor.is_none() {
-            self.wrong("is out of range", accepts);
+        let Some(factor) = factor else {
+            self.wrong("is no multiple", accepts);
+            return None;
+        };
+        if factor.is_below(min) || max.is_below(factor) {
+            self.wrong(format!("is {}", shown(factor)), accepts);
+            return None;
         }
-        factor
+        Some(factor)
     }
 
     /// So many, at least `min`, in a stretch of time of more than zero and at most a day.
@@ -71,7 +83,8 @@ impl Item<'_, '_> {
     }
 }
 
-fn share(text: &str) -> Option<Ratio> {
+/// A percentage or a fraction.
+fn ratio(text: &str) -> Option<Ratio> {
     if let Some(percent) = text.strip_suffix('%') {
         let (num, den) = decimal(percent.trim_end())?.parts();
         return Some(Ratio::new(num, den.checked_mul(100)?));
@@ -113,9 +126,9 @@ mod tests {
 
     #[test]
     fn numbers_are_read_exactly() {
-        for (text, ratio) in [("20%", (1, 5)), ("12.5 %", (1, 8)), ("1/97", (1, 97)), ("0%", (0, 1)), ("150%", (3, 2))]
+        for (text, parts) in [("20%", (1, 5)), ("12.5 %", (1, 8)), ("1/97", (1, 97)), ("0%", (0, 1)), ("150%", (3, 2))]
         {
-            assert_eq!(share(text).map(Ratio::parts), Some(ratio), "{text}");
+            assert_eq!(ratio(text).map(Ratio::parts), Some(parts), "{text}");
         }
         assert_eq!(decimal("1.6").map(Ratio::parts), Some((8, 5)));
         for (text, count, per) in [("50/s", 50, Span::SECOND), ("3 / 10m", 3, Span::MINUTE.times(10))] {
@@ -126,7 +139,7 @@ mod tests {
     #[test]
     fn what_is_no_number_is_refused() {
         for text in ["", "%", "20", ".5%", "5.%", "-5%", "+5%", "1/0", "1/-2", "a/b", "1e2%", "99999999999%", "5%%"] {
-            assert_eq!(share(text), None, "{text}");
+            assert_eq!(ratio(text), None, "{text}");
         }
         for text in ["", "50", "/s", "50/", "1.5/s", "-1/s", "50/parsec", "99999999999/s", "50/5"] {
             assert_eq!(rate(text), None, "{text}");

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
+use super::super::plan::{Change, OnTimeOut, Overflow, Start, TieOrder, WhenFull};
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
@@ -263,6 +263,9 @@ words! {
     }
     Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
     Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
+    OnTimeOut {
+        "keep" = OnTimeOut::Keep, "close-if-silent" = OnTimeOut::CloseIfSilent, "close" = OnTimeOut::Close,
+    }
     OnIdle { "silent" = OnIdle::Silent, "reset" = OnIdle::Reset }
     OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
     Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }
@@ -290,8 +293,8 @@ impl<T: Word> JsonSchema for OneOf<T> {
 /// The regular expression of a length of time: numbers with units.
 const LENGTH: &str = r"(\s*[0-9]+(\.[0-9]+)?\s*(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w)\s*)+";
 
-/// The regular expression of a multiple.
-const FACTOR: &str = r"^\s*([0-9]+\s*/\s*[0-9]+|[0-9]+(\.[0-9]{1,4})?\s*%)\s*$";
+/// The regular expression of a percentage or a fraction.
+const RATIO: &str = r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$|^\s*[0-9]+\s*/\s*[0-9]+\s*$";
 
 /// Makes a newtype of `&'static str` with a schema of its own.
 macro_rules! texts {
@@ -327,7 +330,7 @@ texts! {
         ] });
     /// A share.
     Share: "A share with its unit, e.g. `20%`, or a fraction, e.g. `1/97`.",
-        _generator => json_schema!({ "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$|^\s*[0-9]+\s*/\s*[0-9]+\s*$" });
+        _generator => json_schema!({ "type": "string", "pattern": RATIO });
     /// A rate.
     RateText: "So many in a stretch of time of at most a day, e.g. `50/s` or `3/10m`.",
         _generator => json_schema!({ "type": "string", "pattern": r"^\s*[0-9]+\s*/.*[a-zµμ]\s*$" });
@@ -354,8 +357,11 @@ texts! {
             },
         ] });
     /// An exact multiple.
-    Factor: "A multiple from 1/1000 to 1000: a fraction or a percentage, e.g. `3/2` or `150%`.",
-        _generator => json_schema!({ "type": "string", "pattern": FACTOR });
+    Factor: "A multiple from 1/1000 to 1000: a number, or a fraction or a percentage, e.g. `1.5`, `3/2` or `150%`.",
+        _generator => json_schema!({ "anyOf": [
+            { "type": "number", "minimum": 0.001, "maximum": 1000 },
+            { "type": "string", "pattern": RATIO },
+        ] });
     /// A distribution of lengths of time.
     Distribution: "A length of time, always the same, or a distribution.",
         generator => distribution(generator);

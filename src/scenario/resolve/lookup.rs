@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::policy::Ratio;
 use crate::policy::lookup::{CRYPTOAPI_TIMEOUT, Condition, LOOKUPS_MAX, Lives, Lookup, OnFailure, Sharing, Waiting};
+use crate::scenario::decode::number::{MULTIPLE_MAX, MULTIPLE_MIN};
 use crate::scenario::decode::{Context, Item, Table, joined};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::{LookupChange, Moment, TimelineWord};
@@ -45,7 +46,7 @@ fn lookup(cx: &Context<'_>, table: &Table<'_, '_>, named: &mut Named) -> Option<
     });
     let path = |key: &str| format!("{}.{key}", joined("lookup", name.as_deref().unwrap_or_default()));
     let latency = table.need("latency", "a distribution, e.g. \"20ms\"").and_then(|item| item.dist());
-    let share = |key| table.get(key).and_then(|item| item.part());
+    let share = |key| table.get(key).and_then(|item| item.share(100));
     let on_failure = table.get("on_failure");
     if on_failure.is_none() {
         cx.assume(path("on_failure"), "soft-fail: without an answer the peer is let in");
@@ -68,7 +69,7 @@ fn lookup(cx: &Context<'_>, table: &Table<'_, '_>, named: &mut Named) -> Option<
         }
     };
     let cpu_before = match table.get("cpu_before") {
-        Some(item) => item.part(),
+        Some(item) => item.share(100),
         None => {
             cx.assume(path("cpu_before"), "0%: the look-up comes before what is computed of its answer");
             None
@@ -181,7 +182,7 @@ fn condition(
         return None;
     }
     match (change, factor, latency) {
-        (LookupChange::Slow, Some(factor), None) => factor.factor().map(Condition::Slower),
+        (LookupChange::Slow, Some(factor), None) => factor.factor(MULTIPLE_MIN, MULTIPLE_MAX).map(Condition::Slower),
         (LookupChange::Slow, None, Some(latency)) => latency.dist().map(Condition::Slow),
         (LookupChange::Slow, Some(item), Some(_)) => {
             item.wrong("stands beside `latency`", "one of `factor` and `latency`");

@@ -135,7 +135,7 @@ fn connect_growth(table: &Table<'_, '_>, timeouts: &mut Timeouts) {
         if table.get("connect").is_none() && timeouts.connect.is_none() {
             item.wrong("does nothing here", "only with `connect`");
         }
-        let factor = item.multiplier(FACTOR_MIN, FACTOR_MAX).unwrap_or(FACTOR_MAX);
+        let factor = item.factor(FACTOR_MIN, FACTOR_MAX).unwrap_or(FACTOR_MAX);
         let nothing = ConnectGrowth { factor, cap: None, jitter: Ratio::percent(0) };
         growth = Some(growth.map_or(nothing, |growth| ConnectGrowth { factor, ..growth }));
     }
@@ -282,7 +282,7 @@ fn growth(table: &Table<'_, '_>, preset: &Growth, jitter: Option<JitterWord>) ->
         }
         GrowthWord::Exponential => {
             let before = if let Growth::Exponential(factor) = preset { *factor } else { Ratio::new(2, 1) };
-            Growth::Exponential(factor.and_then(|item| item.multiplier(FACTOR_MIN, FACTOR_MAX)).unwrap_or(before))
+            Growth::Exponential(factor.and_then(|item| item.factor(FACTOR_MIN, FACTOR_MAX)).unwrap_or(before))
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::Ratio;
+use crate::scenario::decode::number::MULTIPLE_MAX;
 use crate::scenario::decode::{Item, Table};
 use crate::scenario::diagnose::{listed, near_miss, quoted};
 use crate::scenario::file::TimelineWord;
@@ -200,14 +201,9 @@ fn entry(item: &Item<'_, '_>, known: &Known<'_>, horizon: Span, given: Given<'_>
         }
         Some(TimelineWord::Slow) => {
             not_of_front_ends(&table);
-            let accepts = "how many times as long they take, e.g. \"10/1\" or \"150%\"";
-            let factor = table.need("factor", accepts).and_then(|item| {
-                let factor = item.factor()?;
-                if factor.is_below(Ratio::ONE) {
-                    item.wrong(format!("is {factor}"), "at least 1: peers become slow, never fast");
-                }
-                Some(factor)
-            });
+            let accepts = "how many times as long they take, e.g. 10 or \"150%\"";
+            // At least 1: peers become slow, never fast.
+            let factor = table.need("factor", accepts).and_then(|item| item.factor(Ratio::ONE, MULTIPLE_MAX));
             let entry = of_peers(&table, at, Change::Slow(factor.unwrap_or(Ratio::ONE)), known);
             factor.and(entry).map(Entry::Peers)
         }

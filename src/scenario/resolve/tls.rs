@@ -9,6 +9,7 @@ use crate::policy::Ratio;
 use crate::policy::tls::{
     Authentication, Bytes, Handshake, KeyType, MEASURED, Mode, Resumption, Source, Store, TicketKey, Version,
 };
+use crate::scenario::decode::number::{MULTIPLE_MAX, MULTIPLE_MIN};
 use crate::scenario::decode::{Context, Item, Table, entries, joined};
 use crate::scenario::diagnose::listed;
 use crate::scenario::file::{ResumptionWord, Word};
@@ -114,7 +115,7 @@ impl<'c, 'i> Reader<'_, 'c, 'i> {
             }
             Some(mutual)
         });
-        let factor = |key| self.table.get(key).map_or(Some(Ratio::ONE), |item| item.factor());
+        let factor = |key| self.table.get(key).map_or(Some(Ratio::ONE), |item| item.factor(MULTIPLE_MIN, MULTIPLE_MAX));
         let (front_end, peer) = (factor("scale_front_end"), factor("scale_peer"));
         let chosen = (
             version.as_ref().map_or(Some(Version::Tls13), |item| item.word()),

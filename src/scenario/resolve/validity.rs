@@ -52,6 +52,9 @@ pub(super) fn read(
     Some(Validity { not_after, lives, replaced: replaced? })
 }
 
+/// The least share of its life at which a certificate's successor may be asked for.
+const ASKED_MIN: Ratio = Ratio::new(1, 1_000);
+
 /// `asks_at`, `poll` and `then`.
 fn ask(table: &Table<'_, '_>, asks: Option<&Item<'_, '_>>) -> Option<Ask> {
     let only = "only with `asks_at`";
@@ -73,10 +76,15 @@ fn ask(table: &Table<'_, '_>, asks: Option<&Item<'_, '_>>) -> Option<Ask> {
     });
     let asks = asks?;
     let accepts = "two shares of a certificate's life, e.g. [\"49%\", \"51%\"]";
-    let shares: Vec<Option<Ratio>> = asks.list(2..=2, accepts)?.iter().map(Item::factor).collect();
+    let shares: Vec<Option<Ratio>> = asks.list(2..=2, accepts)?.iter().map(|item| item.share(100)).collect();
     let (from, to) = (shares[0]?, shares[1]?);
-    if Ratio::ONE.is_below(to) || to.is_below(from) {
-        asks.wrong("goes beyond the life or backwards", accepts);
+    // Who asked at once, again and again, would never come to an end.
+    if from.is_below(ASKED_MIN) {
+        asks.wrong(format!("begins at {from}"), format!("at least {ASKED_MIN}"));
+        return None;
+    }
+    if to.is_below(from) {
+        asks.wrong("goes backwards", accepts);
         return None;
     }
     Some(Ask { from, to, poll, then: then.unwrap_or(Then::Stay) })

@@ -11,8 +11,8 @@ use refresh_sim::policy::{
     Recovery, Refresh, Restart, Scope, Style, Timeouts,
 };
 use refresh_sim::scenario::plan::{
-    Change, FrontEndPlan, GroupPlan, Listen, Operate, Operation, Overflow, Plan, Requests, ResumedPlan, Start,
-    TieOrder, TimelineEntry, TlsPlan, WhenFull,
+    Change, FrontEndPlan, GroupPlan, Listen, OnTimeOut, Operate, Operation, Overflow, Plan, Requests, ResumedPlan,
+    Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -301,6 +301,8 @@ fn requests(of: &mut Choices<'_>, horizon: Span) -> Option<Requests> {
         cpu: of.cost(),
         timeout: if of.below(4) == 3 { None } else { Some(of.span(Span(1), horizon)) },
         stop_after: if of.below(4) == 3 { Some(1 + of.below(9) as u32) } else { None },
+        // No choice of its own, which would move all that come after it.
+        on_timeout: [OnTimeOut::Keep, OnTimeOut::CloseIfSilent, OnTimeOut::Close][(every.0 % 3) as usize],
     })
 }
 
@@ -466,9 +468,7 @@ pub(crate) fn plan(numbers: &[u32]) -> Plan {
         super::renewal::certificates(of, &mut plan);
     }
     quiet(of, &mut plan, horizon);
-    if plan.refresh.as_ref().is_none_or(|refresh| refresh.style == Style::BreakFirst) {
-        slow(of, &mut plan);
-    }
+    slow(of, &mut plan);
     plan
 }
 
@@ -487,7 +487,7 @@ fn slow(of: &mut Choices<'_>, plan: &mut Plan) {
 
 /// Limits on connections over which nothing comes, or none: drawn last of all, as with [`super::renewal::limit`].
 fn quiet(of: &mut Choices<'_>, plan: &mut Plan, horizon: Span) {
-    if plan.refresh.as_ref().is_some_and(|refresh| refresh.style != Style::BreakFirst) || of.below(3) < 2 {
+    if of.below(3) < 2 {
         return;
     }
     let mut keep_alive = || {
@@ -498,6 +498,15 @@ fn quiet(of: &mut Choices<'_>, plan: &mut Plan, horizon: Span) {
     let limit = of.span(Span(horizon.0 / 1_000 + 1), Span(horizon.0 / 10 + 1));
     let idle = if of.yes() { Some(limit) } else { None };
     let keep_alive = if of.yes() { Some(front_end) } else { None };
+    if keep_alive.is_some() {
+        // A cut that is long enough for its probes to fail.
+        let group = of.below(plan.groups.len() as u64) as u16;
+        let cut = Time(of.span(Span::ZERO, horizon).0);
+        for (at, change) in [(cut, Change::CutOff), (cut + front_end.interval.times(8), Change::Heal)] {
+            plan.timeline.push(TimelineEntry { at, change, group, indices: None, front_end: None });
+        }
+        plan.timeline.sort_by_key(|entry| entry.at);
+    }
     for front_end in &mut plan.front_ends {
         (front_end.limits.idle, front_end.limits.keep_alive) = (idle, keep_alive);
     }

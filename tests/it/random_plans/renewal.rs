@@ -1,10 +1,10 @@
 //! Limits, certificates and issuers made at random: drawn after all the rest, so that plans without them stay as they are.
 
 use refresh_sim::policy::Ratio;
-use refresh_sim::policy::{Action, Ask, Batch, Issuer, Limit, Limits, Reconnect, Replaced, Then, TurnRate, Validity};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, TimelineEntry};
+use refresh_sim::policy::{Ask, Batch, Issuer, Limit, Replaced, Then, TurnRate, Validity};
+use refresh_sim::scenario::plan::{Change, Plan, TimelineEntry};
 use refresh_sim::time::{Span, Time};
-use refresh_sim::validate::{CertificateState, Transport};
+use refresh_sim::validate::CertificateState;
 
 use super::plans::Choices;
 
@@ -39,24 +39,8 @@ pub(super) fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {
 
 /// Takes out of a plan what no scenario may have beside connections that are made first.
 pub(crate) fn as_make_first_wants(plan: &mut Plan) {
-    let plain = GroupPlan::new("plain", Transport::Tcp, 1);
     for group in &mut plan.groups {
-        (group.path, group.tcp, group.timeouts) = (plain.path.clone(), plain.tcp.clone(), plain.timeouts);
-        (group.requests, group.failover) = (None, plain.failover);
-        group.reconnect = Reconnect::plain(group.reconnect.first.clone(), group.reconnect.delay.clone());
-    }
-    for front_end in &mut plan.front_ends {
-        (front_end.accept, front_end.listen.syn_backlog, front_end.limits) = (None, None, Limits::default());
-    }
-    let of_path = |change| matches!(change, Change::CutOff | Change::Heal | Change::Slow(_) | Change::SlowEnds);
-    plan.timeline.retain(|entry| !of_path(entry.change));
-    (plan.pool, plan.middlebox) = (None, None);
-    plan.operations.clear();
-    plan.recovery.dump = Span::ZERO;
-    for action in &mut plan.recovery.actions {
-        if let Action::Reboot { delay, .. } = *action {
-            *action = Action::Restart(delay);
-        }
+        (group.requests, group.tcp.ports) = (None, None);
     }
 }
 

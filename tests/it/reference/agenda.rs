@@ -20,59 +20,166 @@ pub(super) enum Class {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Step {
     /// An entry of the scenario's timeline.
-    Entry { entry: usize },
+    Entry {
+        entry: usize,
+    },
     /// One about front ends, or a stage of a rolling patch.
-    Operate { operation: usize, stage: usize },
+    Operate {
+        operation: usize,
+        stage: usize,
+    },
     /// A worker has computed; `hold` says on which of its jobs.
-    Computed { front_end: usize, worker: usize, hold: u64 },
+    Computed {
+        front_end: usize,
+        worker: usize,
+        hold: u64,
+    },
     /// A worker's wait for others is over.
-    WaitOver { front_end: usize, worker: usize, hold: u64 },
+    WaitOver {
+        front_end: usize,
+        worker: usize,
+        hold: u64,
+    },
+    /// The issuer has made a certificate; `making` says which.
+    Made {
+        making: u64,
+    },
     /// That of a job without a worker is; `wait` says which.
-    AwayOver { wait: u64 },
+    AwayOver {
+        wait: u64,
+    },
     /// A try, or a step of it, may have taken too long.
-    TimeOut { connection: usize },
+    TimeOut {
+        connection: usize,
+    },
     /// A front end's limit on a connection may be reached.
-    Limit { connection: usize },
+    Limit {
+        connection: usize,
+    },
     /// A peer's TCP has waited long enough for an answer to its SYNs.
-    StackGivesUp { connection: usize },
+    StackGivesUp {
+        connection: usize,
+    },
     /// A peer's keep-alive has waited long enough.
-    KeepAliveFails { connection: usize },
+    KeepAliveFails {
+        connection: usize,
+    },
+    /// A front end's has, through a cut.
+    FrontEndProbesInVain {
+        connection: usize,
+    },
     /// A peer has waited long enough before its next try.
-    WaitEnds { peer: usize, wait: u64 },
+    WaitEnds {
+        peer: usize,
+        wait: u64,
+    },
     /// A peer may go back to its first front end.
-    MovesBack { peer: usize },
+    MovesBack {
+        peer: usize,
+    },
+    /// A keep-alive has waited long enough where a middlebox has forgotten the connection: a peer's; a front end's.
+    PeerFindsOut {
+        connection: usize,
+    },
+    FrontEndFindsOut {
+        connection: usize,
+    },
+    /// Nothing may have passed at the front end for too long; at the middlebox.
+    Idle {
+        connection: usize,
+    },
+    IdleBetween {
+        connection: usize,
+    },
+    /// The issuer's rate may let it begin the next certificate.
+    IssuerMayBegin,
+    /// A peer asks for the certificate after this one.
+    Asks {
+        peer: usize,
+        number: usize,
+    },
+    /// The grace of an old connection is over, which a new one has replaced.
+    GraceOver {
+        connection: usize,
+    },
     /// The dump of a crashed process is written.
-    DumpEnds { front_end: usize, turn: u64 },
+    DumpEnds {
+        front_end: usize,
+        turn: u64,
+    },
     /// A host goes silent, to reboot.
-    GoesSilent { front_end: usize, turn: u64 },
+    GoesSilent {
+        front_end: usize,
+        turn: u64,
+    },
     /// A process starts.
-    ProcessStarts { front_end: usize, turn: u64 },
+    ProcessStarts {
+        front_end: usize,
+        turn: u64,
+    },
     /// The start-up of a process is over.
-    StartUpOver { front_end: usize, turn: u64 },
+    StartUpOver {
+        front_end: usize,
+        turn: u64,
+    },
     /// The planned end of a connection reaches its peer, which sends its SYN for another.
-    PlannedSyn { connection: usize },
+    PlannedSyn {
+        connection: usize,
+    },
     /// A request falls due.
-    RequestDue { peer: usize, next: u64 },
+    RequestDue {
+        peer: usize,
+        next: u64,
+    },
     /// The time-out of a request is over.
-    RequestTimesOut { request: usize },
+    RequestTimesOut {
+        request: usize,
+    },
     /// A request is at the front end.
-    RequestArrives { request: usize },
+    RequestArrives {
+        request: usize,
+    },
     /// An answer is at the peer.
-    Answer { set_out: u64, request: usize },
+    Answer {
+        set_out: u64,
+        request: usize,
+    },
     /// A peer hears, for its requests, that its connection is gone.
-    Closes { connection: usize },
+    Closes {
+        connection: usize,
+    },
     /// And that it is valid.
-    Opens { connection: usize },
+    Opens {
+        connection: usize,
+    },
     /// A SYN reaches its host; `copy` says which of its try.
-    Syn { connection: usize, copy: u16 },
+    Syn {
+        connection: usize,
+        copy: u16,
+    },
     /// The message of a peer that follows `flights` flights of the server arrives.
-    Message { connection: usize, flights: usize },
+    Message {
+        connection: usize,
+        flights: usize,
+    },
     /// A peer hears that its connection has ended: by a reset or a rejection.
-    Reset { connection: usize },
+    Reset {
+        connection: usize,
+    },
+    /// The first in line at a front end may have its turn.
+    Turn {
+        front_end: usize,
+    },
     /// A tick of an incarnation.
-    Tick { front_end: usize, incarnation: u32 },
+    Tick {
+        front_end: usize,
+        incarnation: u32,
+    },
     /// A refresh that was taken falls due; `taking` says which.
-    Due { peer: usize, taking: u64 },
+    Due {
+        peer: usize,
+        taking: u64,
+    },
     /// The middlebox looks.
     Probe,
 }

@@ -85,7 +85,7 @@ impl World<'_> {
     }
 
     /// What follows attempt number `attempt`, which has failed: a wait, or nothing any more.
-    pub(super) fn after_failure(&mut self, peer: usize, attempt: u32) -> Option<Span> {
+    pub(super) fn after_failure(&mut self, peer: usize, attempt: u32, at_least: Span) -> Option<Span> {
         let policy = &self.group(peer).reconnect;
         let list = self.round(peer);
         let mut wait = Span::ZERO;
@@ -97,10 +97,11 @@ impl World<'_> {
             let took = self.now.since(self.peers[peer].failures.round_began);
             wait = Span(wait.0.saturating_sub(took.0));
         }
+        wait = wait.max(at_least);
         let too_many = policy.give_up.attempts.is_some_and(|most| attempt + 1 >= u32::from(most));
         let next = (self.now + wait).since(self.peers[peer].without_since);
         let too_late = policy.give_up.after.is_some_and(|most| next > most);
-        (!too_many && !too_late).then_some(wait)
+        (!too_many && !too_late || self.is_making(peer)).then_some(wait)
     }
 
     /// The wait after a loss.

@@ -18,6 +18,8 @@ pub(super) const BY_GIVING_UP: u8 = 3;
 pub(super) const BY_KEEP_ALIVE: u8 = 4;
 pub(super) const BY_STOP: u8 = 10;
 pub(super) const BY_KILL: u8 = 11;
+pub(super) const BY_LIMIT: u8 = 12;
+pub(super) const BY_MIDDLEBOX: u8 = 13;
 
 impl World<'_> {
     /// Rule 15: a peer is there from now on.
@@ -38,6 +40,8 @@ impl World<'_> {
     /// Rule 15: a peer is gone, and what it had at both ends.
     pub(super) fn leave(&mut self, peer: usize) {
         self.of_peer(peer, What::Leave, 0);
+        self.has_old_one(peer);
+        self.peers[peer].kept = None;
         self.close_outage(peer, self.now);
         self.free_kept_port(peer);
         if let Some(connection) = self.peers[peer].connection {
@@ -47,6 +51,7 @@ impl World<'_> {
             self.closes(connection, self.now);
             self.leave_run(connection);
         }
+        self.leaves_the_others(peer);
         self.depart(peer);
         self.requests_depart(peer);
         let wait = self.fresh();
@@ -64,6 +69,7 @@ impl World<'_> {
                 self.take_port(connection, true);
                 self.outage_ends(peer, self.now);
                 self.valid(connection);
+                self.passes(connection);
                 self.opens(connection, self.now);
             }
         }
@@ -96,6 +102,11 @@ impl World<'_> {
             port: None,
             resumed: false,
             established: None,
+            made_with: None,
+            made_first: false,
+            passed: Time::ZERO,
+            unknown_between: false,
+            peer_finds_out: None,
         });
         connection
     }
@@ -104,6 +115,9 @@ impl World<'_> {
     pub(super) fn attempt(&mut self, peer: usize) {
         let cause = self.peers[peer].cause as u8;
         self.free_kept_port(peer);
+        if self.is_bound(peer) && !self.may_attempt(peer) {
+            return;
+        }
         let is_handed_on = self.is_refresh_to_begin(peer) || self.is_handed_on(peer);
         let connection = self.connect(peer, self.now);
         self.refresh_begins(connection);
@@ -184,6 +198,9 @@ impl World<'_> {
     /// Rule 13: the verdict on a new connection is accept, and its peer still waits for it.
     pub(super) fn accepted(&mut self, connection: usize) {
         let peer = self.connections[connection].peer;
+        if self.is_making(peer) {
+            return self.made_first(connection);
+        }
         let at = self.news_arrives(connection);
         self.connections[connection].established = Some(at);
         let too_late = at > self.gives_up(connection).0;
@@ -196,6 +213,8 @@ impl World<'_> {
             self.outage_ends(peer, at);
         }
         self.valid(connection);
+        self.attempt_over(peer);
+        self.passes(connection);
         self.opens(connection, at);
         self.plan_to_move_back(connection);
     }
@@ -213,6 +232,9 @@ impl World<'_> {
     /// Rule 24: the verdict on a new connection is reject.
     pub(super) fn rejected(&mut self, connection: usize) {
         let peer = self.connections[connection].peer;
+        if self.is_making(peer) {
+            return self.not_made(connection);
+        }
         self.refresh_rejected(peer);
         self.reset(connection);
     }
@@ -229,6 +251,7 @@ impl World<'_> {
     /// A valid connection has ended unplanned, as the front end sees it. When its peer learns of that is the caller's.
     pub(super) fn lose(&mut self, connection: usize, why: u8) {
         let peer = self.connections[connection].peer;
+        self.try_ends(peer);
         self.books.count(self.peers[peer].group, Counter::Losses);
         self.of_peer(peer, What::Lost, why);
         self.end_connection(connection, false);
@@ -263,15 +286,21 @@ impl World<'_> {
 
     /// Rules 14 and 26: after a failure the next front end, after a whole round of them a wait.
     pub(super) fn failed(&mut self, peer: usize) {
+        self.peers[peer].connection = None;
+        self.attempt_over(peer);
+        self.goes_on(peer, Span::ZERO);
+    }
+
+    /// On to the next attempt, `at_least` so long after one that has failed or was not granted.
+    pub(super) fn goes_on(&mut self, peer: usize, at_least: Span) {
         let of = &mut self.peers[peer];
-        of.connection = None;
         let (attempt, before) = (of.when.attempt, of.place);
         of.when.attempt += 1;
         self.turn_to_next(peer);
-        if self.peers[peer].place != before {
+        if self.peers[peer].place != before && !self.is_making(peer) {
             self.refresh_moves(peer);
         }
-        match self.after_failure(peer, attempt) {
+        match self.after_failure(peer, attempt, at_least) {
             Some(wait) => self.wait(peer, wait),
             None => self.stops_trying(peer),
         }

@@ -76,7 +76,7 @@ impl World<'_> {
             *place
         };
         self.peers[peer].place = place;
-        if place != before {
+        if place != before && !self.is_making(peer) {
             self.refresh_moves(peer);
         }
         true
@@ -111,10 +111,12 @@ impl World<'_> {
     }
 
     pub(super) fn moves_back(&mut self, peer: usize) {
-        let place = self.peers[peer].place;
+        let of = &self.peers[peer];
+        let place = of.old.map_or(of.place, |old| old.place);
         if !self.is_valid(peer) || self.peers[peer].moves_back != Some((place, self.now)) {
             return;
         }
+        self.try_ends(peer);
         let connection = self.peers[peer].connection.expect("it is valid");
         self.of_peer(peer, What::MovesBack, 0);
         self.close_outage(peer, self.now);

@@ -218,7 +218,7 @@ impl World<'_> {
     fn fetch(&self, job: &Job, lookup: &Lookup, left: Option<Span>) -> (Option<Span>, Found) {
         let peer = self.connections[job.connection].peer;
         let who = Identity(mix(self.peers[peer].identity.0 ^ Identity::of(&lookup.name).0));
-        let when = self.is_at(peer);
+        let when = self.peers[peer].when;
         let draw = |purpose| self.draws.draw(who, purpose, when, u16::from(job.in_place));
         let sample = |dist: &Dist| dist.sample(draw(Purpose::LookupLatency));
         let changed = lookup.changes.iter().rfind(|(at, _)| *at <= self.now);

@@ -59,7 +59,7 @@ pub(super) fn disconnected_max(decisions: &[Decision]) -> (u64, Time) {
     let mut max = (0, Time::ZERO);
     for decision in decisions {
         match (decision.what, decision.detail) {
-            (What::Lost | What::MovesBack, _) | (What::Due, 2) => {
+            (What::Lost | What::MovesBack, _) | (What::Due | What::Turn, 2) => {
                 cut_off.insert(decision.who);
             }
             (What::Valid | What::Leave, _) => {

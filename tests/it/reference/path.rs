@@ -1,12 +1,13 @@
 //! What happens to messages on their way: what they take, loss, cuts, keep-alive (rule 11).
 
-use refresh_sim::dist::Dist;
+use refresh_sim::policy::tcp::KeepAlive;
 use refresh_sim::rng::{Purpose, When};
 use refresh_sim::scenario::plan::Change;
 use refresh_sim::time::{Span, Time};
 
 use super::agenda::{Class, Step};
 use super::connect::BY_KEEP_ALIVE;
+use super::quiet::probe;
 use super::world::{Stage, World};
 
 /// What a message that was lost, or met a cut, waits longer.
@@ -116,6 +117,10 @@ impl World<'_> {
 
     /// When the peer hears of a reset or a close of now.
     pub(super) fn end_heard(&self, connection: usize) -> Time {
+        // One that the middlebox has forgotten: by its own probes alone.
+        if let Some(finds_out) = self.connections[connection].peer_finds_out {
+            return finds_out;
+        }
         let at = self.now + self.round_trip(connection).half();
         let Some(cut) = self.cut_of(connection, at) else { return at };
         let healed = self.behind_cuts(connection, at);
@@ -123,7 +128,7 @@ impl World<'_> {
     }
 
     /// When something arrives that would at `at` if there were no cuts.
-    fn behind_cuts(&self, connection: usize, mut at: Time) -> Time {
+    pub(super) fn behind_cuts(&self, connection: usize, mut at: Time) -> Time {
         while let Some(cut) = self.cut_of(connection, at) {
             at = cut.until + AGAIN;
         }
@@ -164,11 +169,15 @@ impl World<'_> {
 
     /// When a peer's keep-alive has waited in vain, unless the path heals first.
     fn keep_alive_fails(&self, connection: usize, cut: Cut) -> Option<Time> {
+        let keep_alive = self.group(self.connections[connection].peer).tcp.keep_alive?;
+        self.probes_in_vain(connection, cut, keep_alive, 0)
+    }
+
+    /// The same of either end; `index` is that of its draw.
+    fn probes_in_vain(&self, connection: usize, cut: Cut, keep_alive: KeepAlive, index: u16) -> Option<Time> {
         let peer = self.connections[connection].peer;
-        let keep_alive = self.group(peer).tcp.keep_alive?;
         let when = When { attempt: cut.nth, ..When::default() };
-        let bits = self.draw(peer, Purpose::KeepAlive, when, 0);
-        let first = Dist::uniform(Span(1), keep_alive.interval).map_or(keep_alive.interval, |phase| phase.sample(bits));
+        let first = probe(keep_alive.interval, self.draw(peer, Purpose::KeepAlive, when, index));
         let fails = cut.from + first + keep_alive.interval.times(u64::from(keep_alive.count));
         (fails < cut.until).then_some(fails)
     }
@@ -184,12 +193,22 @@ impl World<'_> {
         }
     }
 
-    /// What a connection that is established now, on a path that may be cut, will find out.
+    /// What both ends of a connection will find out that is valid now, on a path that may be cut, and whose peer may have
+    /// heard of it.
     fn probe(&mut self, connection: usize) {
         let of = &self.connections[connection];
         let peer = of.peer;
-        let established = of.established.is_some_and(|at| at <= self.now) && matches!(of.stage, Stage::Valid(_));
-        let Some(cut) = self.cut_of(connection, self.now).filter(|_| established) else { return };
+        let valid = matches!(of.stage, Stage::Valid(_));
+        let established = valid && self.has_heard(connection);
+        let Some(cut) = self.cut_of(connection, self.now).filter(|cut| valid && cut.from == self.now) else { return };
+        if let Some(probes) = self.plan.front_ends[of.front_end].limits.keep_alive
+            && let Some(fails) = self.probes_in_vain(connection, cut, probes, 1)
+        {
+            self.later(fails, Class::Deadline, peer, Step::FrontEndProbesInVain { connection });
+        }
+        if !established {
+            return;
+        }
         if let Some(fails) = self.keep_alive_fails(connection, cut).filter(|fails| *fails >= self.now) {
             self.later(fails, Class::Deadline, peer, Step::KeepAliveFails { connection });
         }

@@ -14,6 +14,7 @@ use super::agenda::Step;
 use super::books::Account;
 use super::lookup::Fetch;
 use super::queue::{Job, Worker};
+use super::turns::Line;
 use super::world::{Stage, World};
 
 /// What a SYN meets (rule 7).
@@ -64,6 +65,8 @@ pub(super) struct FrontEnd {
     pub(super) fetches: Vec<Fetch>,
     /// What came of each look-up.
     pub(super) looked: Vec<Looked>,
+    /// Who is due and waits for its turn.
+    pub(super) line: Line,
     /// Sessions that this incarnation has made for its cache.
     pub(super) cached: u64,
     pub(super) account: Account,
@@ -92,6 +95,7 @@ impl FrontEnd {
             accepting_max: 0,
             fetches: Vec::new(),
             looked: vec![Looked::default(); lookups],
+            line: Line::default(),
             cached: 0,
             account: Account::default(),
         }
@@ -148,6 +152,7 @@ impl World<'_> {
         let of = &mut self.front_ends[front_end];
         let is_first = of.service_start == Time::NEVER;
         (of.life, of.service_start, of.ready) = (Life::Up, self.now, false);
+        of.line = Line::default();
         let incarnation = of.incarnation;
         self.decide_front_end(front_end, What::ServiceStart, 0, incarnation);
         self.plan_tick(front_end);
@@ -180,14 +185,18 @@ impl World<'_> {
 
     /// Its connections are lost, in the order of their peers; handshakes fall silent.
     pub(super) fn lose_connections(&mut self, front_end: usize, why: u8) {
+        self.old_ones_go(front_end);
         for peer in 0..self.peers.len() {
             let Some(connection) = self.peers[peer].connection else { continue };
             if self.connections[connection].front_end != front_end {
                 continue;
             }
-            if self.is_valid(peer) {
+            if matches!(self.connections[connection].stage, Stage::Valid(_)) {
                 self.lose(connection, why);
                 self.connections[connection].stage = Stage::Silenced;
+                if self.connections[connection].unknown_between {
+                    self.reset(connection);
+                }
             } else if self.connections[connection].stage == Stage::Handshake {
                 self.connections[connection].stage = Stage::Silenced;
             }

@@ -30,7 +30,8 @@ impl World<'_> {
         question.address_known = group.known;
         let left_behind = !self.is_wanted(job.connection) || !self.has_socket(job.connection);
         question.attempt = if left_behind { 0 } else { job.when.attempt };
-        question.certificate = group.certificate.map(Certificate::new);
+        let shown = if job.in_place { self.connections[job.connection].made_with } else { self.has_certificate(peer) };
+        question.certificate = shown.map(|number| Certificate::new(self.state(peer, number)));
         if let Some(of) = &group.particulars {
             question.pool = of.pool.as_deref().unwrap_or(&group.name);
             question.computer = of.computer.as_deref();

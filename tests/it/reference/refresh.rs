@@ -1,7 +1,7 @@
 //! Ticks, dues, obligations and their outcomes (rules 16 to 20).
 
 use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::policy::{Act, Anchor, Initiator, Order, Refresh};
+use refresh_sim::policy::{Act, Anchor, Order, Refresh};
 use refresh_sim::rng::{Purpose, When};
 use refresh_sim::scenario::plan::WhenFull;
 use refresh_sim::time::{Span, Time};
@@ -25,12 +25,13 @@ pub(super) struct Taken {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Obligation {
     due: Time,
-    cycle: u32,
+    /// Dues that were missed because of it. It keeps its own number meanwhile.
+    missed: u32,
     /// The one that it renews in place, or the first that is made for it.
-    connection: usize,
+    pub(super) connection: usize,
     by_reconnect: bool,
     /// Whether the first connection that is made for it is still to come.
-    begins: bool,
+    pub(super) begins: bool,
     lost: bool,
     /// Whether a worker has taken a job of it.
     late: bool,
@@ -53,6 +54,13 @@ pub(super) enum Ends {
     Recovered = 4,
     Departed = 5,
     Dropped = 6,
+}
+
+impl Obligation {
+    /// One that falls due for its peer asks for a certificate.
+    pub(super) fn asked_for(due: Time, connection: usize, by_reconnect: bool) -> Obligation {
+        Obligation { due, missed: 0, connection, by_reconnect, begins: false, lost: false, late: false, sweep: None }
+    }
 }
 
 impl World<'_> {
@@ -83,7 +91,7 @@ impl World<'_> {
         self.decide_front_end(front_end, What::Tick, 0, incarnation);
         let mut taken = Vec::new();
         for peer in 0..self.peers.len() {
-            let Some(connection) = self.peers[peer].connection else { continue };
+            let Some(connection) = self.valid_connection(peer) else { continue };
             if self.connections[connection].front_end != front_end || !self.is_refreshed(policy, connection) {
                 continue;
             }
@@ -112,9 +120,12 @@ impl World<'_> {
     fn take_at_once(&mut self, front_end: usize, act: Act, taken: Vec<usize>) {
         let plan = &self.plan.front_ends[front_end];
         let refuses = plan.queue_limit.is_some() && plan.when_full != WhenFull::BackPressure;
-        let one_run = act == Act::Revalidate && !refuses;
+        let one_run = act == Act::Revalidate && !refuses && !self.has_limit();
         for peer in &taken {
             self.fall_due(*peer, one_run);
+        }
+        if self.has_limit() {
+            return self.take_turns(front_end);
         }
         for peer in taken {
             if self.front_ends[front_end].life != Life::Up {
@@ -132,18 +143,9 @@ impl World<'_> {
     }
 
     /// A due has its own number in the life of its peer.
-    fn next_cycle(&mut self, peer: usize) {
+    pub(super) fn next_cycle(&mut self, peer: usize) {
         let when = &mut self.peers[peer].when;
         *when = When { cycle: when.cycle + 1, ..When::default() };
-    }
-
-    /// Where a peer is in its life: one that is valid and owes a refresh is where that fell due, whatever it has missed.
-    pub(super) fn is_at(&self, peer: usize) -> When {
-        let of = &self.peers[peer];
-        match of.open.filter(|open| !open.lost && self.is_valid(peer)) {
-            Some(open) => When { cycle: open.cycle, ..of.when },
-            None => of.when,
-        }
     }
 
     /// Whether a refresh concerns a connection now.
@@ -196,6 +198,9 @@ impl World<'_> {
         let front_end = self.connections[taken.connection].front_end;
         self.fall_due(peer, false);
         if self.peers[peer].open.is_some_and(|open| !open.lost) {
+            if self.has_limit() {
+                return self.take_turns(front_end);
+            }
             self.refresh_now(peer, false);
             self.take_jobs(front_end);
         }
@@ -217,7 +222,7 @@ impl World<'_> {
         self.books.count(self.peers[peer].group, Counter::Dues);
         self.peers[peer].open = Some(Obligation {
             due: self.now,
-            cycle: self.peers[peer].when.cycle,
+            missed: 0,
             connection: taken.connection,
             begins: false,
             by_reconnect: !lost && act != Act::Revalidate,
@@ -226,16 +231,29 @@ impl World<'_> {
             sweep: taken.sweep,
         });
         if !one_run {
-            let detail = if lost { 1 } else { 2 * u8::from(act != Act::Revalidate) };
+            let detail = match act {
+                _ if lost => 1,
+                _ if self.has_limit() => 4,
+                _ => self.what_it_does(taken.connection, act),
+            };
             self.of_peer(peer, What::Due, detail);
+        }
+        if !lost && self.has_limit() {
+            self.stands_in_line(taken.connection);
         }
         if lost && self.is_valid(peer) {
             self.close(peer, Ends::Recovered);
         }
     }
 
+    /// Whether a refresh that is due is of this connection, and of it still.
+    pub(super) fn owes_on(&self, connection: usize) -> bool {
+        let open = self.peers[self.connections[connection].peer].open;
+        open.is_some_and(|open| open.connection == connection && !open.lost)
+    }
+
     /// Rule 19: what a due asks for.
-    fn refresh_now(&mut self, peer: usize, in_run: bool) {
+    pub(super) fn refresh_now(&mut self, peer: usize, in_run: bool) {
         let connection = self.peers[peer].open.expect("it is due").connection;
         match self.plan.refresh.as_ref().expect("there are refreshes").act {
             Act::Revalidate => {
@@ -244,108 +262,28 @@ impl World<'_> {
                 let front_end = self.connections[connection].front_end;
                 self.enter(front_end, Job { cause: Cause::Refresh, when, in_place: true, in_run, ..job });
             }
-            Act::Reconnect(initiator) => self.break_first(peer, connection, initiator),
-        }
-    }
-
-    /// The old connection ends, then the new one begins, when the peer knows.
-    fn break_first(&mut self, peer: usize, connection: usize, initiator: Initiator) {
-        if initiator == Initiator::Peer {
-            self.close_port(connection);
-            self.abandon(connection);
-        }
-        self.connections[connection].stage = Stage::Gone;
-        self.connection_has_ended(peer, true);
-        let learned = match initiator {
-            Initiator::FrontEnd => self.end_heard(connection),
-            Initiator::Peer => self.now,
-        };
-        self.close_outage(peer, learned);
-        self.closes(connection, learned);
-        let of = &mut self.peers[peer];
-        (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, Some(learned), learned);
-        if !self.plan.front_ends[self.connections[connection].front_end].limits.is_none() {
-            self.peers[peer].kept_port = self.connections[connection].port.take();
-            return self.reconnect_by_attempt(peer, learned);
-        }
-        let new = self.connect(peer, learned);
-        if let Some(open) = &mut self.peers[peer].open {
-            open.connection = new;
-        }
-        match initiator {
-            Initiator::Peer => {
-                if self.has_port(new) {
-                    self.counts_as_attempt(new);
-                    self.send_syns(new);
-                }
-            }
-            Initiator::FrontEnd if self.group(peer).tcp.ports.is_none() => {
-                self.counts_as_attempt(new);
-                self.later(learned, Class::Arrival, peer, Step::PlannedSyn { connection: new });
-            }
-            Initiator::FrontEnd => {
-                self.connections[new].port = self.connections[connection].port.take();
-                self.later(learned, Class::Deadline, peer, Step::PlannedSyn { connection: new });
-            }
-        }
-    }
-
-    /// The SYN of a planned reconnect is an attempt like any other.
-    fn reconnect_by_attempt(&mut self, peer: usize, learned: Time) {
-        self.peers[peer].connection = None;
-        if let Some(open) = &mut self.peers[peer].open {
-            open.begins = true;
-        }
-        self.wait(peer, learned.since(self.now));
-    }
-
-    /// Whether the next attempt is the first for a planned reconnect, which goes to the same front end.
-    pub(super) fn is_refresh_to_begin(&self, peer: usize) -> bool {
-        self.peers[peer].open.is_some_and(|open| open.begins)
-    }
-
-    /// An attempt is made, perhaps the first for a refresh.
-    pub(super) fn refresh_begins(&mut self, connection: usize) {
-        let peer = self.connections[connection].peer;
-        if let Some(open) = &mut self.peers[peer].open
-            && std::mem::take(&mut open.begins)
-        {
-            open.connection = connection;
-        }
-    }
-
-    /// The planned end of its connection has reached the peer, whose port was kept until now.
-    pub(super) fn planned_syn(&mut self, connection: usize) {
-        let peer = self.connections[connection].peer;
-        if !self.is_wanted(connection) {
-            return;
-        }
-        if self.group(peer).tcp.ports.is_none() {
-            self.send_syns(connection);
-            return;
-        }
-        self.free_port(connection);
-        if self.has_port(connection) {
-            self.of_peer(peer, What::Attempt, Cause::Refresh as u8);
-            self.counts_as_attempt(connection);
-            self.send_syns(connection);
+            Act::Reconnect(initiator) => self.reconnect_now(peer, connection, initiator),
         }
     }
 
     /// Rule 17: the one before is still owed.
     fn miss(&mut self, peer: usize) {
         let group = self.peers[peer].group;
-        let when = &mut self.peers[peer].when;
-        (when.cycle, when.episode) = (when.cycle + 1, 0);
+        let of = &mut self.peers[peer];
+        match &mut of.open {
+            Some(open) if !open.lost => open.missed += 1,
+            _ => (of.when.cycle, of.when.episode) = (of.when.cycle + 1, 0),
+        }
         self.books.count(group, Counter::Dues);
         self.books.count(group, Counter::Missed);
     }
 
     /// A connection is valid from now on, and may close a refresh.
     pub(super) fn valid(&mut self, connection: usize) {
-        self.connections[connection].stage = Stage::Valid(self.now);
-        self.peers[self.connections[connection].peer].failures.valid_since = self.now;
         let (peer, cause) = (self.connections[connection].peer, self.connections[connection].cause);
+        self.connections[connection].stage = Stage::Valid(self.now);
+        self.connections[connection].made_with = self.has_certificate(peer);
+        self.peers[peer].failures.valid_since = self.now;
         let ends = self.peers[peer].open.map(|open| if open.lost { Ends::Recovered } else { Ends::ValidByReconnect });
         self.of_peer(peer, What::Valid, cause as u8 + 16 * ends.map_or(0, |ends| ends as u8));
         self.books.count(self.peers[peer].group, Counter::Valids);
@@ -371,7 +309,7 @@ impl World<'_> {
     }
 
     /// Rule 16, own age: due `every` after it was last valid.
-    fn anchor_age(&mut self, connection: usize) {
+    pub(super) fn anchor_age(&mut self, connection: usize) {
         let Some(policy) = &self.plan.refresh else { return };
         if policy.anchor == Anchor::OwnAge && self.is_refreshed(policy, connection) {
             self.take_refresh(connection, None, self.now + policy.every);
@@ -393,8 +331,18 @@ impl World<'_> {
         }
         if let Some(open) = &mut self.peers[peer].open {
             open.lost = true;
+            let missed = std::mem::take(&mut open.missed);
             let sweep = open.sweep.take();
+            self.number_missed(peer, missed);
             self.leave_sweep(sweep);
+        }
+    }
+
+    /// Dues that a refresh has made its peer miss have their numbers when it is over.
+    fn number_missed(&mut self, peer: usize, missed: u32) {
+        if missed > 0 {
+            let when = &mut self.peers[peer].when;
+            (when.cycle, when.episode) = (when.cycle + missed, 0);
         }
     }
 
@@ -434,6 +382,7 @@ impl World<'_> {
 
     fn settle(&mut self, peer: usize, ends: Ends) {
         let open = self.peers[peer].open.take().expect("there is one");
+        self.number_missed(peer, open.missed);
         let group = self.peers[peer].group;
         let (counter, valid) = match ends {
             Ends::ValidInPlace => (Counter::ValidInPlace, true),

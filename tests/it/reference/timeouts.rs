@@ -126,7 +126,7 @@ impl World<'_> {
                 self.abandon(connection);
                 self.failed(peer);
             }
-            (Some(at), Stage::Valid(_)) if at > self.now => {
+            (Some(at), Stage::Valid(_)) if at > self.now && !of.made_first => {
                 self.books.count(self.peers[peer].group, Counter::TimeOuts);
                 self.of_peer(peer, What::GaveUp, NEWS_UNDER_WAY);
                 self.close_port(connection);
@@ -178,6 +178,7 @@ impl World<'_> {
             let of = &self.connections[*connection];
             of.front_end == front_end
                 && (self.is_wanted(*connection) && self.has_socket(*connection)
+                    || self.peers[of.peer].kept == Some(*connection)
                     || of.close_heard.is_some_and(|heard| heard > self.now))
         };
         (0..self.connections.len()).filter(has_slot).count() >= most as usize

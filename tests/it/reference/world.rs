@@ -9,8 +9,10 @@ use refresh_sim::validate::{Builtin, ValidatorMaker};
 
 use super::agenda::{Agenda, Class, Step};
 use super::books::Books;
+use super::certificates::{Certificate, Issuer};
 use super::comeback::Failures;
 use super::lookup::Away;
+use super::making::Old;
 use super::measures::Outage;
 use super::pool::Roll;
 use super::process::FrontEnd;
@@ -19,6 +21,7 @@ use super::requests::{Request, Sender};
 use super::tcp::Port;
 use super::timeouts::PeerStep;
 use super::tls::Session;
+use super::together::{Pass, Together};
 
 /// One peer, from its own point of view but for what it owes.
 pub(super) struct Peer {
@@ -39,6 +42,9 @@ pub(super) struct Peer {
     pub(super) moves_back: Option<(usize, Time)>,
     /// The connection that it has, or hopes for.
     pub(super) connection: Option<usize>,
+    /// The one that serves while `connection` is made, and the one that is kept after that.
+    pub(super) old: Option<Old>,
+    pub(super) kept: Option<usize>,
     /// The port of a connection whose planned end it has not heard of.
     pub(super) kept_port: Option<usize>,
     /// Why it is connecting.
@@ -52,6 +58,10 @@ pub(super) struct Peer {
     pub(super) outage: Outage,
     /// Which of its waits is the one that counts.
     pub(super) wait: u64,
+    /// How far its attempt has come that waits for those of others.
+    pub(super) pass: Pass,
+    /// All certificates that it has had, the last one is what it has.
+    pub(super) certificates: Vec<Certificate>,
     /// The latest session that it has, if any.
     pub(super) session: Option<Session>,
     /// A refresh that is going to fall due.
@@ -109,6 +119,15 @@ pub(super) struct Connection {
     pub(super) resumed: bool,
     /// When its peer learns, or has learnt, that it is valid; it stays when the connection is lost.
     pub(super) established: Option<Time>,
+    /// The certificate that it was made with.
+    pub(super) made_with: Option<usize>,
+    /// Whether it was made before the one that it replaced had ended.
+    pub(super) made_first: bool,
+    /// When something has passed last at its front end.
+    pub(super) passed: Time,
+    /// Whether a middlebox has forgotten it, and when the peer finds that out.
+    pub(super) unknown_between: bool,
+    pub(super) peer_finds_out: Option<Time>,
 }
 
 /// Numbers of entities, and so what shuffles them, have so many bits.
@@ -135,6 +154,9 @@ pub(super) struct World<'a> {
     pub(super) requests: Vec<Request>,
     /// Jobs that wait without a worker, by their numbers.
     pub(super) away: Vec<Option<Away>>,
+    /// What peers of a group share.
+    pub(super) together: Together,
+    pub(super) issuer: Issuer,
     pub(super) books: Books,
     /// Distinguishes waits, jobs and takings.
     pub(super) serial: u64,
@@ -174,6 +196,8 @@ impl<'a> World<'a> {
             ports: Vec::new(),
             requests: Vec::new(),
             away: Vec::new(),
+            together: Together::new(),
+            issuer: Issuer::default(),
             books: Books::new(plan),
             serial: 0,
         }
@@ -194,6 +218,7 @@ impl<'a> World<'a> {
         if self.plan.middlebox.is_some() {
             self.agenda.add(Time::ZERO, Class::Sample, 0, Step::Probe);
         }
+        self.first_certificates();
         for peer in 0..self.peers.len() {
             self.peers[peer].place = self.first_place(peer);
             if self.group(peer).present {
@@ -219,9 +244,19 @@ impl<'a> World<'a> {
             Step::Limit { connection } => self.limit(connection),
             Step::StackGivesUp { connection } => self.stack_has_given_up(connection),
             Step::KeepAliveFails { connection } => self.keep_alive_has_failed(connection),
+            Step::PeerFindsOut { connection } => self.peer_finds_out(connection),
+            Step::FrontEndProbesInVain { connection } | Step::FrontEndFindsOut { connection } => {
+                self.front_end_finds_out(connection);
+            }
+            Step::Idle { connection } => self.idle(connection),
+            Step::IdleBetween { connection } => self.idle_between(connection),
             Step::WaitEnds { peer, wait } => self.wait_ends(peer, wait),
             Step::Operate { operation, stage } => self.operate(operation, stage),
             Step::MovesBack { peer } => self.moves_back(peer),
+            Step::GraceOver { connection } => self.grace_over(connection),
+            Step::IssuerMayBegin => self.issuer_begins(),
+            Step::Asks { peer, number } => self.asks(peer, number),
+            Step::Made { making } => self.made(making),
             Step::DumpEnds { front_end, turn } if self.is_turn(front_end, turn) => self.dump_ends(front_end),
             Step::GoesSilent { front_end, turn } if self.is_turn(front_end, turn) => self.goes_silent(front_end),
             Step::ProcessStarts { front_end, turn } if self.is_turn(front_end, turn) => {
@@ -242,6 +277,7 @@ impl<'a> World<'a> {
             Step::Syn { connection, copy } => self.syn(connection, copy),
             Step::Message { connection, flights } => self.message(connection, flights),
             Step::Reset { connection } => self.reset_heard(connection),
+            Step::Turn { front_end } => self.turn_comes(front_end),
             Step::Tick { front_end, incarnation } => self.tick(front_end, incarnation),
             Step::Due { peer, taking } => self.due(peer, taking),
         }
@@ -253,10 +289,7 @@ impl<'a> World<'a> {
         match of.change {
             Change::CutOff => return self.cut_off(usize::from(of.group), of.front_end),
             Change::Heal | Change::Slow(_) | Change::SlowEnds => return,
-            Change::Join | Change::Leave => {}
-            Change::ReplaceCertificate | Change::CertificateExpires => {
-                unreachable!("not known yet: `compare::known` takes them out")
-            }
+            Change::Join | Change::Leave | Change::ReplaceCertificate | Change::CertificateExpires => {}
         }
         for peer in 0..self.peers.len() {
             let listed = of.indices.as_ref().is_none_or(|indices| indices.contains(&self.peers[peer].index));
@@ -266,6 +299,7 @@ impl<'a> World<'a> {
             match of.change {
                 Change::Join if !self.peers[peer].present => self.join(peer),
                 Change::Leave if self.peers[peer].present => self.leave(peer),
+                Change::ReplaceCertificate | Change::CertificateExpires => self.certificate_changes(peer, of.change),
                 _ => {}
             }
         }
@@ -303,13 +337,20 @@ impl<'a> World<'a> {
 
     /// Whether the peer has a valid connection, as the front end sees it.
     pub(super) fn is_valid(&self, peer: usize) -> bool {
-        let connection = self.peers[peer].connection;
-        connection.is_some_and(|connection| matches!(self.connections[connection].stage, Stage::Valid(_)))
+        self.valid_connection(peer).is_some()
+    }
+
+    /// The connection of a peer that is valid at its front end, if it has one.
+    pub(super) fn valid_connection(&self, peer: usize) -> Option<usize> {
+        let of = &self.peers[peer];
+        let both = [of.connection, of.old.map(|old| old.connection)];
+        both.into_iter().flatten().find(|connection| matches!(self.connections[*connection].stage, Stage::Valid(_)))
     }
 
     /// Whether the peer of a connection still waits for what comes of it, or has it.
     pub(super) fn is_wanted(&self, connection: usize) -> bool {
-        self.peers[self.connections[connection].peer].connection == Some(connection)
+        let of = &self.peers[self.connections[connection].peer];
+        of.connection == Some(connection) || of.old.is_some_and(|old| old.connection == connection)
     }
 
     pub(super) fn draw(&self, peer: usize, purpose: Purpose, when: When, index: u16) -> u64 {
@@ -356,10 +397,13 @@ impl<'a> World<'a> {
 
     /// Something is going to happen to a front end's process.
     pub(super) fn later_at_front_end(&mut self, at: Time, front_end: usize, step: Step) {
-        let workers: usize = self.plan.front_ends.iter().map(|of| of.workers as usize).sum();
-        let entity = self.peers.len() + workers + front_end;
         let class = if matches!(step, Step::Tick { .. }) { Class::RefreshTick } else { Class::Deadline };
-        self.agenda.add(at, class, entity as u32, step);
+        self.agenda.add(at, class, self.front_end_entity(front_end), step);
+    }
+
+    pub(super) fn front_end_entity(&self, front_end: usize) -> u32 {
+        let workers: usize = self.plan.front_ends.iter().map(|of| of.workers as usize).sum();
+        (self.peers.len() + workers + front_end) as u32
     }
 }
 
@@ -377,6 +421,8 @@ impl Peer {
             skips: vec![Time::ZERO; list],
             moves_back: None,
             connection: None,
+            old: None,
+            kept: None,
             kept_port: None,
             cause: Cause::Initial,
             when: When::default(),
@@ -385,6 +431,8 @@ impl Peer {
             without_since: Time::ZERO,
             outage: Outage::default(),
             wait: 0,
+            pass: Pass::default(),
+            certificates: Vec::new(),
             session: None,
             taken: None,
             open: None,

@@ -13,7 +13,7 @@ use refresh_sim::policy::{
     Pool, Rate, Ratio, Reconnect, Recovery, Refresh, Replaced, Restart, Scope, Style, Then, Timeouts, TurnRate,
     Validity,
 };
-use refresh_sim::scenario::plan::{Listen, Overflow};
+use refresh_sim::scenario::plan::{Listen, OnTimeOut, Overflow};
 use refresh_sim::scenario::{
     Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Outside, Plan, ProcessPlan, Requests,
     ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
@@ -168,8 +168,13 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::option::of(validity()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()), path(), tcp());
-    let requests = (dist(), dist(), prop::option::of(length()), prop::option::of(1u32..))
-        .prop_map(|(every, cpu, timeout, stop_after)| Requests { every, cpu, timeout, stop_after });
+    let on_timeout = prop::sample::select(&[OnTimeOut::Keep, OnTimeOut::CloseIfSilent, OnTimeOut::Close][..]);
+    let requests = (dist(), dist(), prop::option::of((length(), on_timeout)), prop::option::of(1u32..)).prop_map(
+        |(every, cpu, timeout, stop_after)| {
+            let (timeout, on_timeout) = timeout.unzip();
+            Requests { every, cpu, timeout, stop_after, on_timeout: on_timeout.unwrap_or_default() }
+        },
+    );
     let failover = (any::<bool>(), length(), prop::option::of(length()));
     let list = (Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), failover);
     let rest = (reconnect(), timeouts(), list, any::<bool>(), prop::option::of(requests));
@@ -597,7 +602,12 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
                 // With a program the built-in logic does not matter, and is not written.
                 plan.validator = Builtin::Sfb2015Cu2;
                 let command = vec!["./v \"1\"".to_owned(), String::new(), "ä\\".to_owned()];
-                plan.outside = Some(Outside { command, answer_limit: Span::SECOND.times(1 + seed % 7) });
+                plan.outside = Some(Outside {
+                    command,
+                    answer_limit: Span::SECOND.times(1 + seed % 7),
+                    folder: Default::default(),
+                    identity: String::new(),
+                });
             }
             plan
         },

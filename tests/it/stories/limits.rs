@@ -86,6 +86,19 @@ fn rule_14_a_try_that_there_is_not_for_want_of_a_port_is_not_given_up() {
 }
 
 #[test]
+fn rule_14_who_was_let_go_on_and_has_left_sends_its_next_syn_like_any_other() {
+    let mut plan = story(2, seconds(5));
+    plan.groups[0].rtt = Dist::Constant(Span::ZERO);
+    plan.groups[0].reconnect.limit.in_flight = Some(1);
+    // The second is let go on as the first leaves, and leaves and comes again in that instant. What it waited for is no
+    // deadline of the new try: its SYN arrives after the front end has started.
+    plan.timeline = vec![at_second(0, Change::Leave, &[0, 1]), at_second(0, Change::Join, &[1])];
+    let (_, seen) = seen(&plan);
+    assert!(whom(&seen, What::Refused).is_empty(), "{seen:?}");
+    assert_eq!((whom(&seen, What::Valid), at(&seen, What::Valid)), (vec![1], vec![100]));
+}
+
+#[test]
 fn rule_12_the_answer_to_a_syn_is_there_a_whole_round_trip_after_it_also_of_odd_length() {
     let silent = |from: u64, until: u64| {
         let mut plan = story(1, seconds(1));

@@ -1,9 +1,10 @@
 //! Rules 16 to 20: what a tick takes, when it is due, how it ends.
 
 use refresh_sim::dist::Dist;
-use refresh_sim::measure::{Cause, Counter, Metric, What};
-use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Order, Recovery, Refresh, Style, TurnRate};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Operate, Operation, Plan, Start};
+use refresh_sim::measure::{Cause, Counter, Metric, Outcome, What};
+use refresh_sim::policy::tcp::KeepAlive;
+use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Limits, Order, Recovery, Refresh, Style, TurnRate};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Operate, Operation, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Answer, Phase, Transport};
@@ -107,7 +108,7 @@ fn rule_18_who_leaves_the_line_takes_nothing_from_the_limiter() {
     let mut plan = limited(4, Limit { spacing: Span::SECOND, ..NO_LIMIT });
     let turn_at_10_500 = Time(10_500_000_000);
     let leave = at_second(10, Change::Leave, &[1, 2]);
-    plan.timeline = vec![refresh_sim::scenario::plan::TimelineEntry { at: turn_at_10_500, ..leave }];
+    plan.timeline = vec![TimelineEntry { at: turn_at_10_500, ..leave }];
     let (outcome, seen) = seen(&plan);
     assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 3], vec![10_000, 11_000]));
     assert_eq!((total(&outcome, Counter::Departed), total(&outcome, Counter::ValidInPlace)), (2, 2));
@@ -218,6 +219,57 @@ fn rule_19_an_old_connection_is_cut_after_its_grace() {
 }
 
 #[test]
+fn rule_19_an_old_connection_that_is_idle_for_too_long_ends_with_the_try_for_the_new_one() {
+    let mut plan = make_first(story(1, seconds(15)), Initiator::Peer, Span::ZERO);
+    // Valid at 1.6 s; the new one would be valid at 11.6 s.
+    plan.front_ends[0].limits = Limits { idle: Some(Span::MILLISECOND.times(9_500)), ..Limits::default() };
+    let (outcome, seen) = seen(&plan);
+    let limit: Vec<_> = seen.iter().filter(|d| d.what == What::Limit).map(|d| (d.at.0 / 1_000_000, d.detail)).collect();
+    assert_eq!((limit, at(&seen, What::Lost)), (vec![(11_100, 3)], vec![11_100]));
+    // It hears of that at 11.6 s and comes back as after any loss; what the try has sent comes to nothing.
+    assert_eq!((at(&seen, What::Valid), total(&outcome, Counter::Recovered)), (vec![1_600, 13_200], 1));
+    assert_eq!(whom(&seen, What::Asked).len(), 2);
+}
+
+#[test]
+fn rule_19_an_old_connection_keeps_its_slot_while_a_new_one_asks_for_another() {
+    let mut plan = make_first(story(1, seconds(19)), Initiator::Peer, Span::ZERO);
+    plan.front_ends[0].limits = Limits { max_connections: Some(1), ..Limits::default() };
+    let (outcome, all) = seen(&plan);
+    assert_eq!(at(&all, What::Limit), [10_500, 16_500], "every 5 s after it has heard that there are too many");
+    assert_eq!((at(&all, What::Valid), total(&outcome, Counter::Unfinished)), (vec![1_600], 1));
+    assert!(whom(&all, What::Lost).is_empty(), "the old one serves on");
+    plan.front_ends[0].limits.max_connections = Some(2);
+    assert_eq!(at(&seen(&plan).1, What::Valid), [1_600, 11_600]);
+}
+
+#[test]
+fn rule_19_an_old_connection_whose_probes_go_unanswered_is_lost_while_the_new_one_meets_silence() {
+    let mut plan = make_first(story(1, seconds(40)), Initiator::Peer, Span::ZERO);
+    plan.groups[0].tcp.keep_alive = Some(KeepAlive { interval: Span::SECOND, count: 2 });
+    plan.timeline = vec![at_second(9, Change::CutOff, &[0]), at_second(20, Change::Heal, &[0])];
+    plan.timeline.iter_mut().for_each(|entry| entry.indices = None);
+    let (outcome, seen) = seen(&plan);
+    let lost: Vec<_> = seen.iter().filter(|d| d.what == What::Lost).map(|d| (d.at.0 / 1_000_000, d.detail)).collect();
+    assert!(lost.len() == 1 && lost[0].1 == 4 && (11_000..=12_000).contains(&lost[0].0), "{lost:?}");
+    assert_eq!(total(&outcome, Counter::Recovered), 1, "its refresh has been due since 10 s");
+}
+
+#[test]
+fn rule_19_who_is_to_move_back_does_so_though_a_new_connection_is_being_made() {
+    let mut plan = make_first(story(1, seconds(15)), Initiator::Peer, Span::ZERO);
+    plan.front_ends.push(FrontEndPlan::new("second"));
+    (plan.front_ends[0].starts, plan.front_ends[1].start_up) = (Time::ZERO, Dist::Constant(Span::ZERO));
+    plan.front_ends[0].start_up = Dist::Constant(seconds(5));
+    plan.groups[0].front_ends = vec![0, 1];
+    plan.groups[0].failover.fail_back = Some(Span::MILLISECOND.times(8_500));
+    let (outcome, seen) = seen(&plan);
+    // Refused at the first, valid at the second at 2.6 s; the tick there is at 10 s, and 8.5 s are over at 11.1 s.
+    assert_eq!((at(&seen, What::Valid), at(&seen, What::MovesBack)), (vec![2_600, 12_700], vec![11_100]));
+    assert_eq!(total(&outcome, Counter::Recovered), 1);
+}
+
+#[test]
 fn rule_20_a_tick_that_comes_while_a_new_connection_is_made_is_missed() {
     let mut plan = make_first(story(1, seconds(38)), Initiator::Peer, Span::ZERO);
     plan.start = Start::Established;
@@ -230,6 +282,31 @@ fn rule_20_a_tick_that_comes_while_a_new_connection_is_made_is_missed() {
     assert_eq!((total(&outcome, Counter::Missed), total(&outcome, Counter::Unfinished)), (1, 1));
     let cycles = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Lateness).map(|c| c.cycle);
     assert_eq!(cycles.collect::<Vec<_>>(), [1, 3]);
+}
+
+#[test]
+fn rule_20_a_due_that_is_missed_in_line_for_a_turn_has_its_number_also_when_the_connection_is_made_anew() {
+    let reconnects = |entries: Vec<TimelineEntry>| {
+        let mut plan = limited(2, Limit { spacing: seconds(12), ..NO_LIMIT });
+        plan.refresh = plan.refresh.map(|refresh| Refresh { act: Act::Reconnect(Initiator::Peer), ..refresh });
+        (plan.horizon, plan.timeline) = (seconds(60), entries);
+        plan.measure.cycles = (1..9).collect();
+        seen(&plan)
+    };
+    let lateness = |outcome: &Outcome| {
+        let of = outcome.meters.cycled.iter().filter(|c| c.metric == Metric::Lateness);
+        of.map(|c| (c.cycle, c.histogram.len())).collect::<Vec<_>>()
+    };
+    let turns = [10_000, 22_000, 34_000, 46_000, 58_000];
+    // The second stands in line from 10 s to 22 s and misses 20 s, so that what falls due at 30 s is its third; the first
+    // stands there from 20 s to 34 s and misses 30 s, so that what falls due at 40 s is its fourth.
+    let (outcome, seen) = reconnects(Vec::new());
+    assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 1, 0, 1, 0], turns.to_vec()));
+    assert_eq!(lateness(&outcome), [(1, 2), (2, 1), (3, 1), (4, 1)]);
+    // If the second leaves while its new connection is made, it has missed 20 s all the same: 40 s is its third.
+    let (outcome, seen) = reconnects(vec![at_second(23, Change::Leave, &[1]), at_second(31, Change::Join, &[1])]);
+    assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 1, 0, 0, 1], turns.to_vec()));
+    assert_eq!(lateness(&outcome), [(1, 1), (2, 1), (4, 1), (3, 1)]);
 }
 
 #[test]
