@@ -26,11 +26,12 @@ use crate::time::Time;
 
 use super::args::{Format, RunArgs};
 use super::cells::{Folder, Kind, has_parquet};
+use super::check::again;
 use super::exit::Exit;
 use super::input::Input;
 use super::keeper::{Gone, Keeper};
 use super::outside;
-use super::panics::{at_work, quoted};
+use super::panics::at_work;
 use super::print::{Printer, complain, shown};
 use super::progress::Progress;
 use super::run::load;
@@ -210,16 +211,8 @@ impl<'a> Study<'a> {
 
     /// The command that makes one replication alone, with all that a run leaves.
     fn command(&self, replication: u32) -> String {
-        let mut words = vec!["refresh-sim run".to_owned(), quoted(&self.input.shown)];
-        for setting in &self.args.changes.set {
-            words.push(format!("--set {}", quoted(&format!("{}={}", setting.path, setting.value))));
-        }
-        words.push(format!("--seed {} --replication {replication}", self.plan.seed));
-        if let Some(program) = self.args.judge.validator.first() {
-            let rest = self.args.judge.validator[1..].iter().map(|word| quoted(word));
-            words.extend(["--validator".to_owned(), quoted(program)].into_iter().chain(rest));
-        }
-        words.join(" ")
+        let RunArgs { changes, judge, .. } = self.args;
+        again(&self.input.shown, changes, judge, self.plan.seed, replication)
     }
 
     /// The replication, if it is there and whole.

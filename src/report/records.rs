@@ -415,6 +415,7 @@ pub(crate) fn step_words(plan: &Plan, decision: &Decision) -> String {
         What::RequestAnswered => "request answered".to_owned(),
         What::RequestFailed if detail == 1 => "request fails: its connection is gone".to_owned(),
         What::RequestFailed => "request fails: its time-out is over".to_owned(),
+        What::ClosesLost => "closes its connection, which the front end has lost: a request had no answer".to_owned(),
     }
 }
 
@@ -472,6 +473,7 @@ fn loss(detail: u8) -> &'static str {
         2 => "the queue was full",
         3 => "the peer had given up",
         4 => "its keep-alive got no answer",
+        5 => "its peer closed it, for a request had no answer",
         10 => "the front end stopped",
         11 => "the process was ended from outside",
         12 => "the front end closed it",

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::dist::Dist;
-pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
+pub use crate::frontend::{Listen, OnTimeOut, Overflow, Requests, WhenFull};
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};

@@ -15,12 +15,15 @@ pub mod estimate;
 pub mod explain;
 pub mod failing;
 pub mod family;
+pub mod frontier;
+pub mod inputs;
 #[cfg(feature = "parquet")]
 mod parquet;
 pub mod range;
 pub mod replica;
 pub mod replicated;
 pub mod search;
+pub mod sensitivity;
 pub mod stats;
 pub mod sweep;
 pub mod table;

@@ -11,6 +11,7 @@ mod import;
 mod input;
 mod lint;
 mod outside;
+mod planning;
 mod replay;
 mod replications;
 mod selfcheck;

@@ -85,12 +85,12 @@ impl Peer {
             What::Lost => {
                 let learned = match d.detail {
                     0 => d.at + plan.recovery.dump + half,
-                    3 | 4 => d.at,
+                    3..=5 => d.at,
                     _ => d.at + half,
                 };
                 self.ends(learned);
             }
-            What::MovesBack => self.ends(d.at),
+            What::MovesBack | What::ClosesLost => self.ends(d.at),
             What::Due | What::Turn if d.detail == 2 => {
                 let front_end = plan.refresh.as_ref().is_some_and(|r| r.act == Act::Reconnect(Initiator::FrontEnd));
                 let learned = if front_end { d.at + half } else { d.at };

@@ -291,7 +291,7 @@ fn every_figure_has_a_value_for_a_run_with_a_crash_and_refreshes() {
     plan.groups[0].tls = Some(TlsPlan { finish: None, bytes, resumed: None });
     plan.lookups.each.push(Lookup::new("crl", Dist::Constant(Span(1))));
     let (every, cpu) = (Dist::Constant(Span::HOUR), Dist::Constant(Span::MILLISECOND));
-    plan.groups[0].requests = Some(Requests { every, cpu, timeout: Some(Span::SECOND), stop_after: None });
+    plan.groups[0].requests = Some(Requests { timeout: Some(Span::SECOND), ..Requests::new(every, cpu) });
     let minimum = Minimum::published(1).expect("a small pool");
     plan.pool = Some(Pool { minimum, quorum: false, restart: Restart::Manual });
     let outcome = outcome(&plan);
