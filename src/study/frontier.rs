@@ -310,8 +310,8 @@ mod tests {
         let text = up.text();
         for line in [
             "w and peers: for each of 4 values of w the largest peers that holds\n",
-            "  1              10     11          -  -           #####.",
-            "  2              20     25   21 to 24  -           ##########??.",
+            "  1            10     11          -  -           #####.",
+            "  2            20     25   21 to 24  -           ##########??.",
             "  4  all, 1 to 80      -          -  -           ########################################\n",
         ] {
             assert!(text.contains(line), "{line:?} is not in: {text}");

@@ -373,7 +373,7 @@ mod tests {
         assert!(matches!(&at(&all, "group.\"a b\".flights").source, Source::Assumed(why) if why.starts_with("tls1.3")));
         assert!(matches!(&at(&all, "group.c.reconnect.delay").source, Source::Assumed(_)));
         assert_eq!(at(&all, "validation.refresh").value, "exponential 20ms");
-        let paths: std::collections::BTreeSet<&str> = all.iter().map(|input| input.path.as_str()).collect();
+        let paths: BTreeSet<&str> = all.iter().map(|input| input.path.as_str()).collect();
         assert_eq!(paths.len(), all.len(), "each once");
         assert!(!paths.contains("recovery.dump"), "nothing cannot be larger");
         assert!(inputs(&plan(""), &[]).iter().any(|input| input.path == "front_end.workers & front_end.cores"));

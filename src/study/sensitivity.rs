@@ -274,7 +274,7 @@ mod tests {
         let order: Vec<&str> = found.rows.iter().map(|row| row.input.path.as_str()).collect();
         assert_eq!(order, ["accept", "refresh", "rtt"], "{text}");
         for line in [
-            "by which the answer as it is would be 51;",
+            "by which the answer as it is\n  would be 51;",
             "  accept   1ms  all hold      -  default: 1ms: nobody knows\n",
             "  refresh  1ms        61     42  measured\n",
             "  of 9 inputs, of which 6 move nothing; 1,234 runs\n",
