@@ -37,9 +37,12 @@ impl Run<'_> {
         self.world.decide(Decision { at, who, what, detail, extra: place as u16 }, Some(row));
     }
 
-    /// Round-trip time of a peer.
+    /// What a plain exchange of a peer takes that begins now: its round-trip time, as slow as its group is.
     #[inline(always)]
     pub(super) fn rtt(&mut self, who: u32, group: usize) -> Span {
+        if !self.ways.is_empty() {
+            return self.trip(who, group).exchange_of(self.entry.at);
+        }
         let (of, draws) = (&self.groups[group], &self.world.draws);
         self.rows[who as usize].rtt(|| of.rtt_of(draws, who))
     }

@@ -138,7 +138,7 @@ impl Trip<'_> {
     }
 
     /// The plain round trip.
-    pub(super) fn rtt(&self) -> Span {
+    fn rtt(&self) -> Span {
         let mut row = *self.row;
         row.rtt(|| self.of.rtt_of(self.draws, self.who))
     }
@@ -155,9 +155,24 @@ impl Trip<'_> {
     /// How long something of the present try takes that would take `span`: a try is as slow as its group was when it
     /// began.
     pub(super) fn at_its_pace(&self, span: Span) -> Span {
+        self.at_pace_of(self.row.started, span)
+    }
+
+    /// How long something takes that begins at `at` and would usually take `span`.
+    fn at_pace_of(&self, at: Time, span: Span) -> Span {
         let paces = self.way.map_or(&[][..], |way| &way.paces);
-        let changes = paces.partition_point(|(from, _)| *from <= self.row.started);
+        let changes = paces.partition_point(|(from, _)| *from <= at);
         changes.checked_sub(1).map_or(span, |last| paces[last].1.of(span))
+    }
+
+    /// What a plain exchange takes that begins at `at` and is of no try: a request and its answer, a reset, a close.
+    pub(super) fn exchange_of(&self, at: Time) -> Span {
+        self.at_pace_of(at, self.rtt())
+    }
+
+    /// What a plain exchange of the present try takes.
+    pub(super) fn plain_exchange(&self) -> Span {
+        self.at_its_pace(self.rtt())
     }
 
     fn loss_bits(&self, number: u16, message: u16) -> u64 {
@@ -202,7 +217,7 @@ impl Trip<'_> {
     pub(super) fn loses_syn_ack(&self, nth: usize, answer: Time) -> bool {
         let Some(way) = self.way else { return false };
         let lost = |message| way.loss.loses(self.loss_bits(SYN_ACKS + nth as u16, message));
-        let heard = answer - self.rtt().half();
+        let heard = answer - self.plain_exchange().half();
         lost(0) || lost(1) || way.cut(self.place(), answer).is_some() || way.cut(self.place(), heard).is_some()
     }
 
