@@ -215,6 +215,10 @@ impl Run<'_> {
 
     /// When the SYN of a peer that its front end counts among its own arrives, if that is still to come.
     pub(super) fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
+        // Where it is looked at on its way, it has arrived.
+        if self.groups[group].direct == Span::ZERO {
+            return None;
+        }
         let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
         let row = &self.rows[who as usize];
         let is_first = row.step() == Step::FlightSent && row.flight() == 0;

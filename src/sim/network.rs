@@ -232,10 +232,13 @@ impl Run<'_> {
             return;
         }
         let trip = self.trip(who, group);
+        // Who was valid when the path was cut before probes since then, and nobody else does.
+        if !trip.cut_begins(now) {
+            return;
+        }
         // Who has not heard yet that it is connected does not probe.
         let by_peer = if awaits_news(row, now) { None } else { trip.notices_cut(now) };
-        // Of a path that was cut before, it may have been over already.
-        for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten().filter(|at| *at >= now) {
+        for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten() {
             self.world.wake(noticed, who, Wake::BackOff);
         }
     }

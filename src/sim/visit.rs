@@ -399,9 +399,10 @@ impl Visit<'_, '_> {
             leave_sweep(now, self.front_end, due, valid, self.world);
             if attached && outcome != Counter::ValidByReconnect {
                 self.catch_up();
-            } else if !self.world.missed_in_line.is_empty() {
-                self.catch_up_with_line();
             }
+        }
+        if !self.world.missed_in_line.is_empty() {
+            self.catch_up_with_line();
         }
         if matches!(outcome, Counter::ValidInPlace | Counter::Rejected | Counter::Dropped) {
             self.front_end.owing -= u64::from(attached);

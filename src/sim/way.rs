@@ -327,6 +327,12 @@ impl Trip<'_> {
         Some(from + first + keep_alive.patience())
     }
 
+    /// Whether the path is cut from this instant on, and was not before.
+    pub(super) fn cut_begins(&self, now: Time) -> bool {
+        let cut = self.way.and_then(|way| way.cut(self.place(), now));
+        cut.is_some_and(|(_, from, _)| from == now)
+    }
+
     /// When the keep-alive of the peer fails because of the cut that covers `now`, if it does before that ends.
     pub(super) fn notices_cut(&self, now: Time) -> Option<Time> {
         let way = self.way?;
