@@ -2,17 +2,20 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::import::Build;
-use crate::scenario::{SEMANTICS, Setting};
+use crate::import::{self, Build, Measured};
+use crate::scenario::{self, SEMANTICS, Setting};
+use crate::study::capacity;
+use crate::time::Span;
 
 use super::capacity::REPLICATIONS_MIN;
 use super::compare::{How, REPLICATIONS_MAX};
+use super::input;
 
 static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMANTICS})", env!("CARGO_PKG_VERSION")));
 
@@ -139,9 +142,8 @@ pub(super) struct RunArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
-    /// A program of your own that judges peers, and its arguments; takes all that follows, so give it last
-    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
-    pub(super) validator: Vec<String>,
+    #[command(flatten)]
+    pub(super) judge: Judge,
     /// For tests only: an internal error in the middle of the run
     #[arg(long, hide = true)]
     pub(super) test_panic: bool,
@@ -171,6 +173,11 @@ pub(super) struct CheckArgs {
     /// How the summary is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) judge: Judge,
+    /// For tests only: an internal error in the middle of a run
+    #[arg(long, hide = true)]
+    pub(super) test_panic: bool,
 }
 
 #[derive(Args, Debug)]
@@ -194,13 +201,21 @@ pub(super) struct WhatifArgs {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// The change: a value of the scenario to set, e.g. `refresh.spread=1h`; repeatable
-    #[arg(long, required = true, value_name = "PATH=VALUE", value_parser = setting)]
+    #[arg(long, required_unless_present = "validator", value_name = "PATH=VALUE", value_parser = setting)]
     pub(super) set: Vec<Setting>,
+    /// Take values from your own measurements on both sides: a table of percentiles with the columns input, percentile
+    /// and value
+    #[arg(long, value_name = "FILE", value_parser = measurements)]
+    pub(super) calibrate: Option<Calibration>,
     /// Root of all draws on both sides, instead of the scenario's `run.seed`
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     #[command(flatten)]
     pub(super) how: How,
+    /// The change, or a part of it: a program of your own that judges peers, and its arguments; takes all that follows,
+    /// so give it last
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    pub(super) validator: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -231,6 +246,8 @@ pub(super) struct AcceptArgs {
     pub(super) replications: Option<u32>,
     #[command(flatten)]
     pub(super) jobs: Jobs,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Args, Debug)]
@@ -240,18 +257,30 @@ pub(super) struct CapacityArgs {
     pub(super) file: PathBuf,
     /// What is looked for, and from where to where: `front_end.workers=1..64`, `refresh.spread=0s..1h`, or
     /// `peers=100..5000` for all groups in their proportions; paths with `&` between get the same value
+    ///
+    /// Also `trigger=LOW..HIGH`, how long the front ends are away, and `outage=LOW..HIGH`, how long look-ups get no answer
+    /// and the issuer makes no certificates. Given twice: for values of the first the limit of the second
     #[arg(long, value_name = "PATH=LOW..HIGH")]
-    pub(super) find: Option<String>,
+    pub(super) find: Vec<String>,
     /// A ready question; `--find` says the same with another range
     #[arg(long, value_name = "QUESTION")]
     pub(super) ask: Option<Ask>,
     /// Only this expectation counts; repeatable [default: all]
     #[arg(long, value_name = "NAME")]
     pub(super) threshold: Vec<String>,
-    /// Answer for the pool with so many front ends lost for good, too: each choice of them at up to three moments, of
-    /// which the worst counts
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=16))]
+    /// Answer with so many front ends lost for good, too: each choice of them at up to three moments, of which the worst
+    /// counts; 0 does not [default: 1 where there are several front ends]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(0..=16))]
     pub(super) with_down: Option<u32>,
+    /// When the trigger or the outage begins [default: what suits the scenario, and is said]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub(super) at: Option<Span>,
+    /// With two --find: for how many values of the first, evenly over its range
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub(super) points: u32,
+    /// How the five inputs are found that the answer depends on most: not at all, by a few replications, or by rule 32
+    #[arg(long, value_name = "HOW", default_value = "screen")]
+    pub(super) sensitivity: Depth,
     /// How finely [default: 1, or about a two-hundredth of the range]
     #[arg(long, value_name = "VALUE")]
     pub(super) step: Option<String>,
@@ -271,6 +300,8 @@ pub(super) struct CapacityArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 /// Questions that planners ask.
@@ -282,8 +313,45 @@ pub(super) enum Ask {
     Workers,
     /// How little spread of the refreshes is enough?
     Jitter,
+    /// How many cores does a front end need for the workers that it has?
+    Cores,
     /// How many peers may come at once before a SYN goes unanswered?
     Burst,
+    /// How long may the issuer, or what validations look up, be away before something fails or certificates expire?
+    Outage,
+    /// Which load, or which absence of all front ends, leaves the system collapsed (metastable)?
+    Trip,
+}
+
+impl Ask {
+    /// It on the command line.
+    pub(super) fn word(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What is asked.
+    pub(super) fn question(self) -> capacity::Ask {
+        match self {
+            Ask::Peers => capacity::Ask::Peers,
+            Ask::Workers => capacity::Ask::Workers,
+            Ask::Cores => capacity::Ask::Cores,
+            Ask::Jitter => capacity::Ask::Jitter,
+            Ask::Burst => capacity::Ask::Burst,
+            Ask::Outage => capacity::Ask::Outage,
+            Ask::Trip => capacity::Ask::Trip,
+        }
+    }
+}
+
+/// How what an answer depends on is found.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Depth {
+    /// It is not.
+    None,
+    /// By the majority of a few replications: a guess.
+    Screen,
+    /// By rule 32, as the answer itself; many runs.
+    Full,
 }
 
 #[derive(Args, Debug)]
@@ -316,6 +384,8 @@ pub(super) struct SweepArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Subcommand, Debug)]
@@ -380,6 +450,8 @@ pub(super) struct AuditArgs {
     /// Show progress on standard error even if that is not a terminal
     #[arg(long)]
     pub(super) progress: bool,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Args, Debug)]
@@ -469,6 +541,8 @@ pub(super) struct SelfcheckArgs {
     /// For tests only: the second process reports this decision (0 = the first) changed
     #[arg(long, hide = true, value_name = "N")]
     pub(super) flip_decision: Option<u64>,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
 #[derive(Args, Debug)]
@@ -477,6 +551,9 @@ pub(super) struct SelfcheckRunArgs {
     pub(super) changes: Changes,
     #[arg(long, value_name = "N")]
     pub(super) flip_decision: Option<u64>,
+    /// Where the program runs that the scenario names
+    #[arg(long, value_name = "DIR")]
+    pub(super) validator_folder: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -541,23 +618,60 @@ pub(super) struct ValidatorStartArgs {
     pub(super) words: Vec<OsString>,
 }
 
+/// Who judges, instead of whom the scenario names.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Judge {
+    /// A program of your own that judges peers, and its arguments; takes all that follows, so give it last
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    pub(super) validator: Vec<String>,
+}
+
 /// What changes a scenario beside its file.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Changes {
     /// Set a value of the scenario, e.g. `run.horizon=7d`; repeatable
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub(super) set: Vec<Setting>,
+    /// Take values from your own measurements: a table of percentiles with the columns input, percentile and value
+    #[arg(long, value_name = "FILE", value_parser = measurements)]
+    pub(super) calibrate: Option<Calibration>,
     /// Root of all draws, instead of the scenario's `run.seed`
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
 }
 
+/// Measurements, read.
+#[derive(Clone, Debug)]
+pub(super) struct Calibration {
+    /// Their file, as it was given.
+    pub(super) file: String,
+    /// What was measured.
+    pub(super) measured: Vec<Measured>,
+}
+
 impl Changes {
-    /// All of them as settings, the seed last so that it wins.
+    /// Paths whose values come from measurements.
+    pub(super) fn measured(&self) -> Vec<String> {
+        self.calibrate.iter().flat_map(|of| &of.measured).map(|measured| measured.path.clone()).collect()
+    }
+
+    /// All of them as settings: what was measured first and the seed last, so that the later win.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let seed = self.seed.map(|seed| Setting { path: "run.seed".to_owned(), value: seed.to_string() });
-        self.set.iter().cloned().chain(seed).collect()
+        let measured = self.calibrate.iter().flat_map(|of| &of.measured);
+        let measured = measured.map(|measured| Setting { path: measured.path.clone(), value: measured.value() });
+        measured.chain(self.set.iter().cloned()).chain(seed).collect()
     }
+}
+
+fn measurements(file: &str) -> Result<Calibration, String> {
+    let opened = input::open(Path::new(file)).map_err(|error| error.to_string().replacen("error: ", "", 1))?;
+    let measured = import::calibration(opened).map_err(|error| error.to_string())?;
+    Ok(Calibration { file: file.to_owned(), measured })
+}
+
+fn length(text: &str) -> Result<Span, String> {
+    scenario::length(text).ok_or_else(|| "expected a length of time with its unit, e.g. 90m".to_owned())
 }
 
 fn setting(text: &str) -> Result<Setting, String> {

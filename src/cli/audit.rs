@@ -9,9 +9,9 @@ use crate::study::audit::{Audit, AuditError, By, Finding, Found, audit as carry_
 use super::args::{AuditArgs, Format};
 use super::exit::Exit;
 use super::input::Input;
+use super::outside::{self, Starts};
 use super::panics::guarded;
 use super::print::{Printer, complain};
-use super::run::not_run;
 use super::watch::{Progress, RunWatch};
 
 /// Where text begins after the words of the first column.
@@ -21,7 +21,7 @@ const WIDTH: usize = 100;
 
 /// Audits the scenario that `args` names.
 pub(super) fn audit(args: &AuditArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
-    let input = match Input::load(&args.file, &args.changes) {
+    let input = match Input::load_with(&args.file, &args.changes, &args.judge.validator) {
         Ok(input) => input,
         Err(error) => {
             complain(&error.to_string());
@@ -34,11 +34,11 @@ pub(super) fn audit(args: &AuditArgs, interrupt: &Interrupt, printer: &mut Print
 fn one(args: &AuditArgs, input: &Input, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
     let progress = Progress::new(&input.shown, &input.plan, args.progress);
     let mut watch = RunWatch { interrupt, progress, tracer: None, verdicts: None };
-    let audit = carry_out(&input.plan, &mut watch);
+    let audit = carry_out(&input.plan, &Starts(interrupt), &mut watch);
     drop(watch);
     let audit = match audit {
         Ok(audit) => audit,
-        Err(AuditError::Run(error)) => return not_run(&input.shown, &error),
+        Err(AuditError::Run(error)) => return outside::ended(&input.shown, &error, interrupt),
         Err(AuditError::Interrupted) => return interrupt.signal().map_or(Exit::Internal, Exit::from),
         Err(AuditError::OwnDoesNotPass(by)) => {
             let file = &input.shown;

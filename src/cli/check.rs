@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use crate::host::signals::Interrupt;
-use crate::host::threads::{self, Done, Ended, Panicked};
+use crate::host::threads::{Done, Ended, Panicked};
 use crate::measure::Verdict;
 use crate::report::words::{self, plural};
 use crate::scenario::{Plan, SEMANTICS};
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{RunError, Watch};
 use crate::study::check::{Checked, Seen, Weighed, see};
 use crate::study::{Task, replications};
 
@@ -20,6 +20,7 @@ use super::exit::Exit;
 use super::find;
 use super::input::Input;
 use super::junit;
+use super::outside;
 use super::panics::{at_work, quoted};
 use super::print::{Printer, complain, shown};
 use super::run::not_run;
@@ -66,7 +67,7 @@ pub(super) fn check(args: &CheckArgs, interrupt: &Interrupt, printer: &mut Print
 
 fn item(path: PathBuf, args: &CheckArgs) -> Item {
     let shown = shown(&path);
-    match Input::load(&path, &args.changes) {
+    match Input::load_with(&path, &args.changes, &args.judge.validator) {
         Ok(input) => {
             let text = if annotates() { input.text } else { Vec::new() };
             Item { shown, text, state: State::Ready(Arc::new(input.plan)) }
@@ -94,23 +95,24 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run_all(&mut self, interrupt: &Interrupt) -> Result<Ended, Exit> {
-        let (each, jobs) = (self.args.replications, self.args.jobs.count());
+        let (each, jobs, test_panic) = (self.args.replications, self.args.jobs.count(), self.args.test_panic);
         let ready: Vec<(usize, Arc<Plan>)> = self.items.iter().enumerate().filter_map(ready).collect();
         let places: Vec<usize> = ready.iter().map(|(place, _)| *place).collect();
         let names: Vec<String> = places.iter().map(|place| self.items[*place].shown.clone()).collect();
         let plans: Vec<Arc<Plan>> = ready.into_iter().map(|(_, plan)| plan).collect();
         let tasks = plans.iter().flat_map(|plan| replications(plan, 0..each));
-        let work = |task: &Task, watch: &mut dyn Watch| {
+        let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| {
             let name = plans.iter().position(|plan| Arc::ptr_eq(plan, &task.plan)).map(|nth| names[nth].as_str());
             at_work(format!("{}, replication {}", name.unwrap_or("?"), task.replication));
-            see(&task.plan(), watch, |plan, watch| sim::run(plan, watch))
+            assert!(!test_panic, "asked for by --test-panic");
+            see(&task.plan(), watch, |plan, watch| outside::run(plan, stop, watch))
         };
         let fold = |done: Done<Ran>| {
             let place = places[(done.index / u64::from(each)) as usize];
             self.take(place, done.task.replication, done.result);
             if done.task.replication + 1 == each { self.print_up_to(place) } else { ControlFlow::Continue(()) }
         };
-        threads::run_all(jobs, tasks, interrupt, work, fold).map_err(|error| {
+        outside::run_all(jobs, tasks, interrupt, work, fold).map_err(|error| {
             complain(&format!("error: cannot start a thread: {error}"));
             Exit::Inconclusive
         })
@@ -130,7 +132,9 @@ impl Session<'_> {
             }
             (State::Checked(_, checked), Ok(Ok(seen))) => return checked.add(seen),
             (_, Ok(Err(error))) => {
-                let exit = not_run(&item.shown, &error);
+                let which =
+                    if self.args.replications > 1 { format!(", replication {replication}") } else { String::new() };
+                let exit = not_run(&format!("{}{which}", item.shown), &error);
                 State::Broken(format!("{error} (replication {replication})"), exit)
             }
             (_, Err(panicked)) => State::Broken(format!("{panicked} (replication {replication})"), Exit::Internal),
@@ -244,12 +248,19 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
 /// The command that makes one replication again, results and all.
 pub(super) fn reproduce(item: &Item, plan: &Plan, replication: u32, args: &CheckArgs) -> String {
     let mut words = vec!["refresh-sim run".to_owned(), quoted(&item.shown)];
+    if let Some(calibration) = &args.changes.calibrate {
+        words.push(format!("--calibrate {}", quoted(&calibration.file)));
+    }
     for setting in &args.changes.set {
         words.push(format!("--set {}", quoted(&format!("{}={}", setting.path, setting.value))));
     }
     words.push(format!("--seed {}", plan.seed));
     if replication > 0 {
         words.push(format!("--replication {replication}"));
+    }
+    if let Some(program) = args.judge.validator.first() {
+        let rest = args.judge.validator[1..].iter().map(|word| quoted(word));
+        words.extend(["--validator".to_owned(), quoted(program)].into_iter().chain(rest));
     }
     words.join(" ")
 }

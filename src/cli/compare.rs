@@ -12,11 +12,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::host::signals::Interrupt;
-use crate::host::threads::{self, Done, Ended, Panicked};
+use crate::host::threads::{Done, Ended, Panicked};
 use crate::measure::Verdict;
 use crate::report;
 use crate::scenario::{Plan, Setting};
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{RunError, Watch};
 use crate::study::baseline::Baseline;
 use crate::study::compare::{Comparison, Measured, Overall, Rules, Side, compare as weigh, needed};
 use crate::study::family::Family;
@@ -24,7 +24,8 @@ use crate::study::{Task, paired, replications, told};
 
 use super::args::{AcceptArgs, Changes, CompareArgs, Format, Jobs, WhatifArgs};
 use super::exit::Exit;
-use super::input::{Input, cause};
+use super::input::{self, Input, cause};
+use super::outside;
 use super::panics::at_work;
 use super::parting;
 use super::print::{Printer, complain, shown};
@@ -65,7 +66,8 @@ impl Source {
         }
         if path.extension().is_some_and(|ending| ending == "json") {
             let text = read(path).map_err(bad)?;
-            let (baseline, plan) = Baseline::read(&text).map_err(|error| bad(error.to_string()))?;
+            let (baseline, mut plan) = Baseline::read(&text).map_err(|error| bad(error.to_string()))?;
+            outside::place(&mut plan, path, &[]);
             return Ok(Source { shown: shown(path), plan: Arc::new(plan), kind: Kind::Baseline(Box::new(baseline)) });
         }
         let input = Input::load(path, changes).map_err(said)?;
@@ -77,6 +79,7 @@ impl Source {
         #[derive(serde::Deserialize)]
         struct Summary {
             schema: String,
+            scenario: String,
             digest: Option<String>,
             replication: u32,
         }
@@ -93,8 +96,12 @@ impl Source {
         }
         let digest = summary.digest.ok_or("the result has no digest: the run was interrupted; run it again")?;
         let kind = Kind::Results(summary.replication, digest);
-        let input = Input::load(&folder.join("plan.toml"), changes).map_err(said);
-        Ok(input.map(|input| Source { shown: shown(folder), plan: Arc::new(input.plan), kind }))
+        let mut plan = match input::stored_plan(&summary.scenario, &folder.join("plan.toml")).map_err(said) {
+            Ok((_, plan)) => plan,
+            Err(exit) => return Ok(Err(exit)),
+        };
+        outside::place_as_kept(&mut plan, folder)?;
+        Ok(Ok(Source { shown: shown(folder), plan: Arc::new(plan), kind }))
     }
 
     /// How many runs it has, if that is fixed.
@@ -106,7 +113,7 @@ impl Source {
     }
 }
 
-fn said(error: super::input::InputError) -> Exit {
+fn said(error: input::InputError) -> Exit {
     complain(&error.to_string());
     Exit::BadInput
 }
@@ -128,7 +135,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// `compare A B`.
 pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
-    let changes = Changes { set: Vec::new(), seed: args.seed };
+    let changes = Changes { set: Vec::new(), calibrate: None, seed: args.seed };
     let a = Source::load(&args.a, &changes);
     let b = Source::load(&args.b, &changes);
     let (a, b) = match (a, b) {
@@ -145,13 +152,17 @@ pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt, printer: &mut P
 
 /// `whatif FILE --set ...`: the question has an answer, good or bad, so both are exit 0.
 pub(super) fn whatif(args: &WhatifArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
-    let changes = |set: Vec<Setting>| Changes { set, seed: args.seed };
-    let load = |set: Vec<Setting>| Input::load(&args.file, &changes(set)).map_err(said);
-    let (a, b) = match load(Vec::new()).and_then(|a| Ok((a, load(args.set.clone())?))) {
+    let changes = |set: Vec<Setting>| Changes { set, calibrate: args.calibrate.clone(), seed: args.seed };
+    let load =
+        |set: Vec<Setting>, program: &[String]| Input::load_with(&args.file, &changes(set), program).map_err(said);
+    let (a, b) = match load(Vec::new(), &[]).and_then(|a| Ok((a, load(args.set.clone(), &args.validator)?))) {
         Ok(inputs) => inputs,
         Err(exit) => return exit,
     };
-    let settings: Vec<String> = args.set.iter().map(|set| format!("{}={}", set.path, set.value)).collect();
+    let mut settings: Vec<String> = args.set.iter().map(|set| format!("{}={}", set.path, set.value)).collect();
+    if !args.validator.is_empty() {
+        settings.push(format!("the validator `{}`", args.validator.join(" ")));
+    }
     let name = format!("{} with {}", b.shown, settings.join(", "));
     let source = |shown: String, plan: Plan| Source { shown, plan: Arc::new(plan), kind: Kind::Scenario };
     let sides = [source(a.shown, a.plan), source(name, b.plan)];
@@ -172,7 +183,7 @@ pub(super) fn accept(args: &AcceptArgs, interrupt: &Interrupt, printer: &mut Pri
 }
 
 fn accepted(args: &AcceptArgs, interrupt: &Interrupt, printer: &mut Printer) -> Result<Exit, Exit> {
-    let input = Input::load(&args.file, &args.changes).map_err(said)?;
+    let input = Input::load_with(&args.file, &args.changes, &args.judge.validator).map_err(said)?;
     let place = args.out.clone().unwrap_or_else(|| place_of(&args.file));
     let is_there = fs::symlink_metadata(&place).is_ok();
     if is_there && let Err(why) = read(&place).and_then(|text| Baseline::read(&text).map_err(|error| error.to_string()))
@@ -188,12 +199,13 @@ fn accepted(args: &AcceptArgs, interrupt: &Interrupt, printer: &mut Printer) -> 
     let family = Family::of(&[&plan]);
     let count = args.replications.unwrap_or_else(|| needed(&family, true));
     let mut runs = Runs::new(&input.shown);
-    let work = |task: &Task, watch: &mut dyn Watch| -> Result<(Option<Measured>, Vec<String>), RunError> {
-        at_work(format!("{}, replication {}", input.shown, task.replication));
-        let plan = task.plan();
-        let outcome = sim::run(&plan, watch)?;
-        Ok((Measured::of(&plan, &outcome, &family), failed(&plan, &outcome)))
-    };
+    let work =
+        |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| -> Result<(Option<Measured>, Vec<String>), RunError> {
+            at_work(format!("{}, replication {}", input.shown, task.replication));
+            let plan = task.plan();
+            let outcome = outside::run(&plan, stop, watch)?;
+            Ok((Measured::of(&plan, &outcome, &family), failed(&plan, &outcome)))
+        };
     let mut bad: Option<(u32, Vec<String>)> = None;
     let fold = |done: Done<Result<_, RunError>>| {
         let replication = done.task.replication;
@@ -204,7 +216,7 @@ fn accepted(args: &AcceptArgs, interrupt: &Interrupt, printer: &mut Printer) -> 
             measured
         })
     };
-    let ended = threads::run_all(args.jobs.count(), replications(&plan, 0..count), interrupt, work, fold);
+    let ended = outside::run_all(args.jobs.count(), replications(&plan, 0..count), interrupt, work, fold);
     let runs = runs.finish(ended)?;
     if let Some((replication, failed)) = bad {
         complain(&format!(
@@ -280,7 +292,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-fn ended_well(ended: std::io::Result<Ended>) -> Result<(), Exit> {
+pub(super) fn ended_well(ended: std::io::Result<Ended>) -> Result<(), Exit> {
     match ended {
         Ok(Ended::All | Ended::Stopped) => Ok(()),
         Ok(Ended::Interrupted(signal)) => {
@@ -340,10 +352,17 @@ impl Versus<'_> {
         let [one, two] = runs;
         let rules = Rules { tolerance_ppm: self.how.tolerance };
         let comparison = weigh(&family, &one, &two, rules);
-        let more = match comparison.parts_in {
-            Some(replication) => self.part(replication, [&one, &two])?,
-            None => parting::Parting::default(),
-        };
+        let differ = comparison.differ.iter().map(|nth| {
+            let digest = |side: &Side| side.runs.get(*nth as usize).map(|run| run.digest.clone()).unwrap_or_default();
+            (*nth, [digest(&one), digest(&two)])
+        });
+        let more = parting::find(
+            [&self.sides[0], &self.sides[1]],
+            &differ.collect(),
+            comparison.replications,
+            self.how.jobs,
+            self.interrupt,
+        )?;
         printer.print(&self.told(&comparison, &more))?;
         Ok(comparison.overall)
     }
@@ -363,16 +382,16 @@ impl Versus<'_> {
         let names: Vec<&str> = live.iter().map(|side| side.shown.as_str()).collect();
         let mut found: Vec<Runs<'_>> = names.iter().map(|name| Runs::new(name)).collect();
         let name = |task: &Task| plans.iter().position(|plan| Arc::ptr_eq(plan, &task.plan)).map_or("?", |n| names[n]);
-        let work = |task: &Task, watch: &mut dyn Watch| {
+        let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| {
             at_work(format!("{}, replication {}", name(task), task.replication));
             let plan = task.plan();
-            sim::run(&plan, watch).map(|outcome| Measured::of(&plan, &outcome, family))
+            outside::run(&plan, stop, watch).map(|outcome| Measured::of(&plan, &outcome, family))
         };
         let sides = plans.len().max(1) as u64;
         let fold = |done: Done<Result<Option<Measured>, RunError>>| {
             found[(done.index % sides) as usize].take(done.task.replication, done.result, |measured| measured)
         };
-        let ended = threads::run_all(self.how.jobs.count(), paired(&plans, 0..count), self.interrupt, work, fold);
+        let ended = outside::run_all(self.how.jobs.count(), paired(&plans, 0..count), self.interrupt, work, fold);
         let mut ended = Some(ended);
         let mut live = Vec::new();
         for runs in found {
@@ -404,7 +423,8 @@ impl Versus<'_> {
             None => {
                 let task = Task { plan: Arc::clone(&source.plan), replication: *replication };
                 let mut watch = Stoppable(self.interrupt);
-                let outcome = sim::run(&task.plan(), &mut watch).map_err(|error| not_run(&source.shown, &error))?;
+                let outcome = outside::run(&task.plan(), self.interrupt, &mut watch);
+                let outcome = outcome.map_err(|error| outside::ended(&source.shown, &error, self.interrupt))?;
                 let run = Measured::of(&task.plan(), &outcome, family);
                 run.ok_or_else(|| self.interrupt.signal().map_or(Exit::Internal, Exit::from))?.digest
             }
@@ -418,12 +438,6 @@ impl Versus<'_> {
             source.shown,
         ));
         Err(Exit::NotDeterministic)
-    }
-
-    /// Where the two part in a replication, and who fails that did not.
-    fn part(&self, replication: u32, sides: [&Side; 2]) -> Result<parting::Parting, Exit> {
-        let digests = sides.map(|side| side.runs.get(replication as usize).map(|run| run.digest.as_str()));
-        parting::find([&self.sides[0], &self.sides[1]], replication, digests, self.interrupt)
     }
 
     fn told(&self, comparison: &Comparison, parting: &parting::Parting) -> String {

@@ -5,9 +5,9 @@ use crate::host::signals::Interrupt;
 
 use super::args::{DiagnoseArgs, Format};
 use super::exit::Exit;
+use super::outside::{self, Starts};
 use super::panics::guarded;
 use super::print::{Printer, complain, shown};
-use super::run::not_run;
 use super::stored::Stored;
 use super::watch::Stoppable;
 
@@ -26,9 +26,9 @@ pub(super) fn diagnose(args: &DiagnoseArgs, interrupt: &Interrupt, printer: &mut
 fn diagnosed(stored: &Stored, format: Format, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
     let result = &stored.shown;
     let mut watch = Stoppable(interrupt);
-    let diagnosis = match diagnosis::diagnose(&stored.plan, &stored.text, &mut watch) {
+    let diagnosis = match diagnosis::diagnose(&stored.plan, &stored.text, &Starts(interrupt), &mut watch) {
         Ok(diagnosis) => diagnosis,
-        Err(error) => return not_run(result, &error),
+        Err(error) => return outside::ended(result, &error, interrupt),
     };
     if let Some(signal) = interrupt.signal() {
         return signal.into();
@@ -37,7 +37,8 @@ fn diagnosed(stored: &Stored, format: Format, interrupt: &Interrupt, printer: &m
     if stored.digest.is_some() && stored.digest != diagnosis.digest {
         complain(&format!(
             "error: {result}: its plan now decides otherwise than when the result was made; it was made by another \
-             version, or its files were changed"
+             version, or its files were changed{}",
+            outside::changed(&stored.plan, &stored.folder)
         ));
         return Exit::NotDeterministic;
     }

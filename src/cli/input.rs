@@ -9,12 +9,15 @@ use crate::scenario::{self, Colour, Plan, Problems, Setting};
 use crate::study::baseline::Baseline;
 
 use super::args::Changes;
+use super::outside;
 use super::print::{shown, stderr_is_terminal};
 
 /// The most that a baseline may have; what is cut off there is no JSON any more.
 const BASELINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The most that a scenario file may have.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The most that a result's plan may have; the same as `scenario::load_plan` reads.
+const PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// A scenario, read and resolved.
 #[derive(Debug)]
@@ -42,9 +45,16 @@ pub(super) enum InputError {
 impl Input {
     /// Reads the scenario at `path` and resolves it.
     pub(super) fn load(path: &Path, changes: &Changes) -> Result<Input, InputError> {
+        Input::load_with(path, changes, &[])
+    }
+
+    /// The same; `validator` is a program on the command line that judges, with its arguments, if there is one.
+    pub(super) fn load_with(path: &Path, changes: &Changes, validator: &[String]) -> Result<Input, InputError> {
         let text = read(path)?;
         let name = name(path)?;
-        let mut plan = plan(&name, &shown(path), &text, &changes.settings())?;
+        let settings: Vec<Setting> = changes.settings().into_iter().chain(outside::setting(validator)).collect();
+        let mut plan = plan(&name, &shown(path), &text, &settings)?;
+        outside::place(&mut plan, path, validator);
         if plan.expect.iter().any(|expectation| expectation.against.is_some()) {
             ask_baseline(path, &mut plan)?;
         }
@@ -72,13 +82,23 @@ fn ask_baseline(scenario: &Path, plan: &mut Plan) -> Result<(), InputError> {
 
 /// Resolves a text.
 pub(super) fn plan(name: &str, file: &str, text: &[u8], settings: &[Setting]) -> Result<Plan, InputError> {
+    scenario::load(name, file, text, settings).map_err(told)
+}
+
+/// Reads the plan among a result's files, and resolves it.
+pub(super) fn stored_plan(name: &str, path: &Path) -> Result<(Vec<u8>, Plan), InputError> {
+    let text = read_up_to(path, PLAN_BYTES_MAX)?;
+    let plan = scenario::load_plan(name, &shown(path), &text, &[]).map_err(told)?;
+    Ok((text, plan))
+}
+
+fn told(problems: Problems) -> InputError {
     let colour = if stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
         Colour::Always
     } else {
         Colour::Never
     };
-    let problems = |problems: Problems| InputError::Problems(problems.render(colour));
-    scenario::load(name, file, text, settings).map_err(problems)
+    InputError::Problems(problems.render(colour))
 }
 
 /// The file's name without its ending. Used for a folder, so one that is a way to another folder will not do.
@@ -101,11 +121,15 @@ pub(super) fn open(path: &Path) -> Result<File, InputError> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+    read_up_to(path, BYTES_MAX)
+}
+
+fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, InputError> {
     let failed = |error: io::Error| InputError::Read { path: shown(path), cause: cause(&error) };
     let file = open(path)?;
     let mut text = Vec::new();
     // One byte more than allowed, so that whoever checks the size sees that it is too big.
-    file.take(BYTES_MAX + 1).read_to_end(&mut text).map_err(failed)?;
+    file.take(most + 1).read_to_end(&mut text).map_err(failed)?;
     Ok(text)
 }
 

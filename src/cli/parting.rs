@@ -1,82 +1,136 @@
-//! Where two runs of one replication part: the first decision that differs, and the peers that fail in one alone.
+//! Where two sides part: the first decision that differs, and the peers that fail on one side alone, over all
+//! replications that differ.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use serde_json::{Value as Json, json};
 
 use crate::host::signals::Interrupt;
+use crate::host::threads::Done;
 use crate::measure::Decision;
 use crate::report::words;
 use crate::scenario::Plan;
-use crate::sim::{self, Watch};
+use crate::sim::{RunError, Watch};
 use crate::study::Task;
 use crate::study::failing::{Failing, Failure};
 use crate::time::Time;
 
-use super::compare::Source;
+use super::args::Jobs;
+use super::compare::{Source, ended_well};
 use super::exit::Exit;
-use super::run::not_run;
+use super::outside;
 use super::streams::{CHUNKS, Compare, END, Passing};
-use super::watch::Stoppable;
 
 /// Peers that text names.
 const NAMED: usize = 5;
 
-/// What there is to say of one replication.
+/// What there is to say of replications that differ.
 #[derive(Debug, Default)]
 pub(super) struct Parting {
+    /// How many differ, and of how many.
+    differ: usize,
+    of: u32,
+    /// The first that differs.
     replication: Option<u32>,
-    /// The first decision that differs, from both sides, in words.
+    /// The first decision that differs in it, from both sides, in words.
     first: Option<String>,
     /// Peers that fail on the second side and not on the first.
-    newly: Vec<(String, Failure)>,
+    newly: Peers,
     /// The other way round.
-    no_longer: Vec<(String, Failure)>,
+    no_longer: Peers,
     /// Why there is nothing more to say.
     why_not: Option<String>,
 }
 
-/// Runs both sides of `replication` again and compares what they decide. Where a baseline's own run does not give its
-/// digest any more, there is nothing to compare with.
+/// Peers by their names: how they fail (the worst of all replications), and in how many replications.
+type Peers = BTreeMap<String, (Failure, u32)>;
+
+/// Runs both sides of the replications in `differ`, which are those that have other digests on the two sides, again, and
+/// looks at who fails; and at the first of them for what they decide. Where a side's own run does not give its digest any
+/// more, there is nothing to compare with.
 pub(super) fn find(
     sides: [&Source; 2],
-    replication: u32,
-    digests: [Option<&str>; 2],
+    differ: &BTreeMap<u32, [String; 2]>,
+    of: u32,
+    jobs: Jobs,
     interrupt: &Interrupt,
 ) -> Result<Parting, Exit> {
-    let mut parting = Parting { replication: Some(replication), ..Parting::default() };
-    let mut failing = Vec::new();
-    for (side, digest) in sides.iter().zip(digests) {
-        let task = Task { plan: side.plan.clone(), replication };
-        let plan = task.plan();
-        let mut stop = Stoppable(interrupt);
-        let mut watch = Failing::new(&plan, &mut stop);
-        let outcome = sim::run(&plan, &mut watch).map_err(|error| not_run(&side.shown, &error))?;
-        if let Some(signal) = interrupt.signal() {
-            return Err(signal.into());
-        }
-        if outcome.digest.as_deref() != digest {
-            let why = format!("{}: its run gives other decisions in this program, which cannot be shown", side.shown);
-            parting.why_not = Some(why);
-            return Ok(parting);
-        }
-        failing.push(watch.finish());
+    let replication = differ.keys().next().copied();
+    let mut parting = Parting { differ: differ.len(), of, replication, ..Parting::default() };
+    let Some(replication) = replication else { return Ok(parting) };
+    failing(sides, differ, jobs, interrupt, &mut parting)?;
+    if parting.why_not.is_none() {
+        let tasks = sides.map(|side| Task { plan: side.plan.clone(), replication });
+        parting.first = first(&tasks[0].plan(), &tasks[1].plan(), interrupt);
     }
-    if let [a, b] = failing.as_slice() {
-        parting.newly = only_in(b, a);
-        parting.no_longer = only_in(a, b);
-    }
-    let tasks = sides.map(|side| Task { plan: side.plan.clone(), replication });
-    let [a, b] = [tasks[0].plan(), tasks[1].plan()];
-    parting.first = first(&a, &b, interrupt);
     Ok(parting)
 }
 
-fn only_in(one: &BTreeMap<String, Failure>, other: &BTreeMap<String, Failure>) -> Vec<(String, Failure)> {
-    one.iter().filter(|(name, _)| !other.contains_key(*name)).map(|(name, failure)| (name.clone(), *failure)).collect()
+/// One run of a side: its digest, and who fails.
+type Ran = Result<(Option<String>, BTreeMap<String, Failure>), RunError>;
+
+/// Adds who fails on one side and not on the other.
+fn failing(
+    sides: [&Source; 2],
+    differ: &BTreeMap<u32, [String; 2]>,
+    jobs: Jobs,
+    interrupt: &Interrupt,
+    parting: &mut Parting,
+) -> Result<(), Exit> {
+    let plans = sides.map(|side| Arc::clone(&side.plan));
+    let tasks: Vec<Task> = differ
+        .keys()
+        .flat_map(|replication| plans.clone().map(|plan| Task { plan, replication: *replication }))
+        .collect();
+    let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| -> Ran {
+        let plan = task.plan();
+        let mut failing = Failing::new(&plan, watch);
+        let outcome = outside::run(&plan, stop, &mut failing)?;
+        Ok((outcome.digest, failing.finish()))
+    };
+    let (mut of_first, mut exit) = (BTreeMap::new(), None);
+    let fold = |done: Done<Ran>| {
+        let side = (done.index % 2) as usize;
+        let (name, replication) = (&sides[side].shown, done.task.replication);
+        match done.result {
+            Ok(Ok((digest, _))) if digest.as_ref() != differ.get(&replication).map(|digests| &digests[side]) => {
+                let why = "its plan gives other decisions now than then, which cannot be shown";
+                parting.why_not = Some(format!("{name}: {why}"));
+                return ControlFlow::Break(());
+            }
+            Ok(Ok((_, failing))) if side == 0 => of_first = failing,
+            Ok(Ok((_, failing))) => {
+                add_only_in(&mut parting.newly, &failing, &of_first);
+                add_only_in(&mut parting.no_longer, &of_first, &failing);
+            }
+            Ok(Err(error)) => {
+                exit = Some(outside::ended(&format!("{name}, replication {replication}"), &error, interrupt));
+                return ControlFlow::Break(());
+            }
+            Err(_said) => {
+                exit = Some(Exit::Internal);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    ended_well(outside::run_all(jobs.count(), tasks.into_iter(), interrupt, work, fold))?;
+    if parting.why_not.is_some() {
+        (parting.newly, parting.no_longer) = Default::default();
+    }
+    exit.map_or(Ok(()), Err)
+}
+
+fn add_only_in(peers: &mut Peers, one: &BTreeMap<String, Failure>, other: &BTreeMap<String, Failure>) {
+    for (name, failure) in one.iter().filter(|(name, _)| !other.contains_key(*name)) {
+        let (worst, times) = peers.entry(name.clone()).or_insert((*failure, 0));
+        *worst = (*worst).min(*failure);
+        *times += 1;
+    }
 }
 
 /// The first decision that differs; `None`: there is none, or somebody asked for an end.
@@ -87,12 +141,12 @@ fn first(a: &Plan, b: &Plan, interrupt: &Interrupt) -> Option<String> {
         let other = thread::Builder::new().spawn_scoped(scope, || {
             let mut watch = Passing::new(interrupt, send);
             // That it runs is known; only its decisions are wanted.
-            let _ = sim::run(a, &mut watch);
+            let _ = outside::run(a, interrupt, &mut watch);
             watch.finish();
         });
         other.ok()?;
         let mut watch = Meeting { interrupt, compare: &mut compare, parted: false };
-        let _ = sim::run(b, &mut watch);
+        let _ = outside::run(b, interrupt, &mut watch);
         if !watch.parted {
             let _ = compare.take(&END);
         }
@@ -127,22 +181,42 @@ impl Watch for Meeting<'_> {
     }
 }
 
+/// The peers, those that fail most often first, then by name.
+fn ranked(peers: &Peers) -> Vec<(&str, Failure, u32)> {
+    let mut all: Vec<_> = peers.iter().map(|(name, (failure, times))| (name.as_str(), *failure, *times)).collect();
+    all.sort_by_key(|(_, _, times)| std::cmp::Reverse(*times));
+    all
+}
+
 impl Parting {
     /// In words; nothing where there is nothing to say.
     pub(super) fn text(&self) -> String {
         let Some(replication) = self.replication else { return String::new() };
-        let mut text = format!("\nreplication {replication} is the first that differs");
+        let (differ, of) = (self.differ as u64, u64::from(self.of));
+        let mut text = if of == 1 {
+            "\nthe two part".to_owned()
+        } else {
+            let (differ, of) = (words::count(differ), words::count(of));
+            format!("\nthe two part in {differ} of {of} replications, first in replication {replication}")
+        };
         match (&self.first, &self.why_not) {
             (_, Some(why)) => text += &format!("; {why}\n"),
-            (Some(first), None) => text += &format!("; {first}"),
+            (Some(first), None) => text += &format!(":\n{first}"),
             (None, None) => text.push('\n'),
         }
         for (peers, what) in [(&self.newly, "newly failing in B"), (&self.no_longer, "failing in A, no longer in B")] {
             if peers.is_empty() {
                 continue;
             }
-            let named: Vec<String> =
-                peers.iter().take(NAMED).map(|(peer, failure)| format!("{peer} ({})", failure.name())).collect();
+            let one = |(peer, failure, times): &(&str, Failure, u32)| {
+                let often = if of > 1 {
+                    format!(", {} of {}", words::count((*times).into()), words::count(of))
+                } else {
+                    String::new()
+                };
+                format!("{peer} ({}{often})", failure.name())
+            };
+            let named: Vec<String> = ranked(peers).iter().take(NAMED).map(one).collect();
             let more = if peers.len() > NAMED { ", ..." } else { "" };
             let n = words::plural(peers.len() as u64, "peer", "peers");
             text += &words::wrap(&format!("{what}: {n}: {}{more}", named.join(", ")), 100, 2);
@@ -153,10 +227,10 @@ impl Parting {
 
     /// As JSON.
     pub(super) fn json(&self) -> Json {
-        let peers = |peers: &[(String, Failure)]| {
-            peers.iter().map(|(peer, how)| json!({ "peer": peer, "how": how.name() })).collect::<Json>()
-        };
+        let one = |(peer, how, times): (&str, Failure, u32)| json!({ "peer": peer, "how": how.name(), "replications": times });
+        let peers = |peers: &Peers| ranked(peers).into_iter().map(one).collect::<Json>();
         json!({
+            "replications": self.differ,
             "replication": self.replication,
             "first_decision": self.first,
             "newly_failing": peers(&self.newly),

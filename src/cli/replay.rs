@@ -12,7 +12,7 @@ use crate::measure::Outcome;
 use crate::report::moment::{self, Services};
 use crate::report::{self, verdicts, words};
 use crate::scenario::{self, Plan};
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{self, Names, RunError, Watch};
 use crate::study::window::{Seen, Wanted, Window};
 use crate::time::Time;
 
@@ -101,8 +101,9 @@ fn as_table(again: &Again<'_>, replayed: &Replayed, seen: &Seen) -> String {
 fn as_lines(again: &Again<'_>, replayed: &Replayed, seen: Option<&Seen>) -> String {
     let mut text = String::new();
     let is_same = replayed.exit != Exit::NotDeterministic;
+    let names = Names::new(&again.stored.plan);
     for decision in seen.iter().filter(|_| is_same).flat_map(|seen| &seen.decisions) {
-        text += &report::step_line(&again.stored.plan, decision);
+        text += &report::step_line(&names, decision);
         text.push('\n');
     }
     let last = json!({

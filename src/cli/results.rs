@@ -17,7 +17,7 @@ const MARKER: &str = "INCOMPLETE";
 /// How its text begins; that makes it ours.
 const MARKER_TEXT: &str = "refresh-sim: this result is not complete.\n";
 /// The names that a results folder may hold.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     MARKER,
     "summary.json",
     "latency.hlog",
@@ -26,6 +26,7 @@ const NAMES: [&str; 11] = [
     "records.jsonl",
     "plan.toml",
     "report.html",
+    "validator.json",
     "validator.log",
     "verdicts.jsonl.gz",
     "crashes.json",

@@ -53,10 +53,8 @@ pub(super) fn run(args: &RunArgs, interrupt: &Interrupt, printer: &mut Printer) 
 /// Reads all files; says everything that is wrong with any of them.
 fn load(args: &RunArgs) -> Result<Vec<Input>, Exit> {
     let (mut inputs, mut is_bad) = (Vec::new(), false);
-    let mut changes = args.changes.clone();
-    changes.set.extend(outside::setting(&args.validator));
     for file in &args.files {
-        match Input::load(file, &changes) {
+        match Input::load_with(file, &args.changes, &args.judge.validator) {
             Ok(mut input) => {
                 input.plan.replication = args.replication;
                 inputs.push(input);
@@ -154,13 +152,10 @@ impl One<'_> {
         };
         let progress = Progress::new(&self.input.shown, plan, self.args.progress);
         let mut watch = RunWatch { interrupt: self.interrupt, progress, tracer, verdicts };
-        // A command on the command line is meant as whoever wrote it sees the files.
-        let from_file = || outside::folder(&self.input.path);
-        let folder = if self.args.validator.is_empty() { from_file() } else { PathBuf::from(".") };
-        let ran = outside::run(plan, &folder, self.interrupt, &mut watch);
+        let ran = outside::run_and_listen(plan, self.interrupt, &mut watch);
         let RunWatch { tracer, progress, verdicts, .. } = watch;
         drop(progress);
-        let (outcome, said) = ran.map_err(|error| self.not_run(&error))?;
+        let (outcome, said) = ran.map_err(|error| outside::ended(&self.input.shown, &error, self.interrupt))?;
         if let (Some(tracer), Some(staging)) = (tracer, staging) {
             let cut = tracer.finish().map_err(|error| not_written(&staging.failed(RECORDS, error)))?;
             if cut > 0 {
@@ -172,14 +167,6 @@ impl One<'_> {
             written.map_err(|error| not_written(&staging.failed(verdicts::FILE, error)))?;
         }
         Ok((outcome, said))
-    }
-
-    /// Why there is no outcome. One that was asked to end while a validator was busy has no other reason.
-    fn not_run(&self, error: &RunError) -> Exit {
-        match self.interrupt.signal() {
-            Some(signal) if matches!(error, RunError::NoValidator(_)) => signal.into(),
-            _ => not_run(&self.input.shown, error),
-        }
     }
 
     fn write(
@@ -197,6 +184,9 @@ impl One<'_> {
         }
         if let Some(said) = said {
             staging.write(VALIDATOR_LOG, said.as_bytes())?;
+        }
+        if let Some(kept) = outside::kept(plan) {
+            staging.write(outside::FILE, kept.as_bytes())?;
         }
         staging.install(!outcome.interrupted)
     }

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Read, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -14,12 +14,13 @@ use crate::host::child::{self, Ended, Order};
 use crate::host::signals::Interrupt;
 use crate::measure::{Decision, Outcome};
 use crate::scenario::Plan;
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{RunError, Watch};
 use crate::time::Time;
 
-use super::args::{Changes, SelfcheckArgs, SelfcheckRunArgs};
+use super::args::{SelfcheckArgs, SelfcheckRunArgs};
 use super::exit::Exit;
 use super::input::{self, Input};
+use super::outside;
 use super::print::{Printer, complain};
 use super::run::not_run;
 use super::streams::{CHUNKS, Compare, END, Passing};
@@ -46,7 +47,7 @@ const TEXT_MAX: u64 = 17 * 1024 * 1024;
 
 /// Checks one scenario.
 pub(super) fn selfcheck(args: &SelfcheckArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
-    let input = match Input::load(&args.file, &args.changes) {
+    let input = match Input::load_with(&args.file, &args.changes, &args.judge.validator) {
         Ok(input) => input,
         Err(error) => {
             complain(&error.to_string());
@@ -57,7 +58,7 @@ pub(super) fn selfcheck(args: &SelfcheckArgs, interrupt: &Interrupt, printer: &m
         let order = match order(args, &input) {
             Ok(order) => order,
             Err(error) => {
-                complain(&format!("error: cannot find this program's own file for a second process: {error}"));
+                complain(&format!("error: cannot find what a second process needs: {error}"));
                 return Exit::Inconclusive;
             }
         };
@@ -67,11 +68,17 @@ pub(super) fn selfcheck(args: &SelfcheckArgs, interrupt: &Interrupt, printer: &m
 
 fn order(args: &SelfcheckArgs, input: &Input) -> io::Result<Order> {
     let mut words: Vec<OsString> = vec!["selfcheck-run".into()];
-    let Changes { set, seed } = &args.changes;
-    for setting in set {
+    for setting in args.changes.settings() {
         words.push(format!("--set={}={}", setting.path, setting.value).into());
     }
-    words.extend(seed.map(|seed| format!("--seed={seed}").into()));
+    if let Some(setting) = outside::setting(&args.judge.validator) {
+        words.push(format!("--set={}={}", setting.path, setting.value).into());
+    }
+    if let Some(outside) = &input.plan.outside {
+        // The other side begins elsewhere.
+        let folder = if outside.folder.as_os_str().is_empty() { Path::new(".") } else { &outside.folder };
+        words.extend(["--validator-folder".into(), std::path::absolute(folder)?.into()]);
+    }
     words.extend(args.flip_decision.map(|n| format!("--flip-decision={n}").into()));
     let mut env: Vec<_> = HOSTILE.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     env.extend((0..BLOAT.0).map(|n| (format!("REFRESH_SIM_BLOAT_{n}"), "x".repeat(BLOAT.1))));
@@ -91,10 +98,11 @@ fn order(args: &SelfcheckArgs, input: &Input) -> io::Result<Order> {
 fn both(input: &Input, order: &Order, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
     let (send, receive) = sync_channel(CHUNKS);
     let mut compare = Compare::new(receive);
+    let stop = interrupt.child();
     let (here, there) = thread::scope(|scope| {
         let here = thread::Builder::new().spawn_scoped(scope, || {
             let mut watch = Passing::new(interrupt, send);
-            let outcome = sim::run(&input.plan, &mut watch);
+            let outcome = outside::run(&input.plan, &stop, &mut watch);
             watch.finish();
             outcome
         });
@@ -102,6 +110,9 @@ fn both(input: &Input, order: &Order, interrupt: &Interrupt, printer: &mut Print
         // Whoever still sends learns from this that nobody listens.
         let (difference, digest) = (compare.difference().cloned(), compare.digest());
         drop(compare);
+        if difference.is_some() {
+            stop.raise();
+        }
         (here.map(thread::ScopedJoinHandle::join), there.map(|ended| (ended, difference, digest)))
     });
     if let Some(signal) = interrupt.signal() {
@@ -109,7 +120,7 @@ fn both(input: &Input, order: &Order, interrupt: &Interrupt, printer: &mut Print
     }
     let here = match here {
         Ok(Ok(Ok(outcome))) => outcome,
-        Ok(Ok(Err(error))) => return not_run(&input.shown, &error),
+        Ok(Ok(Err(error))) => return outside::ended(&input.shown, &error, interrupt),
         Ok(Err(_panic)) => return Exit::Internal,
         Err(error) => return inconclusive(&format!("cannot start a thread: {error}")),
     };
@@ -136,7 +147,8 @@ fn ended_alike(input: &Input, here: &Outcome, ended: &Ended, there: Option<Strin
     };
     let (Some(here_digest), Some(there), None) = (&here.digest, there, status) else {
         let why = status.map_or_else(|| "without a digest".to_owned(), |(s, text)| format!("with {s}\n{text}"));
-        let exit = status.filter(|(s, _)| s.code() == Some(i32::from(Exit::Internal.code()))).map(|_| Exit::Internal);
+        let same = |exit: &Exit| status.is_some_and(|(status, _)| status.code() == Some(i32::from(exit.code())));
+        let exit = [Exit::Internal, Exit::NoValidator, Exit::NotDeterministic].into_iter().find(same);
         return Exit::worst([inconclusive(&format!("the second process ended {why}")), exit.unwrap_or(Exit::Pass)]);
     };
     let file = &input.shown;
@@ -173,13 +185,16 @@ pub(super) fn second_process(args: &SelfcheckRunArgs) -> Exit {
     if let Err(error) = child::exit_with_parent(stdin) {
         return inconclusive(&format!("cannot start a thread: {error}"));
     }
-    let plan = match input::plan("selfcheck", "the scenario of selfcheck", &text, &args.changes.settings()) {
+    let mut plan = match input::plan("selfcheck", "the scenario of selfcheck", &text, &args.changes.settings()) {
         Ok(plan) => plan,
         Err(error) => {
             complain(&error.to_string());
             return Exit::BadInput;
         }
     };
+    if let (Some(outside), Some(folder)) = (&mut plan.outside, &args.validator_folder) {
+        outside.folder.clone_from(folder);
+    }
     let flip = args.flip_decision;
     let simulation = thread::Builder::new().stack_size(STACK).spawn(move || write_decisions(&plan, flip));
     match simulation.map(thread::JoinHandle::join) {
@@ -215,7 +230,7 @@ enum Unwritten {
 
 fn write_decisions(plan: &Plan, flip: Option<u64>) -> Result<(), Unwritten> {
     let mut watch = Writing { out: BufWriter::with_capacity(1 << 16, io::stdout()), flip, index: 0, failed: None };
-    let outcome = sim::run(plan, &mut watch).map_err(Unwritten::Run)?;
+    let outcome = outside::run(plan, &Interrupt::default(), &mut watch).map_err(Unwritten::Run)?;
     let Writing { mut out, failed, .. } = watch;
     if let Some(error) = failed {
         return Err(Unwritten::Output(error));

@@ -12,6 +12,7 @@ use crate::report::SCHEMA;
 use crate::scenario::Plan;
 
 use super::input::{self, cause};
+use super::outside;
 use super::print::shown;
 use super::results;
 
@@ -83,9 +84,9 @@ impl Stored {
             return Err(StoredError::Incomplete { path });
         }
         let file = folder.join("plan.toml");
-        let text = input::read(&file)?;
-        let mut plan = input::plan(&summary.scenario, &shown(&file), &text, &[])?;
+        let (text, mut plan) = input::stored_plan(&summary.scenario, &file)?;
         plan.replication = summary.replication;
+        outside::place_as_kept(&mut plan, folder).map_err(|why| StoredError::NotOurs { path: path.clone(), why })?;
         let digest = summary.digest.filter(|_| is_complete);
         Ok(Stored { folder: folder.to_owned(), shown: path, text, plan, digest })
     }

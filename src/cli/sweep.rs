@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::host::signals::Interrupt;
-use crate::host::threads::{Done, Ended, run_all};
+use crate::host::threads::{Done, Ended};
 use crate::report::words::plural;
 use crate::scenario::{Plan, Setting};
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{RunError, Watch};
 use crate::study::Task;
 use crate::study::axis::{Axis, grid, latin};
 use crate::study::sweep::{Cell, Sweep, Table, is_in_shard, plan_hash};
@@ -25,10 +25,10 @@ use crate::study::sweep::{Cell, Sweep, Table, is_in_shard, plan_hash};
 use super::args::{MergeArgs, StatusArgs, SweepAct, SweepArgs};
 use super::exit::Exit;
 use super::input::{self, Input};
+use super::outside;
 use super::panics::{at_work, quoted};
 use super::print::{Printer, complain, shown};
 use super::progress::Progress;
-use super::run::not_run;
 use folder::Folder;
 use keeper::{Gone, Keeper};
 
@@ -59,11 +59,11 @@ fn bad(why: &str) -> Exit {
 fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Result<Exit, Exit> {
     let file = args.file.as_deref().ok_or_else(|| bad("which scenario? give its file"))?;
     let shard = args.shard.as_deref().map(shard).transpose().map_err(|why| bad(&why))?;
-    let input = Input::load(file, &args.changes).map_err(|error| {
+    let mut input = Input::load_with(file, &args.changes, &args.judge.validator).map_err(|error| {
         complain(&error.to_string());
         Exit::BadInput
     })?;
-    runs_here(&input)?;
+    outside::identify(&mut input.plan).map_err(|why| bad(&format!("{}: {why}", input.shown)))?;
     let axes = args.vary.iter().map(|text| Axis::parse(text).map_err(|why| bad(&format!("--vary {text}: {why}"))));
     let axes = axes.collect::<Result<Vec<Axis>, Exit>>()?;
     let points = match args.samples {
@@ -78,20 +78,6 @@ fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Resu
     begin(&folder, &sweep)?;
     let missing = work.missing(&folder, &sweep, shard)?;
     work.run(&folder, &sweep, missing, shard, printer)
-}
-
-/// A validator outside is a program that may change while its name stays: what it gave is no function of the plan, and
-/// many runs at once would need many of it.
-pub(super) fn runs_here(input: &Input) -> Result<(), Exit> {
-    if input.plan.outside.is_none() {
-        return Ok(());
-    }
-    complain(&format!(
-        "error: {}: its validator is a program of its own, which `sweep` and `capacity` do not run; name a built-in one \
-         with --set validation.validator=...",
-        input.shown
-    ));
-    Err(Exit::NoValidator)
 }
 
 /// `I/N`, with the number of the first of `INDICES` that is set for an `I` of `auto`.
@@ -126,8 +112,19 @@ impl Work<'_> {
     fn at(&self, point: &[Setting]) -> Result<Plan, String> {
         let mut settings = self.args.changes.settings();
         settings.extend_from_slice(point);
-        let Input { shown, text, plan, .. } = self.input;
-        input::plan(&plan.name, shown, text, &settings).map_err(|error| error.to_string())
+        let Input { path, shown, text, plan } = self.input;
+        let validator = &self.args.judge.validator;
+        settings.extend(outside::setting(validator));
+        let mut plan = input::plan(&plan.name, shown, text, &settings).map_err(|error| error.to_string())?;
+        outside::place(&mut plan, path, validator);
+        let known = self.input.plan.outside.as_ref();
+        match &mut plan.outside {
+            Some(own) if known.is_some_and(|known| known.command == own.command) => {
+                own.identity = known.map_or_else(String::new, |known| known.identity.clone());
+            }
+            _ => outside::identify(&mut plan).map_err(|why| format!("error: {shown}: {why}"))?,
+        }
+        Ok(plan)
     }
 
     /// All points as plans: what is wrong with one is said before anything runs.
@@ -202,7 +199,13 @@ impl Work<'_> {
             progress.one();
             match done.result {
                 Ok(Ok(())) => {}
-                Ok(Err(Failed::Run(error))) => exits.push(not_run(&self.input.shown, &error)),
+                Ok(Err(Failed::Run(error))) => {
+                    exits.push(outside::ended(&self.input.shown, &error, self.interrupt));
+                    // A program that cannot be asked in one run is none that others need to wait for.
+                    if matches!(error, RunError::NoValidator(_)) {
+                        return ControlFlow::Break(());
+                    }
+                }
                 Ok(Err(Failed::Kept(Gone))) => return ControlFlow::Break(()),
                 Err(_said) => exits.push(Exit::Internal),
             }
@@ -210,13 +213,13 @@ impl Work<'_> {
         };
         let (ended, ran) = thread::scope(|scope| -> Result<(Ended, u64), Exit> {
             let keeper = Keeper::start(scope, folder).map_err(no_thread)?;
-            let work = |task: &Task, watch: &mut dyn Watch| {
+            let work = |task: &Task, stop: &Interrupt, watch: &mut dyn Watch| {
                 let plan = task.plan();
                 at_work(format!("{}, replication {}", self.input.shown, task.replication));
-                let outcome = sim::run(&plan, watch).map_err(Failed::Run)?;
+                let outcome = outside::run(&plan, stop, watch).map_err(Failed::Run)?;
                 Cell::of(&plan, &outcome).map_or(Ok(()), |cell| keeper.keep(cell).map_err(Failed::Kept))
             };
-            let ended = run_all(self.args.jobs.count(), tasks, self.interrupt, work, fold);
+            let ended = outside::run_all(self.args.jobs.count(), tasks, self.interrupt, work, fold);
             Ok((ended.map_err(no_thread)?, keeper.end()?))
         })?;
         Ok((ended, ran, exits))

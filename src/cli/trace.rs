@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Write};
 use crate::measure::{Decision, What};
 use crate::report::step_line;
 use crate::scenario::Plan;
+use crate::sim::Names;
 use crate::time::{Span, Time};
 
 /// How much of the time before and after a crash is told.
@@ -17,7 +18,7 @@ const KEPT_MAX: usize = 1 << 20;
 /// Writes decisions as lines of records.jsonl.
 #[derive(Debug)]
 pub(super) struct Tracer<'a> {
-    plan: &'a Plan,
+    names: Names<'a>,
     out: BufWriter<File>,
     window: Option<Window>,
     failed: Option<io::Error>,
@@ -40,7 +41,7 @@ impl<'a> Tracer<'a> {
     /// Writes all decisions to `file`, or with `around_crashes` only those within a minute of a crash.
     pub(super) fn new(plan: &'a Plan, file: File, around_crashes: bool) -> Tracer<'a> {
         let window = around_crashes.then(|| Window::new(KEPT_MAX));
-        Tracer { plan, out: BufWriter::with_capacity(1 << 16, file), window, failed: None }
+        Tracer { names: Names::new(plan), out: BufWriter::with_capacity(1 << 16, file), window, failed: None }
     }
 
     /// Whether a line could not be written: going on makes no sense.
@@ -50,10 +51,10 @@ impl<'a> Tracer<'a> {
 
     /// Takes the next decision.
     pub(super) fn decision(&mut self, decision: &Decision) {
-        let Tracer { plan, out, window, failed } = self;
+        let Tracer { names, out, window, failed } = self;
         let mut write = |decision: &Decision| {
             if failed.is_none() {
-                let line = step_line(plan, decision);
+                let line = step_line(names, decision);
                 let end = if line.ends_with('\n') { "" } else { "\n" };
                 *failed = out.write_all(line.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).err();
             }

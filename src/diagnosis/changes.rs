@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::scenario::plan::Plan;
 use crate::scenario::{self, Setting};
-use crate::sim::{self, Names, Watch};
+use crate::sim::{self, Names, Programs, RunError, Watch};
 use crate::validate::{Builtin, CertificateState, Transport};
 
 /// Most runs for one change.
@@ -73,8 +73,9 @@ pub(super) fn try_out(
     plan: &Plan,
     text: &[u8],
     groups: &BTreeSet<usize>,
+    programs: &dyn Programs,
     watch: &mut dyn Watch,
-) -> Tried {
+) -> Result<Tried, RunError> {
     let mut groups = groups.clone();
     let mut rounds = 0;
     let (settings, verdict) = loop {
@@ -82,7 +83,7 @@ pub(super) fn try_out(
             Err(why) => break (Vec::new(), Verdict::NothingToChange(why)),
             Ok(settings) => settings,
         };
-        let ran = run(plan, text, &settings, watch);
+        let ran = run(plan, text, &settings, programs, watch)?;
         rounds += 1;
         let before = groups.len();
         groups.extend(ran.groups);
@@ -97,7 +98,7 @@ pub(super) fn try_out(
         Change::Certificate => format!("give {names} a valid certificate"),
         Change::Remove => format!("remove {names}"),
     };
-    Tried { change, what, settings, verdict }
+    Ok(Tried { change, what, settings, verdict })
 }
 
 /// The change as settings, or why there is nothing to change.
@@ -108,6 +109,9 @@ fn settings(change: Change, plan: &Plan, groups: &BTreeSet<usize>) -> Result<Vec
     };
     let of = |position: &usize| &plan.groups[*position];
     match change {
+        Change::Patch if plan.outside.is_some() => {
+            Err("the logic is a program of your own, which only you can correct")
+        }
         Change::Patch if plan.validator == Builtin::Sfb2015Cu2 => Err("the logic is the corrected one already"),
         Change::Patch => {
             let (path, value) = ("validation.validator".to_owned(), format!("\"{}\"", Builtin::Sfb2015Cu2.name()));
@@ -147,9 +151,15 @@ struct Ran {
     groups: BTreeSet<usize>,
 }
 
-fn run(plan: &Plan, text: &[u8], settings: &[Setting], watch: &mut dyn Watch) -> Ran {
-    let without = |verdict| Ran { verdict, groups: BTreeSet::new() };
-    let mut altered = match scenario::load(&plan.name, "the plan", text, settings) {
+fn run(
+    plan: &Plan,
+    text: &[u8],
+    settings: &[Setting],
+    programs: &dyn Programs,
+    watch: &mut dyn Watch,
+) -> Result<Ran, RunError> {
+    let without = |verdict| Ok(Ran { verdict, groups: BTreeSet::new() });
+    let mut altered = match scenario::load_plan(&plan.name, "the plan", text, settings) {
         Ok(altered) => altered,
         Err(problems) => {
             let first = problems.list.first().map_or_else(String::new, |problem| problem.message.clone());
@@ -157,9 +167,14 @@ fn run(plan: &Plan, text: &[u8], settings: &[Setting], watch: &mut dyn Watch) ->
         }
     };
     altered.replication = plan.replication;
-    let outcome = match sim::run(&altered, watch) {
+    if let (Some(altered), Some(own)) = (&mut altered.outside, &plan.outside) {
+        altered.folder.clone_from(&own.folder);
+    }
+    let outcome = match sim::run_by(&altered, programs, watch) {
         Ok(outcome) if outcome.interrupted => return without(Verdict::Interrupted),
         Ok(outcome) => outcome,
+        // A program that fails says nothing about the change.
+        Err(error) if altered.outside.is_some() => return Err(error),
         Err(error) => return without(Verdict::Impossible(error.to_string())),
     };
     let faults: Vec<_> = outcome.crashes.iter().filter_map(|crash| crash.fault.as_ref()).collect();
@@ -167,7 +182,7 @@ fn run(plan: &Plan, text: &[u8], settings: &[Setting], watch: &mut dyn Watch) ->
     let peers: BTreeSet<u32> = faults.iter().map(|fault| fault.peer).collect();
     let names = Names::new(&altered);
     let groups = peers.into_iter().filter_map(|peer| names.locate(peer)).map(|(group, _)| group).collect();
-    Ran { verdict, groups }
+    Ok(Ran { verdict, groups })
 }
 
 /// The groups in a sentence.

@@ -9,7 +9,7 @@ mod pattern;
 mod render;
 
 use crate::scenario::plan::Plan;
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{self, Programs, RunError, Watch};
 
 pub use changes::{Change, Tried, Verdict};
 pub use pattern::{Attribute, Pattern, Ranked, Value};
@@ -32,21 +32,27 @@ pub struct Diagnosis {
     pub tried: Vec<Tried>,
 }
 
-/// Diagnoses a plan. `text` is the plan as `scenario::render` writes it, from which altered ones are made; `watch` may
-/// stop any of the runs.
+/// Diagnoses a plan. `text` is the plan as `scenario::render` writes it, from which altered ones are made; `programs` start
+/// what it names as its validator; `watch` may stop any of the runs.
 ///
 /// # Errors
-/// If the plan itself does not run; one that is altered and does not is told of in its place.
-pub fn diagnose(plan: &Plan, text: &[u8], watch: &mut dyn Watch) -> Result<Diagnosis, RunError> {
+/// If the plan itself does not run, or its program fails in any run; an altered plan that does not run is told of in its
+/// place.
+pub fn diagnose(
+    plan: &Plan,
+    text: &[u8],
+    programs: &dyn Programs,
+    watch: &mut dyn Watch,
+) -> Result<Diagnosis, RunError> {
     let mut questions = Questions::new(plan, watch);
-    let outcome = sim::run(plan, &mut questions)?;
+    let outcome = sim::run_by(plan, programs, &mut questions)?;
     let pattern = questions.pattern();
     let crashes = outcome.crashes.iter().filter(|crash| crash.fault.is_some()).count();
     let from_outside = outcome.crashes.len() - crashes;
     let mut diagnosis = Diagnosis { digest: outcome.digest, crashes, from_outside, pattern: None, tried: Vec::new() };
     let Some(pattern) = pattern.filter(|_| diagnosis.digest.is_some()) else { return Ok(diagnosis) };
     for change in Change::ALL {
-        diagnosis.tried.push(changes::try_out(change, plan, text, &pattern.groups, watch));
+        diagnosis.tried.push(changes::try_out(change, plan, text, &pattern.groups, programs, watch)?);
     }
     diagnosis.pattern = Some(pattern);
     Ok(diagnosis)

@@ -33,7 +33,7 @@ pub use group::{Group, offset};
 pub use listen::{Arrival, FinalAck, Listen, Listener, Overflow, Unanswered, syn_ack_again};
 pub use members::Members;
 pub use queue::{Head, Job, JobKind, Queue, WhenFull};
-pub use request::Requests;
+pub use request::{OnTimeOut, Requests};
 pub use row::{CYCLES_MAX, FLIGHTS_MAX, FRONT_ENDS_MAX, Obligation, Row, Step};
 pub use stop::Suspended;
 pub use tick::{Pull, Taken, TickRun};

@@ -16,9 +16,34 @@ pub struct Requests {
     pub timeout: Option<Span>,
     /// How many each peer sends in all, at least 1; `None`: without end.
     pub stop_after: Option<u32>,
+    /// What becomes of the connection on which a request timed out (rule 7).
+    pub on_timeout: OnTimeOut,
+}
+
+/// What a peer makes of a connection on which a request of it has timed out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnTimeOut {
+    /// It stays, as one that carries many requests at once does (RFC 9113 section 5.4.2: the stream ends, not the
+    /// connection).
+    Keep,
+    /// It is closed if nothing at all has come over it since the request was sent.
+    #[default]
+    CloseIfSilent,
+    /// It is closed, as one must be on which answers come in the order of the requests (RFC 9112 section 9.2).
+    Close,
 }
 
 impl Requests {
+    /// Requests without end for whose answers peers wait without end.
+    pub fn new(every: Dist, cpu: Dist) -> Requests {
+        Requests { every, cpu, timeout: None, stop_after: None, on_timeout: OnTimeOut::default() }
+    }
+
+    /// Whether a time-out may end the connection.
+    pub fn closes(&self) -> bool {
+        self.timeout.is_some() && self.on_timeout != OnTimeOut::Keep
+    }
+
     /// Time from a peer's request before the `nth` (or from when the peer joined) to the `nth`; at least 1 ns. The
     /// first is number 1.
     pub fn gap(&self, who: Identity, draws: &Draws, nth: u64) -> Span {
@@ -60,8 +85,7 @@ mod tests {
         let draws = Draws::new(7, 0);
         let who = |n| Identity::of("g").member(n);
         let every = Span::SECOND;
-        let constant =
-            Requests { every: Dist::Constant(every), cpu: Dist::Constant(Span(5)), timeout: None, stop_after: None };
+        let constant = Requests::new(Dist::Constant(every), Dist::Constant(Span(5)));
         let phases: Vec<Span> = (0..1000).map(|n| constant.gap(who(n), &draws, 1)).collect();
         assert!(phases.iter().all(|phase| (Span(1)..=every).contains(phase)));
         let early = phases.iter().filter(|phase| **phase < every.half()).count();

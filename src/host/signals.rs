@@ -71,6 +71,17 @@ impl Interrupt {
         }
     }
 
+    /// One that is raised with this one, and can be without it: for what is not wanted any more though nobody asked for
+    /// an end of all.
+    pub fn child(&self) -> Interrupt {
+        Interrupt { token: self.token.child_token(), status: Arc::clone(&self.status) }
+    }
+
+    /// Asks for an end of what this one and its children stop, without a signal.
+    pub fn raise(&self) {
+        self.token.cancel();
+    }
+
     pub(super) async fn raised(&self) {
         self.token.cancelled().await;
     }

@@ -55,7 +55,7 @@ pub enum What {
     /// A connection is valid; detail: cause + 16 × outcome of the refresh that it closes.
     Valid = 25,
     /// A connection ended unplanned; detail: 0 crash, 1 rejection, 2 queue full, 3 the peer had given up, 4 its
-    /// keep-alive got no answer, 10 stop, 11 process ended from outside, 12 its front end's limit, 13 the middlebox
+    /// keep-alive got no answer, 5 its peer closed it after a request that timed out, 10 stop, 11 process ended from outside, 12 its front end's limit, 13 the middlebox
     /// forgot it and said so.
     Lost = 26,
     /// A refresh closes otherwise than by a connection that becomes valid; detail: outcome, as counters are numbered
@@ -95,6 +95,9 @@ pub enum What {
     RequestAnswered = 82,
     /// A request fails; detail: 0 its time-out is over, 1 its connection is gone.
     RequestFailed = 83,
+    /// A peer closes, after a request that timed out, a connection that its front end has lost already, of which it would
+    /// have heard later; extra: 0.
+    ClosesLost = 84,
     /// A peer leaves its front end for the first of its list.
     MovesBack = 90,
     /// A refresh that is due has its turn (rule 18); detail: 0 in place, 2 by a new connection, 3 by one made first, as for
@@ -109,7 +112,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 41] = [
+    pub const ALL: [What; 42] = [
         What::ProcessStart,
         What::ServiceStart,
         What::Crash,
@@ -147,6 +150,7 @@ impl What {
         What::RequestTaken,
         What::RequestAnswered,
         What::RequestFailed,
+        What::ClosesLost,
         What::MovesBack,
         What::Turn,
         What::OldCut,
@@ -198,6 +202,7 @@ impl What {
             What::RequestTaken => "request taken",
             What::RequestAnswered => "request answered",
             What::RequestFailed => "request failed",
+            What::ClosesLost => "closes lost connection",
             What::MovesBack => "moves back",
             What::Turn => "turn",
             What::OldCut => "old connection cut",

@@ -25,7 +25,7 @@ pub use looked::Looked;
 pub use meters::{Bundle, CellPlan, Cells, Counter, Cycled, Histo, LookedUp, Meters, Window, Windowed, quantile};
 pub use metric::{COURSES, Figure, METRICS, Metric, Shape, Signal, Tags};
 pub use outcome::{CrashReport, Faulting, FrontEndFigures, GroupFigures, Outcome, SCENES_MAX, Scene, Verdict};
-pub use questions::{ABSENT, Answered, QuestionKind, Questions, shown};
+pub use questions::{ABSENT, Answered, QuestionKind, Questions, Reasons, shown};
 pub use record::{Record, RecordKind, Sample, StopReason};
 pub use requests::RequestCounts;
 

@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd, Looked, Questions, RequestCounts};
+use super::{Account, Drains, Handshakes, Herd, Looked, Questions, Reasons, RequestCounts};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -33,6 +33,8 @@ pub struct Outcome {
     pub requests: Vec<Option<RequestCounts>>,
     /// Which questions validators were asked, and how they answered.
     pub questions: Questions,
+    /// Why peers were rejected.
+    pub reasons: Reasons,
     /// Crashes in order of time.
     pub crashes: Vec<CrashReport>,
     /// How often too few front ends of the pool served, so that all stopped.

@@ -2,8 +2,10 @@
 //!
 //! A flat array of counters by cell, certificate, phase and answer; outside the digest, which has each question already.
 
+use std::collections::BTreeMap;
+
 use super::{Cells, Tags};
-use crate::validate::{Answer, CertificateState, Phase, Transport};
+use crate::validate::{Answer, CertificateState, Phase, Rejection, Transport};
 
 /// What a certificate may be, its absence first.
 const SHOWN: usize = CertificateState::ALL.len() + 1;
@@ -104,6 +106,31 @@ impl Questions {
     }
 }
 
+/// How often each reason to reject took effect, by cell; outside the digest, which has each question already.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reasons {
+    counts: BTreeMap<(u16, Rejection), u64>,
+}
+
+impl Reasons {
+    /// Counts one rejection.
+    pub fn count(&mut self, cell: u16, reason: Rejection) {
+        *self.counts.entry((cell, reason)).or_default() += 1;
+    }
+
+    /// How often each reason was given in these cells, the most frequent first; reasons that were not are left out.
+    pub fn of(&self, cells: &[u16]) -> Vec<(Rejection, u64)> {
+        let mut by_reason: BTreeMap<Rejection, u64> = BTreeMap::new();
+        for ((_, reason), count) in self.counts.iter().filter(|((cell, _), _)| cells.contains(cell)) {
+            *by_reason.entry(*reason).or_default() += count;
+        }
+        let mut all: Vec<(Rejection, u64)> = by_reason.into_iter().collect();
+        // The sort is stable: reasons of one count stay in the order of their numbers.
+        all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        all
+    }
+}
+
 /// What the absence of a certificate is called in `[expect]` and in results.
 pub const ABSENT: &str = "absent";
 
@@ -135,6 +162,23 @@ mod tests {
         }
         assert_eq!(places.len(), 3 * OF_CELL);
         assert_eq!(places.last(), Some(&(3 * OF_CELL - 1)));
+    }
+
+    #[test]
+    fn reasons_come_with_the_most_frequent_first_and_of_the_cells_that_are_asked_for() {
+        let mut reasons = Reasons::default();
+        for (cell, reason, count) in [
+            (0, Rejection::CertificateExpired, 2),
+            (1, Rejection::AddressUnknown, 1),
+            (1, Rejection::CertificateExpired, 1),
+            (2, Rejection::Other, 3),
+        ] {
+            (0..count).for_each(|_| reasons.count(cell, reason));
+        }
+        let (expired, address, other) = (Rejection::CertificateExpired, Rejection::AddressUnknown, Rejection::Other);
+        assert_eq!(reasons.of(&[0, 1, 2]), [(expired, 3), (other, 3), (address, 1)]);
+        assert_eq!(reasons.of(&[1]), [(address, 1), (expired, 1)]);
+        assert!(reasons.of(&[]).is_empty());
     }
 
     #[test]

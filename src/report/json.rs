@@ -19,6 +19,7 @@ use crate::policy::lookup::Lookup;
 use crate::scenario::plan::{Plan, SEMANTICS};
 use crate::sim::Names;
 use crate::time::{Span, Time};
+use crate::validate::Rejection;
 
 /// The name and version of the shape of `summary.json`.
 pub const SCHEMA: &str = "refresh-sim.summary/1";
@@ -75,9 +76,16 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
             "open": outcome.drains.open().map(of_episode),
         },
         "herd_indices": outcome.herd.indices,
+        "rejection_reasons": reasons(outcome, &cells(outcome, &Tags::default())),
         "rejections_untold": outcome.rejections_untold,
         "assumptions": plan.assumptions.iter().map(|a| json!({ "key": a.key, "text": a.text })).collect::<Json>(),
     })
+}
+
+/// Why peers of these cells were rejected, the most frequent reason first.
+fn reasons(outcome: &Outcome, cells: &[u16]) -> Json {
+    let one = |(reason, count): &(Rejection, u64)| json!({ "reason": reason.word(), "words": reason.to_string(), "count": count });
+    outcome.reasons.of(cells).iter().map(one).collect()
 }
 
 /// An integer of any width.
@@ -298,6 +306,7 @@ fn groups(plan: &Plan, outcome: &Outcome) -> Json {
             "peer_time_present_ns": wide(outcome.groups[usize::from(cell)].present),
             "refreshes": outcomes_of_refreshes(outcome, Some(cell)),
             "rejections": count(Counter::Rejections),
+            "rejection_reasons": reasons(outcome, &[cell]),
             "losses": count(Counter::Losses),
             "attempts": count(Counter::Attempts),
             "timeouts": count(Counter::TimeOuts),

@@ -144,20 +144,20 @@ pub(super) fn all(plan: &Plan, outcome: &Outcome) -> String {
     let mut records: Vec<&Record> = outcome.records.iter().filter(|record| record.at <= outcome.ended).collect();
     // The service manager's records are made at the crash and dated to the end of its dump: only they move.
     records.sort_by_key(|record| record.at);
-    let mut out = String::new();
+    let (mut out, names) = (String::new(), Names::new(plan));
     for record in records {
-        out.push_str(&record_line(plan, record));
+        out.push_str(&record_line(&names, record));
         out.push('\n');
     }
     out
 }
 
 /// One record as a line of JSON, without its line end.
-pub fn record_line(plan: &Plan, record: &Record) -> String {
+pub fn record_line(names: &Names<'_>, record: &Record) -> String {
     if let RecordKind::Step(decision) = &record.kind {
-        return step_line(plan, decision);
+        return step_line(names, decision);
     }
-    let names = Names::new(plan);
+    let plan = names.plan();
     let (kind, more) = told(plan, &record.kind);
     written(&Line {
         at_ns: record.at.0,
@@ -171,8 +171,8 @@ pub fn record_line(plan: &Plan, record: &Record) -> String {
 }
 
 /// One decision as a line of JSON, without its line end.
-pub fn step_line(plan: &Plan, decision: &Decision) -> String {
-    let names = Names::new(plan);
+pub fn step_line(names: &Names<'_>, decision: &Decision) -> String {
+    let plan = names.plan();
     let of_front_end = decision.what.is_of_front_end();
     let place = place_of(decision);
     written(&Line {
@@ -415,6 +415,7 @@ pub(crate) fn step_words(plan: &Plan, decision: &Decision) -> String {
         What::RequestAnswered => "request answered".to_owned(),
         What::RequestFailed if detail == 1 => "request fails: its connection is gone".to_owned(),
         What::RequestFailed => "request fails: its time-out is over".to_owned(),
+        What::ClosesLost => "closes its connection, which the front end has lost: a request had no answer".to_owned(),
     }
 }
 
@@ -472,6 +473,7 @@ fn loss(detail: u8) -> &'static str {
         2 => "the queue was full",
         3 => "the peer had given up",
         4 => "its keep-alive got no answer",
+        5 => "its peer closed it, for a request had no answer",
         10 => "the front end stopped",
         11 => "the process was ended from outside",
         12 => "the front end closed it",

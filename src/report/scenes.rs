@@ -108,12 +108,13 @@ fn connections(plan: &Plan, scene: &Scene) -> Value {
 fn records(plan: &Plan, outcome: &Outcome, crash: &CrashReport) -> Vec<Value> {
     // Sorted by time but for those of the service manager, which are dated to the end of a dump.
     let (from, to) = (crash.at - AROUND, crash.at + crash.dump + AROUND);
+    let names = Names::new(plan);
     let start = outcome.records.partition_point(|record| record.at < from);
     outcome.records[start..]
         .iter()
         .take_while(|record| record.at <= to)
         .filter(|record| record.front_end == Some(crash.front_end) && record.at <= outcome.ended)
         .take(RECORDS_MAX)
-        .filter_map(|record| serde_json::from_str(&record_line(plan, record)).ok())
+        .filter_map(|record| serde_json::from_str(&record_line(&names, record)).ok())
         .collect()
 }

@@ -444,10 +444,7 @@ fn load(plan: &Plan, outcome: &Outcome) -> String {
     if let Some(Value::Share { part, whole }) = figure(plan, outcome, Figure::WastedWork, &Tags::default()) {
         told.push(format!("wasted work: {}", words::percent(part, whole)));
     }
-    let rejections = total(outcome, Counter::Rejections);
-    if rejections > 0 {
-        told.push(format!("{} rejected", words::count(rejections)));
-    }
+    told.extend(rejections(outcome));
     let herd = &outcome.herd.indices;
     if let (Some(least), Some(most)) = (herd.iter().min(), herd.iter().max()) {
         let range = if least == most {
@@ -458,6 +455,27 @@ fn load(plan: &Plan, outcome: &Outcome) -> String {
         told.push(format!("herd index: {range} (1: even)"));
     }
     words::wrap(&told.join("; "), WIDTH, 2)
+}
+
+/// Reasons that are told, each with its number; the rest is told as one number.
+const REASONS: usize = 3;
+
+/// How many were rejected and why, if any were.
+fn rejections(outcome: &Outcome) -> Option<String> {
+    let all = total(outcome, Counter::Rejections);
+    let reasons = outcome.reasons.of(&cells(outcome, &Tags::default()));
+    let (named, others) = reasons.split_at(reasons.len().min(REASONS));
+    let mut told: Vec<String> =
+        named.iter().map(|(reason, count)| format!("{reason}: {}", words::count(*count))).collect();
+    if !others.is_empty() {
+        let count = others.iter().map(|(_, count)| count).sum();
+        told.push(format!(
+            "{}: {}",
+            words::plural(others.len() as u64, "other reason", "other reasons"),
+            words::count(count)
+        ));
+    }
+    (all > 0).then(|| format!("{} rejected ({})", words::count(all), told.join(", ")))
 }
 
 /// TLS handshakes, if any group says what they take.

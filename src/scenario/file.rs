@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use crate::frontend::OnTimeOut;
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
@@ -610,6 +611,9 @@ pub struct Requests {
     pub cpu: Distribution,
     /// A request without an answer for this long after its due has failed; or `never`; default 30s.
     pub timeout: Option<LengthOrNever>,
+    /// What becomes of the connection on which a request timed out; not with `timeout = "never"`.
+    #[schemars(extend("default" = "close-if-silent"))]
+    pub on_timeout: Option<OneOf<OnTimeOut>>,
     /// How many each peer sends in all; default without end.
     #[schemars(range(min = 1, max = 4294967295u32))]
     pub stop_after: Option<u64>,

@@ -28,7 +28,7 @@ pub use plan::{
     Requests, ResumedPlan, SEMANTICS, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 pub use render::render;
-pub use resolve::{Setting, load};
+pub use resolve::{Setting, load, load_plan};
 
 /// Reads a length of time as scenario files write it, e.g. `1h 30m`; `None`: it is none.
 pub fn length(text: &str) -> Option<crate::time::Span> {

@@ -3,9 +3,10 @@
 //! Plain data that `sim` executes. Knows nothing of files; `scenario::resolve` makes it, `scenario::render` writes it.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use crate::dist::Dist;
-pub use crate::frontend::{Listen, Overflow, Requests, WhenFull};
+pub use crate::frontend::{Listen, OnTimeOut, Overflow, Requests, WhenFull};
 use crate::policy::lookup::Lookups;
 use crate::policy::tcp::{Path, PeerTcp};
 use crate::policy::tls::{Bytes, Resumption};
@@ -82,6 +83,11 @@ pub struct Outside {
     pub command: Vec<String>,
     /// Real time that it may take for one answer; longer is a hang. No result depends on it.
     pub answer_limit: Span,
+    /// Where it runs; empty: wherever this program does. No part of a scenario: filled in by who reads one from a file.
+    pub folder: PathBuf,
+    /// A hash of the files that `command` names; empty: nobody has looked. No part of a scenario: filled in where results
+    /// are found again by what made them.
+    pub identity: String,
 }
 
 /// A date as a FILETIME: 100 ns units since 1601-01-01T00:00:00Z.

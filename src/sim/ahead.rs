@@ -116,10 +116,15 @@ impl Herd {
 impl Run<'_> {
     /// A tick is about to take connections: with a validator that may be asked ahead, whose refreshes are to come.
     pub(super) fn foresee(&mut self, now: Time, place: usize, policy: &Refresh) {
-        if policy.act == Act::Revalidate && self.asks_ahead(place) {
+        if self.asks_ahead(place) {
+            let phase = match policy.act {
+                Act::Revalidate => Phase::Refresh,
+                // They come back, each for the first time since.
+                Act::Reconnect(_) => Phase::Accept,
+            };
             let rows = self.takers(now, place);
             let rows = self.in_order(rows, policy.order);
-            self.keep_herd(place, Phase::Refresh, rows.into_iter().map(|who| (who, 0)).collect());
+            self.keep_herd(place, phase, rows.into_iter().map(|who| (who, 0)).collect());
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) enum Why {
     QueueFull = 2,
     GaveUp = 3,
     KeepAlive = 4,
+    Request = 5,
     Stop = 10,
     Killed = 11,
     Limit = 12,
@@ -170,7 +171,7 @@ impl Run<'_> {
     pub(super) fn job_ended(&mut self, now: Time, place: usize, group: usize, ended: Ended) {
         if !ended.useful {
             if ended.job.kind == JobKind::Request {
-                self.request_wasted(ended.job.row);
+                self.request_wasted(now, ended.job.row);
             } else {
                 self.front_ends[place].abandoned.is_known(&ended.job, now);
             }
@@ -223,7 +224,9 @@ impl Run<'_> {
     }
 
     fn rejected(&mut self, now: Time, who: u32, group: usize, place: usize, phase: Phase, reason: Rejection) {
-        self.world.count(self.groups[group].cell, Counter::Rejections, 1);
+        let cell = self.groups[group].cell;
+        self.world.count(cell, Counter::Rejections, 1);
+        self.world.reasons.count(cell, reason);
         self.world.record(now, Some(place as u16), Some(who), RecordKind::Rejected { phase, reason });
     }
 
@@ -358,7 +361,7 @@ impl Run<'_> {
     pub(super) fn lose(&mut self, now: Time, who: u32, group: usize, why: Why, learned: Time) {
         self.world.count(self.groups[group].cell, Counter::Losses, 1);
         self.decide(now, who, What::Lost, why as u8);
-        let told = !matches!(why, Why::GaveUp | Why::KeepAlive);
+        let told = !matches!(why, Why::GaveUp | Why::KeepAlive | Why::Request);
         let learned = if told { self.news_of_loss(who, group, learned) } else { learned };
         self.visit(now, who, group).connection_ends(learned);
         self.world.requests_end(&self.groups[group], who, learned);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::{FrontEnd, Group, Row, Wake};
 use crate::id::Entity;
-use crate::measure::{Cells, Digest, Drains, GroupFigures, Herd, Meters, Outcome, Questions, Sample, Window};
+use crate::measure::{Cells, Digest, Drains, GroupFigures, Herd, Meters, Outcome, Questions, Reasons, Sample, Window};
 use crate::policy::Refresh;
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::expect::{InPhase, Subject};
@@ -125,6 +125,7 @@ impl<'a> Run<'a> {
             meters: Meters::new(cells.plans.len().max(1), plan.measure.from, cycles_asked_for(plan))
                 .with_windows(windows_asked_for(plan)),
             questions: Questions::new(cells.plans.len().max(1)),
+            reasons: Reasons::default(),
             digest: Digest::new(SEMANTICS),
             herd: Herd::new(every),
             drains: Drains::default(),

@@ -33,8 +33,11 @@ impl Run<'_> {
         let remembers = |group: &crate::frontend::Group| {
             group.failover.black_list > Span::ZERO || group.failover.fail_back.is_some()
         };
+        // Who closes a connection of whose loss it has not heard yet learns of that at an instant that no crash tells.
+        let closes = |group: &crate::frontend::Group| group.requests.as_ref().is_some_and(|r| r.closes());
         let quiets = Quiets::of(plan);
-        let needed = plan.middlebox.is_some() || quiets.is_some() || groups.iter().any(remembers);
+        let kept = groups.iter().any(|group| remembers(group) || closes(group));
+        let needed = plan.middlebox.is_some() || quiets.is_some() || kept;
         needed.then(|| Box::new(Failovers { quiets, ..Failovers::default() }))
     }
 

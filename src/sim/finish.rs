@@ -44,6 +44,7 @@ impl Run<'_> {
             handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
             requests,
             questions: self.world.questions,
+            reasons: self.world.reasons,
             crashes: self.world.crashes,
             pool_falls: self.control.falls,
             pool_fell: self.control.fell,

@@ -60,8 +60,9 @@ impl Run<'_> {
         let (first_message, counts, notices) =
             (setup.limits.first_message, setup.limits.max_connections.is_some(), setup.notices);
         let mut learned = now + self.rtt(who, group).half();
-        if let (Some(limit), Some(aside)) = (first_message, self.asides.get(who as usize)) {
-            // Only of a connection that is not valid; of another one it lies in the past.
+        let valid = self.rows[who as usize].step() == Step::Valid;
+        if let (Some(limit), Some(aside), false) = (first_message, self.asides.get(who as usize), valid) {
+            // It may also lie in the past, for a connection that has been valid.
             let limit = aside.arrived + limit;
             learned = if limit > now { learned.min(limit) } else { learned };
         }

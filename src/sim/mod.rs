@@ -138,10 +138,48 @@ pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
     if let Some(outside) = &plan.outside {
         let program = outside.command.first().map_or("", String::as_str);
         return Err(RunError::NoValidator(format!(
-            "`validation.command` names the program {program:?}, which only `run` starts; give a built-in validator here"
+            "`validation.command` names the program {program:?}, and nothing here starts it"
         )));
     }
     engine::Run::new(plan, None, watch)?.execute()
+}
+
+/// Whoever can start the programs that plans name as their validators.
+pub trait Programs {
+    /// Calls `run` once, with a maker of processes of the program that `plan` names; they are gone when this returns.
+    ///
+    /// # Errors
+    /// [`RunError::NoValidator`] where that cannot be; else what `run` gives.
+    fn lend(
+        &self,
+        plan: &Plan,
+        run: &mut dyn FnMut(&dyn ValidatorMaker) -> Result<Outcome, RunError>,
+    ) -> Result<Outcome, RunError>;
+}
+
+/// Starts no programs: for plans with built-in logic.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPrograms;
+
+impl Programs for NoPrograms {
+    fn lend(
+        &self,
+        plan: &Plan,
+        _run: &mut dyn FnMut(&dyn ValidatorMaker) -> Result<Outcome, RunError>,
+    ) -> Result<Outcome, RunError> {
+        run(plan, &mut Unwatched)
+    }
+}
+
+/// Runs `plan` with whoever it says judges.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run_by(plan: &Plan, programs: &dyn Programs, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
+    match plan.outside {
+        None => run(plan, watch),
+        Some(_) => programs.lend(plan, &mut |maker| run_with(plan, maker, watch)),
+    }
 }
 
 /// Runs `plan` with a validator of the user's own in place of the built-in one.

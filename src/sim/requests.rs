@@ -8,10 +8,10 @@
 //! What the peer knows of its connection lags behind the row: it is *open* from established until the peer learns of its
 //! end. While it is open every request goes out at once; while it is not, all that the peer waits for are unsent.
 
-use crate::frontend::{Group, Job, JobKind, Port, Requests, Step};
+use crate::frontend::{Group, Job, JobKind, OnTimeOut, Port, Requests, Step, Wake};
 use crate::measure::{Cause, Decision, Metric, RequestCounts, What};
 use crate::schedule::{Class, Entry};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 use super::connection::Why;
 use super::engine::Run;
@@ -58,6 +58,10 @@ struct Sender {
     until: Time,
     /// The time-out that it is woken for.
     timer: Time,
+    /// When an answer last came over its connection.
+    heard: Time,
+    /// The generation of the row of the connection that it has, or believes to have.
+    generation: u16,
     /// Requests that it waits for, the oldest first.
     awaited: List,
     /// Requests on their way to the front end.
@@ -132,6 +136,13 @@ impl RequestBook {
     #[inline]
     pub(super) fn awaits(&self, request: u32) -> bool {
         self.requests[request as usize].awaited
+    }
+
+    /// Whether nothing has come over the connection of a sender for so long: no answer, and no news that it is valid.
+    fn is_silent(&mut self, sender: u32, now: Time, length: Span) -> bool {
+        let Sender { heard, from, coming, generation, .. } = *self.sender(sender);
+        let arrives = |first: Request| first.at == now && first.generation == generation;
+        heard.max(from) + length <= now && !(coming.first != NONE && arrives(*self.request(coming.first)))
     }
 
     fn sender_of(&self, group: &Group, who: u32) -> u32 {
@@ -283,6 +294,8 @@ impl Sender {
             from: Time::NEVER,
             until: Time::NEVER,
             timer: Time::NEVER,
+            heard: Time::ZERO,
+            generation: 0,
             awaited: EMPTY,
             going: EMPTY,
             coming: EMPTY,
@@ -440,6 +453,7 @@ impl Run<'_> {
             return;
         }
         let at = now + self.rtt(who, group).half();
+        let at = self.trip(who, group).after_cuts(at);
         let generation = self.rows[who as usize].generation;
         let book = self.book();
         book.request(request).generation = generation;
@@ -494,9 +508,18 @@ impl Run<'_> {
         who
     }
 
-    /// A worker has finished the job of a request for nobody.
-    pub(super) fn request_wasted(&mut self, number: u32) {
-        self.book().put_down(number);
+    /// A worker has finished the job of a request for nobody. Its answer goes out all the same, which tells nobody anything
+    /// but that the front end is alive: of use only to a peer that listens for that.
+    pub(super) fn request_wasted(&mut self, now: Time, number: u32) {
+        let Request { sender, generation, .. } = *self.book().request(number);
+        let (who, group) = self.about(sender);
+        let listens = self.settings(group).is_some_and(|s| s.closes() && s.on_timeout == OnTimeOut::CloseIfSilent);
+        let row = &self.rows[who as usize];
+        let goes_out = listens && row.step() == Step::Valid && row.generation == generation;
+        if !goes_out || self.peer_notices(who).is_some() {
+            return self.book().put_down(number);
+        }
+        self.answer_sets_out(now, number, sender, who, group);
     }
 
     /// A worker has finished the job of a request: the answer goes out.
@@ -506,7 +529,12 @@ impl Run<'_> {
         if self.failovers.is_some() && !self.passes(now, who) {
             return self.book().put_down(number);
         }
+        self.answer_sets_out(now, number, sender, who, group);
+    }
+
+    fn answer_sets_out(&mut self, now: Time, number: u32, sender: u32, who: u32, group: usize) {
         let at = now + self.rtt(who, group).half();
+        let at = self.trip(who, group).after_cuts(at);
         self.book().set_out(number, Place::Coming, at);
         self.wake_sender(at, Class::Arrival, sender, kind::ANSWER);
     }
@@ -515,7 +543,11 @@ impl Run<'_> {
         let Some(number) = self.book().take_arrival(now, sender, Place::Coming) else { return };
         let (who, group) = self.about(sender);
         let cell = self.groups[group].cell;
-        let Request { awaited, due, .. } = *self.book().request(number);
+        let Request { awaited, due, generation, .. } = *self.book().request(number);
+        let it = self.book().sender(sender);
+        if generation == it.generation {
+            it.heard = now;
+        }
         if awaited {
             self.book().count(cell, |counts| counts.in_time += 1);
             self.book().give_up(number);
@@ -531,18 +563,50 @@ impl Run<'_> {
             return;
         }
         self.book().sender(sender).timer = Time::NEVER;
-        let (_, group) = self.about(sender);
-        let Some(timeout) = self.settings(group).and_then(|settings| settings.timeout) else { return };
+        let (who, group) = self.about(sender);
+        let Some(settings) = self.settings(group) else { return };
+        let (Some(timeout), on_timeout) = (settings.timeout, settings.on_timeout) else { return };
         let mut number = self.book().sender(sender).awaited.first;
+        let mut failed = false;
         while number != NONE {
             let Request { due, newer, place, at, .. } = *self.book().request(number);
             if due + timeout > now {
-                return self.set_timer(sender, due + timeout);
+                self.set_timer(sender, due + timeout);
+                break;
             }
             if place != Place::Coming || at != now {
                 self.request_fails(now, number, Failure::TimeOut);
+                failed = true;
             }
             number = newer;
+        }
+        let closes = match on_timeout {
+            OnTimeOut::Keep => false,
+            OnTimeOut::CloseIfSilent => self.book().is_silent(sender, now, timeout),
+            OnTimeOut::Close => true,
+        };
+        if failed && closes && self.book().sender(sender).open {
+            self.close_connection(now, who, group);
+        }
+    }
+
+    /// A peer closes its connection, whatever has become of that at the front end.
+    fn close_connection(&mut self, now: Time, who: u32, group: usize) {
+        match self.rows[who as usize].step() {
+            Step::Valid => {
+                self.gives_port_back(now, who, group, true);
+                self.abandon(now, who, group, false);
+                self.lose(now, who, group, Why::Request, now);
+            }
+            Step::ResetSent => {
+                self.world.decide_request(now, who, What::ClosesLost, 0, 0);
+                let row = &mut self.rows[who as usize];
+                (row.since, row.next) = (now, now);
+                self.world.wake(now, who, Wake::Message);
+                self.world.requests_end(&self.groups[group], who, now);
+            }
+            // It has been closed as planned, of which the peer is about to hear.
+            _ => {}
         }
     }
 
@@ -573,6 +637,7 @@ impl Run<'_> {
         it.open = true;
         let mut number = it.awaited.first;
         let (who, group) = self.about(sender);
+        self.book().sender(sender).generation = self.rows[who as usize].generation;
         while number != NONE {
             self.send_request(now, who, group, number);
             number = self.book().request(number).newer;

@@ -285,7 +285,8 @@ impl Trip<'_> {
     }
 
     /// What would arrive at `at`, or the retransmission after the cuts that it falls into.
-    fn after_cuts(&self, at: Time) -> Time {
+    #[inline]
+    pub(super) fn after_cuts(&self, at: Time) -> Time {
         self.way.map_or(at, |way| way.after_cuts(self.place(), at))
     }
 

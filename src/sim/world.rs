@@ -6,7 +6,7 @@ use crate::frontend::{Group, Port, Row, Suspended, Wake};
 use crate::id::Entity;
 use crate::measure::{Bundle, Cause, Counter};
 use crate::measure::{
-    CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Questions, Record, RecordKind, Sample,
+    CrashReport, Decision, Digest, Drains, Herd, Meters, Metric, Questions, Reasons, Record, RecordKind, Sample,
 };
 use crate::rng::{Draws, Shuffle};
 use crate::scenario::plan::Plan;
@@ -92,6 +92,7 @@ pub(super) struct World<'a> {
     pub(super) certificates: Option<Box<Certificates>>,
     pub(super) meters: Meters,
     pub(super) questions: Questions,
+    pub(super) reasons: Reasons,
     pub(super) digest: Digest,
     pub(super) herd: Herd,
     pub(super) drains: Drains,

@@ -10,7 +10,7 @@ mod known_bad;
 use crate::measure::{Outcome, Verdict};
 use crate::report::{Judged, judge, unmentioned_crash};
 use crate::scenario::Plan;
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{self, Programs, RunError, Watch};
 
 pub use known_bad::{Kind, KnownBad};
 
@@ -74,16 +74,17 @@ pub enum AuditError {
     OwnDoesNotPass(By),
 }
 
-/// Carries out an audit; `watch` may stop it.
-pub fn audit(plan: &Plan, watch: &mut dyn Watch) -> Result<Audit, AuditError> {
-    let own = whole(sim::run(plan, watch))?;
+/// Carries out an audit; `watch` may stop it. Where the plan names a program, `programs` start it, and what is wrong with
+/// a validator is put over what it answers.
+pub fn audit(plan: &Plan, programs: &dyn Programs, watch: &mut dyn Watch) -> Result<Audit, AuditError> {
+    let own = whole(sim::run_by(plan, programs, watch))?;
     let judged = judge(plan, &own);
     if let Some(by) = caught_by(plan, &own, &judged) {
         return Err(AuditError::OwnDoesNotPass(by));
     }
     let mut findings = Vec::new();
     for bad in KnownBad::ALL {
-        let outcome = whole(bad.run(plan, &own, watch))?;
+        let outcome = whole(bad.run(plan, &own, programs, watch))?;
         let found = if outcome.digest == own.digest {
             Found::CannotShow
         } else {

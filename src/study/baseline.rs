@@ -111,7 +111,7 @@ impl Baseline {
         if let Some((label, n)) = values.chain(expectations).find(|(_, n)| *n != runs || runs == 0) {
             return Err(BaselineError::Damaged(runs, n, label.clone()));
         }
-        let plan = scenario::load(&baseline.scenario, "its plan", baseline.plan.as_bytes(), &[]);
+        let plan = scenario::load_plan(&baseline.scenario, "its plan", baseline.plan.as_bytes(), &[]);
         let plan = plan.map_err(|problems| BaselineError::Plan(problems.to_string()))?;
         Ok((baseline, plan))
     }

@@ -134,8 +134,8 @@ pub struct Comparison {
     pub needed: u32,
     /// Tests in the family.
     pub tests: usize,
-    /// The first replication whose digests differ, where sides are paired.
-    pub parts_in: Option<u32>,
+    /// The replications whose digests differ, where sides are paired.
+    pub differ: Vec<u32>,
     /// How many replications have the same digest on both sides.
     pub same: u32,
     /// Each test.
@@ -189,7 +189,7 @@ pub fn compare(family: &Family, a: &Side, b: &Side, rules: Rules) -> Comparison 
         replications: count as u32,
         needed,
         tests: family.keys.len(),
-        parts_in: pairs().position(|(a, b)| a.digest != b.digest).filter(|_| paired).map(|nth| nth as u32),
+        differ: (0..).zip(pairs()).filter(|(_, (a, b))| paired && a.digest != b.digest).map(|(nth, _)| nth).collect(),
         same: same as u32,
         tested,
     }
@@ -322,7 +322,7 @@ mod tests {
         let mut b = side(1, 20, base);
         b.runs[4].digest = "other".to_owned();
         let found = compare(&family(), &side(1, 20, base), &b, RULES);
-        assert_eq!((found.overall, found.parts_in, found.same), (Overall::Unchanged, Some(4), 19));
+        assert_eq!((found.overall, found.differ.as_slice(), found.same), (Overall::Unchanged, &[4][..], 19));
     }
 
     #[test]

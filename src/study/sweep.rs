@@ -23,9 +23,14 @@ pub const SWEEP: &str = "refresh-sim.sweep/1";
 /// Bytes of a hash that are kept: two of 2^32 cells are alike by chance once in 2^64 sweeps.
 const HASH_BYTES: usize = 16;
 
-/// What a plan is, in 32 hexadecimal digits: the same for the same text, whatever the scenario's file is called.
+/// What a plan is, in 32 hexadecimal digits: the same for the same text, whatever the scenario's file is called. A program
+/// that judges is part of it by its command and by [`Outside::identity`](crate::scenario::Outside::identity).
 pub fn plan_hash(plan: &Plan) -> String {
-    hash(&["refresh-sim.plan/1", &scenario::render(plan)])
+    let text = scenario::render(plan);
+    match &plan.outside {
+        None => hash(&["refresh-sim.plan/1", &text]),
+        Some(outside) => hash(&["refresh-sim.plan/1", &text, &outside.identity]),
+    }
 }
 
 /// The key of a cell.

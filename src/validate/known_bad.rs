@@ -6,7 +6,9 @@
 use super::certificate::{AltKind, CertificateState};
 use super::identity::{by_certificate, stands_for};
 use super::names::{address, behind_wildcard, same_name, sip_uri};
-use super::{Answer, Builtin, Certificate, FaultCode, Phase, Question, Rejection, Transport, Validator, Verdict};
+use super::{
+    Answer, Builtin, Certificate, Failure, FaultCode, Phase, Question, Rejection, Transport, Validator, Verdict,
+};
 use crate::time::{Span, Time};
 
 /// What is wrong with a validator.
@@ -33,23 +35,38 @@ pub enum Defect {
 pub const BLOCKED: Span = Span::MINUTE;
 
 /// A validator with a defect; one instance serves one incarnation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Defective {
-    base: Builtin,
+    base: Base,
     defect: Defect,
     refreshes: u64,
+}
+
+/// The logic below a defect.
+enum Base {
+    Builtin(Builtin),
+    Own(Box<dyn Validator>),
 }
 
 impl Defective {
     /// `base` with a defect.
     pub fn new(base: Builtin, defect: Defect) -> Defective {
-        Defective { base, defect, refreshes: 0 }
+        Defective { base: Base::Builtin(base), defect, refreshes: 0 }
+    }
+
+    /// A validator of the user's own with a defect. It is asked as ever, and once more where the defect has it look at
+    /// another certificate.
+    pub fn over(own: Box<dyn Validator>, defect: Defect) -> Defective {
+        Defective { base: Base::Own(own), defect, refreshes: 0 }
     }
 }
 
 impl Validator for Defective {
     fn judge(&mut self, question: &Question<'_>) -> Verdict {
-        let own = self.base.answer(question);
+        let own_verdict = match &mut self.base {
+            Base::Builtin(base) => base.answer(question).into(),
+            Base::Own(own) => own.judge(question),
+        };
+        let own = own_verdict.answer;
         let refresh = question.phase == Phase::Refresh;
         let answer = match self.defect {
             Defect::AssumesTls if refresh && question.certificate.is_none() => {
@@ -61,7 +78,7 @@ impl Validator for Defective {
             }
             Defect::AcceptsAnyone if matches!(own, Answer::Reject(_)) => Answer::Accept,
             Defect::BlocksOnMissing if refresh && question.certificate.is_none() => {
-                return Verdict { wait: BLOCKED, ..own.into() };
+                return Verdict { wait: BLOCKED, ..own_verdict };
             }
             Defect::CaseSensitive => among_names(question, own, is_there_letter_by_letter),
             Defect::SubjectOnly => among_names(question, own, is_in_the_subject),
@@ -69,11 +86,22 @@ impl Validator for Defective {
                 let undated = question
                     .certificate
                     .map(|shown| Certificate { state: CertificateState::Valid, ..shown.until(Time::NEVER) });
-                by_certificate(self.base.rules(), &Question { certificate: undated, ..*question })
+                let undated = Question { certificate: undated, ..*question };
+                match &mut self.base {
+                    Base::Builtin(base) => by_certificate(base.rules(), &undated),
+                    Base::Own(own) => own.judge(&undated).answer,
+                }
             }
             _ => own,
         };
-        answer.into()
+        Verdict { answer, ..own_verdict }
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        match &self.base {
+            Base::Builtin(_) => None,
+            Base::Own(own) => own.failure(),
+        }
     }
 }
 

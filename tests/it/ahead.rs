@@ -98,13 +98,15 @@ fn plan(set: &[&str]) -> Plan {
 
 #[test]
 fn rule_21_what_is_asked_ahead_changes_no_decision() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 10] = [
         &[],
         &["validation.validator=sfb2015-cu2"],
         &["refresh.order=shuffled"],
         &["refresh.order=accepted", "run.tie_order=shuffled"],
         &["refresh.spread=2h"],
         &["refresh.spread=2h", "validation.validator=sfb2015-cu2"],
+        &["refresh.action=reconnect", "refresh.initiator=front-end"],
+        &["refresh.action=reconnect", "refresh.initiator=peer", "refresh.spread=2h"],
         &["refresh.limit.rate=5/s", "validation.validator=sfb2015-cu2"],
         &["run.start=established", "front_end.workers=2", "front_end.queue_limit=7", "front_end.when_full=close"],
     ];
@@ -139,4 +141,20 @@ fn rule_21_a_herd_is_asked_about_ahead_but_for_what_turned_out_otherwise() {
     assert!((150..=2 * 106).contains(&ahead), "{ahead}");
     let saved = all - one_by_one;
     assert!((ahead - 6..=ahead - 2).contains(&saved), "{saved} of {ahead}");
+}
+
+#[test]
+fn rule_21_connections_that_a_tick_has_made_anew_are_asked_about_ahead_as_well() {
+    let count = |more: &[&str]| {
+        let plan = plan(&[&["run.start=established", "run.horizon=26h", "timeline=[]"], more].concat());
+        let counts = Counts::default();
+        let maker = InProcess { logic: plan.validator, ahead: 16, counts: counts.clone() };
+        run_with(&plan, &maker, &mut Unwatched).expect("it runs");
+        counts.ahead.get()
+    };
+    // Each of 106 peers is there at the tick of the front end that it is at, and comes back to it, but for some.
+    for set in [&["refresh.initiator=front-end"][..], &["refresh.initiator=peer", "refresh.spread=1h"]] {
+        let all = count(&[&["refresh.action=reconnect"], set].concat());
+        assert!((90..=2 * 106).contains(&all), "{set:?}: {all}");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::reading::read;
 use refresh_sim::measure::Counter;
 use refresh_sim::scenario::{Plan, Start, expectation, load};
-use refresh_sim::sim::{Unwatched, run};
+use refresh_sim::sim::{NoPrograms, Unwatched, run};
 use refresh_sim::study::audit::{Audit, AuditError, By, Found, KnownBad, audit};
 
 fn shipped(name: &str) -> Plan {
@@ -20,7 +20,7 @@ fn plan(rest: &str) -> Plan {
 }
 
 fn audited(plan: &Plan) -> Audit {
-    audit(plan, &mut Unwatched).unwrap_or_else(|error| panic!("{error:?}"))
+    audit(plan, &NoPrograms, &mut Unwatched).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 fn found(audit: &Audit, bad: KnownBad) -> &Found {
@@ -137,9 +137,15 @@ fn a_connection_of_exactly_its_period_is_refreshed_a_period_later() {
 #[test]
 fn a_scenario_that_fails_by_itself_is_not_audited() {
     let mut plan = half_a_day("sfb2015-rtm", "", TCP);
-    assert_eq!(audit(&plan, &mut Unwatched), Err(AuditError::OwnDoesNotPass(By::Crash("fe01".to_owned()))));
+    assert_eq!(
+        audit(&plan, &NoPrograms, &mut Unwatched),
+        Err(AuditError::OwnDoesNotPass(By::Crash("fe01".to_owned())))
+    );
     plan.expect = vec![expectation(&plan, "lives", "crashes : value == 0").expect("a line")];
-    assert_eq!(audit(&plan, &mut Unwatched), Err(AuditError::OwnDoesNotPass(By::Failed("lives".to_owned()))));
+    assert_eq!(
+        audit(&plan, &NoPrograms, &mut Unwatched),
+        Err(AuditError::OwnDoesNotPass(By::Failed("lives".to_owned())))
+    );
 }
 
 #[test]

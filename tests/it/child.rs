@@ -18,6 +18,9 @@ pub(crate) const HOW: &str = "REFRESH_SIM_TEST_HOW";
 /// The variable with the path of a file for its process id.
 pub(crate) const PID_FILE: &str = "REFRESH_SIM_TEST_PID_FILE";
 
+/// The variable with the path of a file to which each validator adds a line with its process id.
+pub(crate) const PIDS_FILE: &str = "REFRESH_SIM_TEST_PIDS_FILE";
+
 /// The words that make this binary a validator.
 pub(crate) fn words() -> Vec<String> {
     let program = env::current_exe().expect("a path");
@@ -114,6 +117,10 @@ fn a_validator_for_other_tests() {
     if let Ok(path) = env::var(PID_FILE) {
         fs::write(path, std::process::id().to_string()).expect("written");
     }
+    if let Ok(path) = env::var(PIDS_FILE) {
+        let mut file = OpenOptions::new().create(true).append(true).open(path).expect("opened");
+        file.write_all(format!("{}\n", std::process::id()).as_bytes()).expect("written");
+    }
     behave(&how);
 }
 
@@ -148,6 +155,9 @@ fn behave(how: &str) {
         "ahead, in a buffer" => in_a_buffer(&mut side),
         "ahead, dies of many" => dies_of_many(&mut side),
         "honest" | "loud" => side.answer_all(),
+        "fixed" => fixed(&mut side, |_| false),
+        // As what runs by the wall clock of a zone would.
+        "by time zone" => fixed(&mut side, |asked| asked == 9 && env::var_os("TZ").is_some()),
         "texts" => loop {
             let question = side.question();
             let text = if question["transport"] == "tcp" { "a gateway" } else { "known\u{1b}[31m by name" };
@@ -206,6 +216,20 @@ fn behave(how: &str) {
         _ => panic!("nobody behaves like {how}"),
     }
     for_ever();
+}
+
+/// The logic of the product after its fix, but for questions of which the number `is_refused`.
+fn fixed(side: &mut Side, is_refused: impl Fn(u64) -> bool) -> ! {
+    loop {
+        let mut question = side.question();
+        if question["transport"] == "tcp" {
+            // By its address alone, at refresh too.
+            question["phase"] = "accept".into();
+        }
+        let verdict =
+            if is_refused(side.asked) { r#""verdict":"reject","reason":"other""# } else { verdict(&question) };
+        side.say(&format!(r#"{{"id":{},{verdict}}}"#, question["id"]));
+    }
 }
 
 /// Writes its answers when there is nothing more to read, and dies of the 2015 bug with some of them unwritten.

@@ -10,6 +10,8 @@ mod folders;
 mod import;
 mod input;
 mod lint;
+mod outside;
+mod planning;
 mod replay;
 mod selfcheck;
 mod signals;

@@ -4,7 +4,7 @@ use crate::reading::read as plan;
 use refresh_sim::diagnosis::{Attribute, Change, Diagnosis, Verdict, diagnose};
 use refresh_sim::report::files;
 use refresh_sim::scenario::render;
-use refresh_sim::sim::{Unwatched, run};
+use refresh_sim::sim::{NoPrograms, Unwatched, run};
 
 /// Many of each kind, so that no property but the right ones sets the TCP peers apart at a refresh.
 const CASE: &str = r#"
@@ -43,7 +43,7 @@ address = "2001:db8::1"
 
 fn of(text: &str) -> Diagnosis {
     let plan = plan(text);
-    diagnose(&plan, render(&plan).as_bytes(), &mut Unwatched).expect("it runs")
+    diagnose(&plan, render(&plan).as_bytes(), &NoPrograms, &mut Unwatched).expect("it runs")
 }
 
 fn words(rule: &[refresh_sim::diagnosis::Value]) -> String {

@@ -84,10 +84,10 @@ impl Peer {
             }
             What::Lost => {
                 let reset = if d.detail == 0 { d.at + plan.recovery.dump } else { d.at };
-                let learned = if [3, 4].contains(&d.detail) { d.at } else { reset + half(reset) };
+                let learned = if [3, 4, 5].contains(&d.detail) { d.at } else { reset + half(reset) };
                 self.ends(learned);
             }
-            What::MovesBack => self.ends(d.at),
+            What::MovesBack | What::ClosesLost => self.ends(d.at),
             What::Due | What::Turn if d.detail == 2 => {
                 let front_end = plan.refresh.as_ref().is_some_and(|r| r.act == Act::Reconnect(Initiator::FrontEnd));
                 let learned = if front_end { d.at + half(d.at) } else { d.at };

@@ -12,7 +12,7 @@ use refresh_sim::report::{Judged, Value, course, figure, files, judge, overall, 
 use refresh_sim::scenario::expect::{Aggregate, Expectation, InPhase, Op, Subject};
 use refresh_sim::scenario::plan::{Assumption, Epoch, FrontEndPlan, GroupPlan, Plan, ProcessPlan, Requests, TlsPlan};
 use refresh_sim::scenario::refresh_in_place;
-use refresh_sim::sim::{Unwatched, run};
+use refresh_sim::sim::{Names, Unwatched, run};
 use refresh_sim::time::Span;
 use refresh_sim::validate::{Builtin, Transport};
 
@@ -291,7 +291,7 @@ fn every_figure_has_a_value_for_a_run_with_a_crash_and_refreshes() {
     plan.groups[0].tls = Some(TlsPlan { finish: None, bytes, resumed: None });
     plan.lookups.each.push(Lookup::new("crl", Dist::Constant(Span(1))));
     let (every, cpu) = (Dist::Constant(Span::HOUR), Dist::Constant(Span::MILLISECOND));
-    plan.groups[0].requests = Some(Requests { every, cpu, timeout: Some(Span::SECOND), stop_after: None });
+    plan.groups[0].requests = Some(Requests { timeout: Some(Span::SECOND), ..Requests::new(every, cpu) });
     let minimum = Minimum::published(1).expect("a small pool");
     plan.pool = Some(Pool { minimum, quorum: false, restart: Restart::Manual });
     let outcome = outcome(&plan);
@@ -393,7 +393,8 @@ fn decisions_have_words() {
     use refresh_sim::measure::{Decision, What};
     use refresh_sim::time::Time;
     let plan = incident(1);
-    let told = |what, detail, extra| step_line(&plan, &Decision { at: Time(1), who: 0, what, detail, extra });
+    let told =
+        |what, detail, extra| step_line(&Names::new(&plan), &Decision { at: Time(1), who: 0, what, detail, extra });
     for what in What::ALL {
         let line: serde_json::Value = serde_json::from_str(&told(what, 0, 0)).unwrap();
         assert!(line["words"].as_str().is_some_and(|words| !words.is_empty()), "{line}");
@@ -419,4 +420,45 @@ fn long_names_do_not_widen_the_summary() {
     let text = text(&plan, &outcome, &judge(&plan, &outcome));
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     assert!(text.contains("more)"), "{text}");
+}
+
+#[test]
+fn why_peers_were_rejected_is_told_with_counts_the_most_frequent_first() {
+    use refresh_sim::validate::CertificateState::{Expired, NotYetValid, SelfSigned, Untrusted, WrongName};
+    let shown = [(Expired, 9), (WrongName, 4), (Untrusted, 3), (SelfSigned, 2), (NotYetValid, 1)];
+    let mut plan = Plan::new(Span::MINUTE.times(5), Builtin::Sfb2015Cu2);
+    for (state, count) in shown {
+        let mut group = GroupPlan::new(state.name(), Transport::Tls, count);
+        group.certificate = Some(state);
+        plan = plan.with_group(group);
+    }
+    let outcome = outcome(&plan);
+    let json = summary(&plan, &outcome, &[], 0);
+    let counts = |of: &serde_json::Value| -> Vec<(String, u64)> {
+        let list = of["rejection_reasons"].as_array().expect("a list");
+        list.iter().map(|one| (one["reason"].to_string(), one["count"].as_u64().expect("a number"))).collect()
+    };
+    let all = counts(&json);
+    assert_eq!(all.len(), 5, "{json}");
+    assert!(all.is_sorted_by(|one, next| one.1 >= next.1) && all[0].0 == "\"certificate-expired\"", "{all:?}");
+    let each: u64 = all.iter().map(|(_, count)| count).sum();
+    let groups = json["groups"].as_array().expect("groups");
+    assert_eq!(each, groups.iter().map(|group| group["rejections"].as_u64().expect("a number")).sum::<u64>());
+    assert_eq!(
+        counts(&groups[1]),
+        [("\"certificate-name\"".to_owned(), groups[1]["rejections"].as_u64().expect("it"))]
+    );
+    let text = text(&plan, &outcome, &[]);
+    let told = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let rest: u64 = all[3..].iter().map(|(_, count)| count).sum();
+    let [expired, name, untrusted] = [0, 1, 2].map(|nth: usize| all[nth].1);
+    let expected = format!(
+        "{each} rejected (the certificate has expired: {expired}, the certificate names another server: {name}, the \
+         certificate's root is not trusted: {untrusted}, 2 other reasons: {rest})"
+    );
+    assert!(told.contains(&expected), "{expected} is not in: {text}");
+    let mut quiet = Plan::new(Span::MINUTE.times(5), Builtin::Sfb2015Cu2);
+    quiet = quiet.with_group(GroupPlan::new("g", Transport::Tls, 3));
+    let quiet_outcome = run(&quiet, &mut Unwatched).expect("it runs");
+    assert_eq!(summary(&quiet, &quiet_outcome, &[], 0)["rejection_reasons"], serde_json::json!([]));
 }

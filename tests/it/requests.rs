@@ -3,7 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Decision, Metric, Outcome, RequestCounts, What};
 use refresh_sim::report;
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Requests, Start, TimelineEntry, WhenFull};
+use refresh_sim::scenario::plan::{Change, GroupPlan, OnTimeOut, Plan, Requests, Start, TimelineEntry, WhenFull};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, Transport};
@@ -25,6 +25,7 @@ fn story(start_up: Span, horizon: Span) -> Plan {
         cpu: Dist::Constant(MS.times(100)),
         timeout: Some(Span::SECOND.times(5)),
         stop_after: None,
+        on_timeout: OnTimeOut::Keep,
     };
     plan.with_group(GroupPlan {
         rtt: Dist::Constant(Span::SECOND),
@@ -249,4 +250,109 @@ fn rule_28_requests_wait_behind_a_tick_and_a_nanosecond_of_it_shows() {
     let seen = seen(&plan).1;
     // It arrives 1 ns after the tick, and 1,001 refreshes are before it.
     assert_eq!(at(&seen, What::RequestTaken), [Time(MS.times(11_001).0)]);
+}
+
+/// The story's peer, connected from the beginning, whose requests close their connections as `on_timeout` says.
+fn closing(on_timeout: OnTimeOut, horizon: u64) -> Plan {
+    let mut plan = story(Span::ZERO, Span::SECOND.times(horizon));
+    plan.start = Start::Established;
+    due_at(&mut plan, Span::SECOND.times(10));
+    requests(&mut plan).on_timeout = on_timeout;
+    plan
+}
+
+fn path(at: u64, change: Change) -> TimelineEntry {
+    TimelineEntry { at: Time(Span::SECOND.times(at).0), change, group: 0, indices: None, front_end: None }
+}
+
+/// When connections were lost, and why.
+fn losses(seen: &[Decision]) -> Vec<(u64, u8)> {
+    seen.iter().filter(|d| d.what == What::Lost).map(|d| (d.at.0 / MS.0, d.detail)).collect()
+}
+
+#[test]
+fn rule_11_a_request_or_an_answer_that_meets_a_cut_arrives_after_it_has_healed() {
+    let mut plan = closing(OnTimeOut::Keep, 60);
+    requests(&mut plan).timeout = None;
+    requests(&mut plan).stop_after = Some(2);
+    // The first is at the front end at 10.5 s and its answer is ready at 10.6 s: the cut takes that. The second is sent in it.
+    plan.timeline = vec![path(11, Change::CutOff), path(30, Change::Heal)];
+    let (_, seen) = seen(&plan);
+    assert_eq!(at(&seen, What::RequestTaken), [Time(MS.times(10_500).0), Time(MS.times(30_200).0)]);
+    assert_eq!(at(&seen, What::RequestAnswered), [Time(MS.times(30_200).0), Time(MS.times(30_800).0)]);
+}
+
+#[test]
+fn rule_07_behind_a_cut_the_time_out_of_a_request_ends_the_connection_and_the_peer_tries_again() {
+    let cut = |on_timeout| {
+        let mut plan = closing(on_timeout, 60);
+        plan.timeline = vec![path(15, Change::CutOff), path(40, Change::Heal)];
+        seen(&plan).1
+    };
+    // The request of 20 s fails at 25 s, and the first answer came at 11.1 s.
+    for on_timeout in [OnTimeOut::CloseIfSilent, OnTimeOut::Close] {
+        let seen = cut(on_timeout);
+        assert_eq!(losses(&seen), [(25_000, 5)], "{on_timeout:?}");
+        assert_eq!(at(&seen, What::Attempt), [Time(Span::SECOND.times(25).0)]);
+        // SYNs of 0, 1, 2, 3, 4, 5, 7, 11 and 19 s: that of 44 s is the first to get through.
+        let valid: Vec<u64> = at(&seen, What::Valid).iter().map(|at| at.0 / MS.0).collect();
+        assert_eq!(valid[1..], [45_600], "the first is that of the beginning");
+    }
+    let kept = cut(OnTimeOut::Keep);
+    assert_eq!((losses(&kept), at(&kept, What::Attempt)), (vec![], vec![]), "it lives through the cut");
+}
+
+#[test]
+fn rule_07_while_a_dump_is_written_the_time_out_of_a_request_tells_the_peer_before_the_reset_does() {
+    let dump = |on_timeout| {
+        let mut plan = closing(on_timeout, 200);
+        (plan.validator, plan.refresh) = (Builtin::Sfb2015Rtm, Some(refresh_in_place(Span::SECOND.times(32))));
+        plan.recovery.dump = Span::MINUTE;
+        plan.recovery.actions = vec![refresh_sim::policy::Action::Restart(Span::ZERO)];
+        plan.groups[0].reconnect =
+            refresh_sim::policy::Reconnect::plain(Dist::Constant(Span::ZERO), Dist::Constant(Span::HOUR));
+        plan.groups[0].attempt_timeout = None;
+        seen(&plan)
+    };
+    // Down from 32 s to 92 s. The request of 40 s fails at 45 s.
+    let (outcome, early) = dump(OnTimeOut::CloseIfSilent);
+    assert_eq!(at(&early, What::Crash)[0], Time(Span::SECOND.times(32).0));
+    assert_eq!(at(&early, What::ClosesLost), [Time(Span::SECOND.times(45).0)]);
+    assert_eq!(at(&early, What::Attempt)[0], Time(Span::SECOND.times(45).0));
+    assert_eq!(losses(&early)[0], (32_000, 0));
+    // A connection of a dying process that answers SYNs: the dump's end resets it, and the next try is an hour later.
+    assert_eq!(outcome.crashes[0].back, 0);
+    let (_, late) = dump(OnTimeOut::Keep);
+    assert_eq!(at(&late, What::ClosesLost), []);
+    assert_eq!(at(&late, What::Attempt)[0], Time(MS.times(92_500).0), "when the dump has ended");
+}
+
+#[test]
+fn rule_07_who_hears_late_answers_keeps_the_connection_if_it_closes_only_silent_ones() {
+    let late = |on_timeout| {
+        let mut plan = closing(on_timeout, 60);
+        due_at(&mut plan, Span::SECOND.times(2));
+        (requests(&mut plan).cpu, requests(&mut plan).stop_after) = (Dist::Constant(Span::SECOND.times(3)), Some(8));
+        let (outcome, seen) = seen(&plan);
+        (counts(&outcome).timed_out, losses(&seen))
+    };
+    // Due at 2, 4, 6 s, answers ready at 5.5, 8.5, 11.5 s: the third is late, and one has come 3 s ago.
+    let (failed, lost) = late(OnTimeOut::CloseIfSilent);
+    assert!(failed > 1 && lost.is_empty(), "{failed} {lost:?}");
+    assert_eq!(late(OnTimeOut::Close).1[0], (11_000, 5));
+}
+
+#[test]
+fn rule_07_a_request_that_waited_for_its_connection_does_not_bring_it_down_again() {
+    // Established at 7.1 s; the request of 3 s fails at 8 s, before its answer can be there.
+    let mut plan = story(Span::SECOND.times(5), Span::SECOND.times(60));
+    due_at(&mut plan, Span::SECOND.times(3));
+    requests(&mut plan).on_timeout = OnTimeOut::CloseIfSilent;
+    plan.groups[0].reconnect.delay = Dist::Constant(Span::SECOND.times(4));
+    let (outcome, seen) = seen(&plan);
+    let established = at(&seen, What::Valid)[0];
+    let failed = at(&seen, What::RequestFailed);
+    assert!(failed.iter().any(|at| *at > established), "{established:?} {failed:?}");
+    assert_eq!(losses(&seen), []);
+    assert!(counts(&outcome).in_time > 10);
 }

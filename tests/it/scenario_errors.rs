@@ -367,6 +367,10 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
             ),
         ),
         ("requests without costs", GOOD.replace("cpu = \"2ms\"\n", "")),
+        (
+            "requests that never time out",
+            GOOD.replace("timeout = \"10s\"\non_timeout", "timeout = \"never\"\non_timeout"),
+        ),
         ("requests of nothing", GOOD.replace("every = { exponential = \"5s\" }\n", "rate = 5\n")),
         ("too many entities with requests", GOOD.replace("name = \"voice\"", "name = \"voice\"\ncount = 20_000_000")),
         ("tcp with a certificate", value("group.transport", "\"tcp\"")),
@@ -554,6 +558,18 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
                     format!("{text}\n[[timeline]]\n{at}\nlookup = \"crl\"\n")
                 },
             ),
+        ),
+        (
+            "an issuer that nobody asks fails",
+            "schema = 1\nsemantics = 1\nrun.horizon = \"1h\"\nvalidation.validator = \"tls-only\"\n\
+             timeline = [{ at = \"1m\", do = \"issuer-fails\" }]\n\
+             [[group]]\nname = \"a\"\ntransport = \"tcp\"\n"
+                .to_owned(),
+        ),
+        ("an issuer that heals twice", format!("{GOOD}\n[[timeline]]\nat = \"29h\"\ndo = \"issuer-heals\"\n")),
+        (
+            "group of an issuer that fails",
+            GOOD.replace("do = \"issuer-fails\"", "do = \"issuer-fails\"\ngroup = \"web\""),
         ),
         ("slow look-up without a measure", GOOD.replace("factor = \"10/1\"\n", "")),
         ("slow look-up with two measures", value("timeline.factor", "\"2/1\"\nlatency = \"1s\"")),

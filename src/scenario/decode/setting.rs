@@ -26,7 +26,7 @@ pub(in crate::scenario) fn apply<'a>(cx: &Context<'a>, root: &mut DeTable<'a>, n
     if setting.len() > BYTES_MAX {
         return cx.complain(whole, "a setting is too long", format!("at most {BYTES_MAX} bytes"), None);
     }
-    if size::checked(setting.as_bytes()).is_err() {
+    if size::checked(setting.as_bytes(), BYTES_MAX).is_err() {
         return cx.complain(whole, "a setting nests too deep", format!("at most {} levels", size::LEVELS_MAX), None);
     }
     let Some((path, value_at)) = segments(setting) else {

@@ -6,16 +6,19 @@ use std::ops::Range;
 
 use crate::scenario::diagnose::{Place, Problem};
 
-/// The longest text that is read.
+/// The longest scenario that is read.
 pub(in crate::scenario) const BYTES_MAX: usize = 16 << 20;
+/// The longest plan that is read back: some 350,000 groups. Reading takes about 20 times its size of memory.
+pub(in crate::scenario) const PLAN_BYTES_MAX: usize = 256 << 20;
 /// The deepest nesting that is read: brackets, braces and dots of one key together.
 pub(in crate::scenario) const LEVELS_MAX: usize = 64;
 
-/// The text without its byte order mark, or what is wrong with it.
-pub(in crate::scenario) fn checked(bytes: &[u8]) -> Result<&str, Problem> {
-    if bytes.len() > BYTES_MAX {
-        let message = format!("the scenario has {} bytes; at most {BYTES_MAX} (16 MiB) are read", bytes.len());
-        return Err(Problem::new(Place::Text((0..0).into()), message, "a file of at most 16 MiB"));
+/// The text without its byte order mark, or what is wrong with it; `most` bytes are taken.
+pub(in crate::scenario) fn checked(bytes: &[u8], most: usize) -> Result<&str, Problem> {
+    if bytes.len() > most {
+        let mib = most >> 20;
+        let message = format!("the scenario has {} bytes; at most {most} ({mib} MiB) are read", bytes.len());
+        return Err(Problem::new(Place::Text((0..0).into()), message, format!("a file of at most {mib} MiB")));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -29,9 +32,9 @@ pub(in crate::scenario) fn checked(bytes: &[u8]) -> Result<&str, Problem> {
     }
 }
 
-/// The bytes as text for showing where an error is.
-pub(in crate::scenario) fn lossy(bytes: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(BYTES_MAX)]);
+/// The first `most` bytes as text for showing where an error is.
+pub(in crate::scenario) fn lossy(bytes: &[u8], most: usize) -> String {
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(most)]);
     shown.strip_prefix('\u{feff}').unwrap_or(&shown).to_owned()
 }
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::super::plan::{Change, Overflow, Start, TieOrder, WhenFull};
+use super::super::plan::{Change, OnTimeOut, Overflow, Start, TieOrder, WhenFull};
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
@@ -132,7 +132,7 @@ pub enum ResumptionWord {
     Tickets,
 }
 
-/// `timeline.do`: what happens, to peers, to a look-up or to front ends.
+/// `timeline.do`: what happens, to peers, to a look-up, to the issuer or to front ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimelineWord {
     /// To peers.
@@ -141,6 +141,10 @@ pub enum TimelineWord {
     Slow,
     /// To a look-up.
     Lookup(LookupChange),
+    /// The issuer begins no certificates.
+    IssuerFails,
+    /// It does again.
+    IssuerHeals,
     /// Front ends are stopped.
     Stop,
     /// Front ends are started.
@@ -253,11 +257,15 @@ words! {
         "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
         "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
         "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),
+        "issuer-fails" = TimelineWord::IssuerFails, "issuer-heals" = TimelineWord::IssuerHeals,
         "stop" = TimelineWord::Stop, "start" = TimelineWord::Start, "crash" = TimelineWord::Crash,
         "patch" = TimelineWord::Patch, "rolling-patch" = TimelineWord::RollingPatch,
     }
     Waiting { "blocking" = Waiting::Blocking, "waiting" = Waiting::Freeing }
     Sharing { "front-end" = Sharing::FrontEnd, "group" = Sharing::Group, "peer" = Sharing::Peer }
+    OnTimeOut {
+        "keep" = OnTimeOut::Keep, "close-if-silent" = OnTimeOut::CloseIfSilent, "close" = OnTimeOut::Close,
+    }
     OnIdle { "silent" = OnIdle::Silent, "reset" = OnIdle::Reset }
     OnFailure { "soft-fail" = OnFailure::SoftFail, "hard-fail" = OnFailure::HardFail }
     Moment { "accept" = Moment::Accept, "refresh" = Moment::Refresh }

@@ -1,5 +1,7 @@
 //! `validation.command` and `answer_limit`: a program of the user's own that judges peers.
 
+use std::path::PathBuf;
+
 use crate::scenario::decode::{Item, Table};
 use crate::scenario::plan::Outside;
 use crate::time::Span;
@@ -30,7 +32,8 @@ pub(super) fn section(table: &Table<'_, '_>, command: Option<&Item<'_, '_>>) -> 
         // The word has said so.
         return None;
     }
-    Some(Outside { command, answer_limit: limit.unwrap_or(ANSWER_LIMIT) })
+    let answer_limit = limit.unwrap_or(ANSWER_LIMIT);
+    Some(Outside { command, answer_limit, folder: PathBuf::new(), identity: String::new() })
 }
 
 /// One word; an argument may be empty.

@@ -26,9 +26,17 @@ pub(super) fn read(cx: &Context<'_>, table: Table<'_, '_>, label: &str) -> Optio
             Some(Some(TIMEOUT))
         }
     };
+    let on_timeout = table.get("on_timeout").and_then(|item| {
+        if timeout == Some(None) {
+            item.wrong("does nothing here", "only where requests time out, and they never do");
+            return None;
+        }
+        item.word()
+    });
     let stop_after = table.get("stop_after").map(|item| item.whole32(1..=u32::MAX));
     table.finish();
-    Some(Requests { every: every?, cpu: cpu?, timeout: timeout?, stop_after: stop_after.flatten() })
+    let on_timeout = on_timeout.unwrap_or_default();
+    Some(Requests { every: every?, cpu: cpu?, timeout: timeout?, stop_after: stop_after.flatten(), on_timeout })
 }
 
 fn never_zero<T>(item: &Item<'_, '_>) -> Option<T> {

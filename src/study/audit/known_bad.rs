@@ -4,7 +4,7 @@ use crate::dist::{self, Dist};
 use crate::measure::{Answered, Outcome, Tags};
 use crate::policy::{Growth, Jitter, Reconnect};
 use crate::scenario::{GroupPlan, Plan};
-use crate::sim::{self, RunError, Watch};
+use crate::sim::{self, Programs, RunError, Watch};
 use crate::time::Span;
 use crate::validate::{Builtin, Defect, Defective, Phase, Validator, ValidatorMaker};
 
@@ -128,11 +128,18 @@ const FOR_EACH_PEER: Span = Span(10_000);
 impl KnownBad {
     /// Whether a scenario's own logic has the same defect.
     pub fn is_in(self, plan: &Plan) -> bool {
-        self == KnownBad::AssumesTls && plan.validator == Builtin::Sfb2015Rtm
+        self == KnownBad::AssumesTls && plan.validator == Builtin::Sfb2015Rtm && plan.outside.is_none()
     }
 
     /// Runs a plan with it in place of the plan's own logic, of which the outcome is known.
-    pub(super) fn run(self, plan: &Plan, own: &Outcome, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
+    pub(super) fn run(
+        self,
+        plan: &Plan,
+        own: &Outcome,
+        programs: &dyn Programs,
+        watch: &mut dyn Watch,
+    ) -> Result<Outcome, RunError> {
+        let run = |plan: &Plan, watch| sim::run_by(plan, programs, watch);
         let defect = match self {
             KnownBad::AssumesTls => Defect::AssumesTls,
             KnownBad::FaultsAfterMany => Defect::Leaks(half_of_an_incarnation(own)),
@@ -141,11 +148,14 @@ impl KnownBad {
             KnownBad::CaseSensitive => Defect::CaseSensitive,
             KnownBad::SubjectOnly => Defect::SubjectOnly,
             KnownBad::TrustsExpired => Defect::TrustsExpired,
-            KnownBad::SkipsExactAge => return sim::run(&Plan { skips_exact_age: true, ..plan.clone() }, watch),
-            KnownBad::NoJitter => return sim::run(&without_jitter(plan), watch),
-            KnownBad::CostGrows => return sim::run(&with_growing_cost(plan), watch),
+            KnownBad::SkipsExactAge => return run(&Plan { skips_exact_age: true, ..plan.clone() }, watch),
+            KnownBad::NoJitter => return run(&without_jitter(plan), watch),
+            KnownBad::CostGrows => return run(&with_growing_cost(plan), watch),
         };
-        sim::run_with(plan, &Made { base: plan.validator, defect }, watch)
+        match plan.outside {
+            None => sim::run_with(plan, &Made { base: plan.validator, defect }, watch),
+            Some(_) => programs.lend(plan, &mut |program| sim::run_with(plan, &MadeOver { program, defect }, watch)),
+        }
     }
 }
 
@@ -162,6 +172,18 @@ impl ValidatorMaker for Made {
 
     fn make_patched(&self, _: usize, _: u32, patched: Builtin) -> Box<dyn Validator> {
         Box::new(Defective::new(patched, self.defect))
+    }
+}
+
+/// Puts a defect over a program of the user's own.
+struct MadeOver<'a> {
+    program: &'a dyn ValidatorMaker,
+    defect: Defect,
+}
+
+impl ValidatorMaker for MadeOver<'_> {
+    fn make(&self, front_end: usize, incarnation: u32) -> Box<dyn Validator> {
+        Box::new(Defective::over(self.program.make(front_end, incarnation), self.defect))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `compare`, `whatif` and `baseline accept` as a user meets them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
 
@@ -61,7 +62,7 @@ fn two_percent_more_for_a_validation_is_6_and_less_is_0() {
         "\n  validation{group=contact-centre} in refresh",
         "+2.0 %",
         "\nworse for: contact-centre",
-        "\nreplication 0 is the first that differs; decision ",
+        " replications, first in replication 0:\ndecision ",
         "\n  A      at 1d ",
         "\n  B      at 1d ",
     ] {
@@ -129,12 +130,39 @@ fn peers_that_newly_fail_are_named() {
     home.file("b.toml", &BASE.replace("cu2", "rtm"));
     let ran = home.run(&["compare", "s.toml", "b.toml"]).ends(6, &[]);
     assert!(
-        ran.out.contains("newly failing in B: 1 peer: gateway (the verdict on it ended a front end)"),
+        ran.out.contains("newly failing in B: 1 peer: gateway (the verdict on it ended a front end, 19 of 19)"),
         "{}",
         ran.out
     );
     let back = home.run(&["compare", "b.toml", "s.toml"]);
     assert!(back.out.contains("failing in A, no longer in B: 1 peer: gateway ("), "{}", back.out);
+}
+
+#[test]
+fn who_newly_fails_is_counted_over_all_replications() {
+    let home = home();
+    let short = BASE.replace("\"2d\"", "\"10m\"").replace("[refresh]", "[front_end]\nstart_up = \"0s\"\n[refresh]");
+    // The slowest few of 60 give up for good; who they are is by chance, in each replication anew.
+    let rtt = "rtt = { exponential = \"20ms\" }";
+    let gives_up = format!("{rtt}\ntimeouts = {{ connect = \"60ms\" }}\nreconnect = {{ give_up_attempts = 1 }}");
+    home.file("a.toml", &short);
+    home.file("b.toml", &short.replace(rtt, &gives_up));
+    let newly = |replications: &str| -> BTreeMap<String, u64> {
+        let args = ["compare", "a.toml", "b.toml", "--format", "json", "--replications", replications];
+        let parting = json(&home.run(&args).ends(3, &[]))["parting"].clone();
+        assert_eq!(parting["replications"].to_string(), replications, "{parting}");
+        assert_eq!(parting["no_longer_failing"], Json::from(Vec::<Json>::new()), "{parting}");
+        let peers = parting["newly_failing"].as_array().expect("a list").iter();
+        peers.map(|one| (one["peer"].to_string(), one["replications"].as_u64().expect("a number"))).collect()
+    };
+    let (one, six) = (newly("1"), newly("6"));
+    assert!(!one.is_empty() && one.values().all(|times| *times == 1), "{one:?}");
+    assert!(six.len() > one.len() && one.keys().all(|peer| six.contains_key(peer)), "{one:?} {six:?}");
+    assert!(six.values().all(|times| (1..=6).contains(times)), "{six:?}");
+    let text = home.run(&["compare", "a.toml", "b.toml", "--replications", "6"]).ends(3, &[]).out;
+    let most = six.values().max().expect("one");
+    assert!(text.contains("the two part in 6 of 6 replications, first in replication 0:\ndecision "), "{text}");
+    assert!(text.contains(&format!(" (stopped trying for good, {most} of 6)")), "{text}");
 }
 
 // ---- baselines
@@ -147,7 +175,7 @@ fn a_baseline_is_written_by_accept_alone_and_a_regressed_run_never_touches_it() 
     let before = home.text("s.baseline.json");
     home.run(&["compare", "s.baseline.json", "s.toml"]).ends(0, &[]);
     let ran = home.run(&["compare", "s.baseline.json", "b.toml"]).ends(6, &[]);
-    assert!(ran.out.contains("replication 0 is the first that differs; decision "), "{}", ran.out);
+    assert!(ran.out.contains(" replications, first in replication 0:\ndecision "), "{}", ran.out);
     home.run(&["compare", "b.toml", "s.baseline.json"]).ends(0, &[]);
     home.run(&["check", "b.toml"]).ends(0, &[]);
     home.run(&["run", "b.toml", "--out", "r"]).ends(0, &[]);

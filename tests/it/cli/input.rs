@@ -33,6 +33,26 @@ fn a_file_that_is_too_big_or_not_text_is_refused() {
 }
 
 #[test]
+fn a_plan_longer_than_a_scenario_may_be_is_read_back_from_a_result_and_only_from_there() {
+    let groups = (0..23_000).map(|n| format!("[[group]]\nname = \"g{n}\"\ntransport = \"tls\"\n")).collect::<String>();
+    let home = Home::new(&(INCIDENT.replace("\"2d\"", "\"3m\"") + &groups));
+    home.run(&["run", "s.toml", "--out", "r"]).ends(0, &[]);
+    let length = std::fs::metadata(home.path("r/plan.toml")).expect("it is there").len();
+    assert!(length > 16 << 20, "{length}");
+    let ran = home.run(&["replay", "r"]).ends(0, &[]);
+    assert!(ran.out.contains("the same again"), "{}", ran.out);
+    home.run(&["explain", "r", "--peer", "g22999"]).ends(0, &[]);
+    home.run(&["diagnose", "r"]).ends(4, &[]);
+    home.run(&["run", "r/plan.toml"]).ends(2, &["16 MiB"]);
+    File::options()
+        .write(true)
+        .open(home.path("r/plan.toml"))
+        .and_then(|file| file.set_len(100_000_000_000))
+        .expect("long");
+    home.run(&["replay", "r"]).ends(2, &["256 MiB"]);
+}
+
+#[test]
 fn a_wrong_scenario_is_shown_with_its_line_and_nothing_runs() {
     let home = Home::new(INCIDENT);
     home.file("bad.toml", &INCIDENT.replace("horizon = \"2d\"", "horizon = 2"));

@@ -99,9 +99,6 @@ fn what_is_wrong_is_said_before_anything_runs() {
     home.run(&["sweep", "s.toml", "--vary", "run.seed=1,2", "--vary", "run.seed=3"]).ends(2, &["varied twice"]);
     home.run(&sweep(&["--shard", "4/4"])).ends(2, &["from 0 to N-1"]);
     home.run(&sweep(&["--shard", "auto/4"])).ends(2, &["HQ_TASK_ID"]);
-    let outside = ["--set", "validation={ command = [\"true\"] }"];
-    home.run(&sweep(&outside)).ends(7, &["a program of its own"]);
-    home.run(&[&["capacity", "s.toml", "--ask", "peers"][..], &outside].concat()).ends(7, &["a program of its own"]);
     assert_eq!(home.names("."), ["s.toml"]);
 }
 

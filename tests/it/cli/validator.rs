@@ -41,7 +41,7 @@ fn assert_gone(home: &Home) {
 }
 
 /// Whether a process is gone; one that waits for a parent to look at its end is.
-fn is_gone_within(pid: &str, limit: Duration) -> bool {
+pub(super) fn is_gone_within(pid: &str, limit: Duration) -> bool {
     let end = now() + limit;
     let is_there = || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
@@ -97,6 +97,18 @@ fn has_python() -> bool {
         println!("skipped: there is no `python3`");
     }
     is_there
+}
+
+/// Sends `signal` to a process as soon as it is `time`, and waits for its end.
+pub(super) fn kill_after(child: std::process::Child, signal: &str, time: impl Fn() -> bool) -> Ran {
+    let end = now() + Duration::from_secs(60);
+    while !time() {
+        assert!(now() < end, "the time for {signal} never came");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let status = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+    Ran::of(child.wait_with_output().expect("it ends"))
 }
 
 #[test]
@@ -350,7 +362,4 @@ fn a_program_and_a_patch_to_built_in_logic_are_not_mixed() {
     let patch = "timeline=[{at=\"1h\",do=\"patch\",front_end=\"fe01\",away=\"1m\",validator=\"sfb2015-cu2\"}]";
     let ran = home.run(&["run", "s.toml", "--set", patch, "--validator", "./v"]);
     ran.ends(2, &["`validation.command` judges throughout"]);
-    // Others than `run` start no program, and say so.
-    let ran = home.run(&["selfcheck", "s.toml", "--set", "validation.command=[\"./v\"]"]);
-    ran.ends(7, &["`validation.command` names the program \"./v\", which only `run` starts"]);
 }

@@ -11,8 +11,8 @@ use refresh_sim::policy::{
     Recovery, Refresh, Restart, Scope, Style, Timeouts,
 };
 use refresh_sim::scenario::plan::{
-    Change, FrontEndPlan, GroupPlan, Listen, Operate, Operation, Overflow, Plan, Requests, ResumedPlan, Start,
-    TieOrder, TimelineEntry, TlsPlan, WhenFull,
+    Change, FrontEndPlan, GroupPlan, Listen, OnTimeOut, Operate, Operation, Overflow, Plan, Requests, ResumedPlan,
+    Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
 };
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{Builtin, CertificateState, Transport};
@@ -301,6 +301,8 @@ fn requests(of: &mut Choices<'_>, horizon: Span) -> Option<Requests> {
         cpu: of.cost(),
         timeout: if of.below(4) == 3 { None } else { Some(of.span(Span(1), horizon)) },
         stop_after: if of.below(4) == 3 { Some(1 + of.below(9) as u32) } else { None },
+        // No choice of its own, which would move all that come after it.
+        on_timeout: [OnTimeOut::Keep, OnTimeOut::CloseIfSilent, OnTimeOut::Close][(every.0 % 3) as usize],
     })
 }
 

@@ -138,7 +138,7 @@ impl World<'_> {
     }
 
     /// When something arrives that would at `at` if there were no cuts.
-    fn behind_cuts(&self, connection: usize, mut at: Time) -> Time {
+    pub(super) fn behind_cuts(&self, connection: usize, mut at: Time) -> Time {
         while let Some(cut) = self.cut_of(connection, at) {
             at = cut.until + AGAIN;
         }

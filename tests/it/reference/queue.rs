@@ -271,6 +271,8 @@ impl World<'_> {
         self.front_ends[front_end].idle.push(worker);
         if useful {
             self.take_effect(front_end, job);
+        } else if let Kind::Request(request) = job.kind {
+            self.late_answer(request);
         }
         if of.doing == Doing::Computing {
             self.core_is_free(front_end);

@@ -3,7 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Metric, RequestCounts, What};
 use refresh_sim::rng::{Purpose, When};
-use refresh_sim::scenario::plan::GroupPlan;
+use refresh_sim::scenario::plan::{GroupPlan, OnTimeOut};
 use refresh_sim::time::{Span, Time};
 
 use super::agenda::{Class, Step};
@@ -13,6 +13,8 @@ use super::world::{Stage, World};
 /// `RequestFailed`'s details.
 const TIMED_OUT: u8 = 0;
 const CONNECTION_GONE: u8 = 1;
+/// A detail of `Lost`.
+const BY_REQUEST: u8 = 5;
 
 /// One request.
 pub(super) struct Request {
@@ -36,6 +38,8 @@ pub(super) struct Sender {
     next: u64,
     /// The connection that it believes to have.
     open: Option<usize>,
+    /// When something last came over that: the news that it is valid, or an answer.
+    heard: Time,
     /// Requests that it waits for, in order of their dues.
     awaited: Vec<usize>,
 }
@@ -116,7 +120,7 @@ impl World<'_> {
 
     fn send(&mut self, request: usize, connection: usize) {
         self.requests[request].connection = Some(connection);
-        let at = self.now + self.exchange_of_now(connection).half();
+        let at = self.behind_cuts(connection, self.now + self.exchange_of_now(connection).half());
         let peer = self.requests[request].peer;
         self.later_at_sender(at, Class::Arrival, peer, Step::RequestArrives { request });
     }
@@ -151,13 +155,33 @@ impl World<'_> {
             return;
         }
         self.passes(connection);
-        let at = self.now + self.exchange_of_now(connection).half();
+        self.answer_sets_out(request, connection);
+    }
+
+    fn answer_sets_out(&mut self, request: usize, connection: usize) {
+        let at = self.behind_cuts(connection, self.now + self.exchange_of_now(connection).half());
         self.requests[request].answered = Some(at);
         let (peer, set_out) = (self.requests[request].peer, self.fresh());
         self.later_at_sender(at, Class::Arrival, peer, Step::Answer { set_out, request });
     }
 
+    /// Its job has ended, and its peer does not wait. Rule 7: the answer tells a peer that minds silence that somebody is
+    /// there.
+    pub(super) fn late_answer(&mut self, request: usize) {
+        let connection = self.requests[request].connection.expect("it was sent");
+        let of = &self.connections[connection];
+        let requests = self.group(of.peer).requests.as_ref();
+        let minds = requests.is_some_and(|r| r.timeout.is_some() && r.on_timeout == OnTimeOut::CloseIfSilent);
+        if minds && matches!(of.stage, Stage::Valid(_)) && !of.unknown_between {
+            self.answer_sets_out(request, connection);
+        }
+    }
+
     pub(super) fn answer_there(&mut self, request: usize) {
+        let (of, connection) = (self.requests[request].peer, self.requests[request].connection);
+        if self.peers[of].sender.open == connection {
+            self.peers[of].sender.heard = self.now;
+        }
         let Request { peer, due, awaited, .. } = self.requests[request];
         if awaited {
             self.requests[request].awaited = false;
@@ -172,8 +196,39 @@ impl World<'_> {
     pub(super) fn request_times_out(&mut self, request: usize) {
         let of = &self.requests[request];
         if of.awaited && of.answered != Some(self.now) {
+            let peer = of.peer;
             self.request_fails(request, TIMED_OUT);
+            self.is_in_doubt(peer);
         }
+    }
+
+    /// Rule 7: what a peer makes of its connection when a request of it has timed out.
+    fn is_in_doubt(&mut self, peer: usize) {
+        let Some(connection) = self.peers[peer].sender.open else { return };
+        let requests = self.group(peer).requests.as_ref().expect("it sends them");
+        let timeout = requests.timeout.expect("it times out");
+        let comes_now = |of: &Request| of.connection == Some(connection) && of.answered == Some(self.now);
+        let closes = match requests.on_timeout {
+            OnTimeOut::Keep => false,
+            OnTimeOut::CloseIfSilent => {
+                self.peers[peer].sender.heard + timeout <= self.now && !self.requests.iter().any(comes_now)
+            }
+            OnTimeOut::Close => true,
+        };
+        let of = &self.connections[connection];
+        let (valid, lost) = (matches!(of.stage, Stage::Valid(_)), of.gone_heard.is_some_and(|at| at > self.now));
+        if !closes || !self.is_wanted(connection) || !(valid || lost) {
+            return;
+        }
+        if valid {
+            self.close_port(connection);
+            self.abandon(connection);
+            self.lose(connection, BY_REQUEST);
+        } else {
+            self.of_request(peer, What::ClosesLost, 0);
+        }
+        self.closes(connection, self.now);
+        self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
     }
 
     fn request_fails(&mut self, request: usize, why: u8) {
@@ -219,7 +274,7 @@ impl World<'_> {
         if of.gone_heard.is_some_and(|at| at <= self.now) {
             return;
         }
-        self.peers[peer].sender.open = Some(connection);
+        (self.peers[peer].sender.open, self.peers[peer].sender.heard) = (Some(connection), self.now);
         for request in self.awaited(peer) {
             self.send(request, connection);
         }

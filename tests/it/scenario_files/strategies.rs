@@ -13,7 +13,7 @@ use refresh_sim::policy::{
     Pool, Rate, Ratio, Reconnect, Recovery, Refresh, Replaced, Restart, Scope, Style, Then, Timeouts, TurnRate,
     Validity,
 };
-use refresh_sim::scenario::plan::{Listen, Overflow};
+use refresh_sim::scenario::plan::{Listen, OnTimeOut, Overflow};
 use refresh_sim::scenario::{
     Change, Epoch, FrontEndPlan, GroupPlan, MeasurePlan, Operate, Operation, Outside, Plan, ProcessPlan, Requests,
     ResumedPlan, Start, TieOrder, TimelineEntry, TlsPlan, WhenFull,
@@ -168,8 +168,13 @@ fn group(nth: u32, nodes: u16) -> impl Strategy<Value = GroupPlan> {
         prop::option::of(validity()),
     );
     let network = (address, any::<u16>(), any::<bool>(), dist(), prop::option::of(length()), path(), tcp());
-    let requests = (dist(), dist(), prop::option::of(length()), prop::option::of(1u32..))
-        .prop_map(|(every, cpu, timeout, stop_after)| Requests { every, cpu, timeout, stop_after });
+    let on_timeout = prop::sample::select(&[OnTimeOut::Keep, OnTimeOut::CloseIfSilent, OnTimeOut::Close][..]);
+    let requests = (dist(), dist(), prop::option::of((length(), on_timeout)), prop::option::of(1u32..)).prop_map(
+        |(every, cpu, timeout, stop_after)| {
+            let (timeout, on_timeout) = timeout.unzip();
+            Requests { every, cpu, timeout, stop_after, on_timeout: on_timeout.unwrap_or_default() }
+        },
+    );
     let failover = (any::<bool>(), length(), prop::option::of(length()));
     let list = (Just((0..nodes).collect::<Vec<u16>>()).prop_shuffle(), 1..=usize::from(nodes), failover);
     let rest = (reconnect(), timeouts(), list, any::<bool>(), prop::option::of(requests));
@@ -544,7 +549,12 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
             };
             let asks = |of: &GroupPlan| matches!(&of.validity, Some(Validity { replaced: Replaced::Asked(_), .. }));
             let rate = Some(TurnRate { turns: 7, per: Span::MINUTE, burst: 3 });
-            let issuer = groups.iter().any(asks).then_some(Issuer { workers: 3, cost: Dist::Constant(Span(9)), rate });
+            let issuer = groups.iter().any(asks).then_some(Issuer {
+                workers: 3,
+                cost: Dist::Constant(Span(9)),
+                rate,
+                fails: vec![(Time(1), Time(2)), (Time(3), Time::NEVER)],
+            });
             let slow = [(1, Change::Slow(Ratio::new(7, 2))), (2, Change::Slow(Ratio::ONE)), (3, Change::SlowEnds)]
                 .map(|(at, change)| TimelineEntry { at: Time(at), change, group: 1, indices: None, front_end: None });
             let cuts: Vec<TimelineEntry> = cuts.into_iter().enumerate().map(cut).collect();
@@ -592,7 +602,12 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
                 // With a program the built-in logic does not matter, and is not written.
                 plan.validator = Builtin::Sfb2015Cu2;
                 let command = vec!["./v \"1\"".to_owned(), String::new(), "ä\\".to_owned()];
-                plan.outside = Some(Outside { command, answer_limit: Span::SECOND.times(1 + seed % 7) });
+                plan.outside = Some(Outside {
+                    command,
+                    answer_limit: Span::SECOND.times(1 + seed % 7),
+                    folder: Default::default(),
+                    identity: String::new(),
+                });
             }
             plan
         },

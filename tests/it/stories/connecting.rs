@@ -3,7 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, Outcome, RecordKind, What};
 use refresh_sim::policy::{Act, Action, Initiator, Ratio, Recovery, Refresh};
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, Operate, Operation, Requests, TimelineEntry};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, OnTimeOut, Operate, Operation, Requests, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{CertificateState, Phase, Transport};
@@ -117,6 +117,7 @@ fn rule_11_requests_answers_and_resets_take_as_long_as_their_group_is_slow_when_
         cpu: Dist::Constant(Span::MILLISECOND),
         timeout: None,
         stop_after: Some(1),
+        on_timeout: OnTimeOut::Keep,
     });
     plan.timeline = vec![TimelineEntry { indices: None, ..at_second(2, Change::Slow(Ratio::new(3, 1)), &[]) }];
     plan.operations = vec![Operation { at: Time(seconds(20).0), what: Operate::Stop, stages: vec![vec![0]] }];

@@ -64,7 +64,7 @@ fn rule_03_a_request_too_is_dropped_by_the_front_end_that_has_it() {
     plan.groups[0].rtt = Dist::Constant(Span::ZERO);
     (plan.start, plan.front_ends[0].start_up) = (Start::Established, Dist::Constant(seconds(3)));
     let (every, cpu) = (Dist::Constant(seconds(1)), Dist::Constant(seconds(20)));
-    plan.groups[0].requests = Some(Requests { every, cpu, timeout: None, stop_after: None });
+    plan.groups[0].requests = Some(Requests::new(every, cpu));
     // Each peer has kept back three requests, which come all at once. Each pushes another one out; whose that was turns
     // to the second front end, and what it has left behind at the first is pushed out there.
     let (_, seen) = seen(&plan);
@@ -85,7 +85,7 @@ fn rule_17_who_loses_its_connection_before_its_refresh_has_entered_the_queue_is_
     every(&mut plan, seconds(10));
     // Of the last peer one request is in service and one waits, which the tick's first job pushes out.
     let (gap, cpu) = (Dist::Constant(seconds(3)), Dist::Constant(seconds(12)));
-    let requests = Some(Requests { every: gap, cpu, timeout: None, stop_after: Some(2) });
+    let requests = Some(Requests { stop_after: Some(2), ..Requests::new(gap, cpu) });
     let last = GroupPlan { name: "q".into(), count: 1, requests, ..plan.groups[0].clone() };
     plan.groups.push(last);
     let (_, seen) = seen(&plan);

@@ -4,7 +4,7 @@ use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Decision, What};
 use refresh_sim::policy::tcp::KeepAlive;
 use refresh_sim::policy::{Failover, Idle, Limits, ListOrder, Middlebox, OnIdle, Reconnect};
-use refresh_sim::scenario::plan::{Change, Plan, Requests, TimelineEntry};
+use refresh_sim::scenario::plan::{Change, OnTimeOut, Plan, Requests, TimelineEntry};
 use refresh_sim::time::{Span, Time};
 
 use super::{at, every, seconds, story};
@@ -23,6 +23,7 @@ fn with_requests(mut plan: Plan, apart: u64) -> Plan {
         cpu: Dist::Constant(Span::MILLISECOND),
         timeout: Some(seconds(5)),
         stop_after: None,
+        on_timeout: OnTimeOut::Keep,
     });
     plan
 }

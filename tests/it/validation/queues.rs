@@ -95,7 +95,7 @@ fn plan(servers: u32, peers: u32, every: Dist, cpu: Dist) -> Plan {
     plan.measure.sample = Span::HOUR;
     plan.with_group(GroupPlan {
         rtt: Dist::Constant(Span::ZERO),
-        requests: Some(Requests { every, cpu, timeout: None, stop_after: None }),
+        requests: Some(Requests::new(every, cpu)),
         ..GroupPlan::new("peers", Transport::Tcp, peers)
     })
 }
