@@ -20,6 +20,7 @@ use super::issuer::Issuing;
 use super::limiter::Line;
 use super::lookups::Waits;
 use super::making::Making;
+use super::network::Probing;
 use super::ports::Ports;
 use super::requests::RequestBook;
 use super::retry::{self, Aside, Rations};
@@ -65,6 +66,8 @@ pub(super) struct Run<'a> {
     /// What happens on the way of a group, and its ports: by group, both empty where no group has any.
     pub(super) ways: Vec<Option<Box<Way>>>,
     pub(super) ports: Vec<Option<Box<Ports>>>,
+    /// Whose connections probe through a cut, by row.
+    pub(super) probing: BTreeMap<u32, Probing>,
     /// Crashed front ends whose peers have nowhere to go yet.
     pub(super) crashed: Vec<usize>,
     /// What is done from outside.
@@ -153,6 +156,7 @@ impl<'a> Run<'a> {
             numbers,
             figures: vec![GroupFigures::default(); cells.plans.len()],
             present: vec![(0, Time::ZERO); groups.len()],
+            probing: BTreeMap::new(),
             crashed: Vec::new(),
             last_samples: vec![None; front_ends.len()],
             ways,

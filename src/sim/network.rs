@@ -1,8 +1,8 @@
 //! Between a peer's SYN and the completed handshake, step by step; cuts of paths, and ports (model rules 7 and 9 to 11).
 //!
 //! Most connections never come here: a SYN to a front end that can refuse nothing, over a plain path, is answered without a
-//! step of its own (see `visit`). Nothing is kept of a peer: which SYN arrives when is a function of the first one's
-//! instant (see `way`).
+//! step of its own (see `visit`). Nothing is kept of a peer's try: which SYN arrives when is a function of the first
+//! one's instant (see `way`).
 
 use crate::frontend::{Arrival, FinalAck, Life, Port, Row, Step, Unanswered, Wake, syn_ack_again};
 use crate::measure::{Cause, Counter, RecordKind, What};
@@ -14,6 +14,22 @@ use super::connection::Why;
 use super::engine::Run;
 use super::idle;
 use super::way::Trip;
+
+/// What probes through a cut: a connection that was valid when that began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probing {
+    /// When the SYN of that connection went out, for its peer may have another one since.
+    started: Time,
+    /// Its peer knew that it was connected, and probes as well as the front end.
+    by_peer: bool,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Peer,
+    FrontEnd,
+}
 
 /// Whether the peer of a valid connection has not heard of it yet.
 fn awaits_news(row: &Row, now: Time) -> bool {
@@ -237,27 +253,41 @@ impl Run<'_> {
             return;
         }
         // Who has not heard yet that it is connected does not probe.
-        let by_peer = if awaits_news(row, now) { None } else { trip.notices_cut(now) };
-        for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten() {
+        let by_peer = !awaits_news(row, now);
+        let noticed = if by_peer { trip.notices_cut(now) } else { None };
+        let probing = Probing { started: row.started, by_peer };
+        for noticed in [noticed, trip.front_end_notices_cut(now)].into_iter().flatten() {
             self.world.wake(noticed, who, Wake::BackOff);
         }
+        self.probing.insert(who, probing);
+    }
+
+    /// Which end of a valid connection has probed in vain until now; `None`: neither, for not every wake-up of such a peer
+    /// is for that, and a connection of which the path was cut before it was valid has not probed.
+    fn probes_failed(&self, now: Time, who: u32) -> Option<End> {
+        if self.probing.is_empty() {
+            return None;
+        }
+        let trip = self.trip(who, self.group_of(who));
+        let probing = self.probing.get(&who).filter(|probing| probing.started == trip.row.started)?;
+        if probing.by_peer && trip.notices_cut(now) == Some(now) {
+            return Some(End::Peer);
+        }
+        (trip.front_end_notices_cut(now) == Some(now)).then_some(End::FrontEnd)
     }
 
     /// Whether a keep-alive of a valid connection fails now.
     pub(super) fn is_cut_off_for_good(&self, now: Time, who: u32) -> bool {
-        let trip = self.trip(who, self.group_of(who));
-        let by_peer = trip.notices_cut(now) == Some(now) && !awaits_news(trip.row, now);
-        by_peer || trip.front_end_notices_cut(now) == Some(now)
+        self.probes_failed(now, who).is_some()
     }
 
-    /// A wake-up of a valid peer: its keep-alive has failed, unless that belongs to another connection or cut.
+    /// A wake-up of a valid peer: a keep-alive of its connection may have failed.
     pub(super) fn keep_alive_fails(&mut self, now: Time, who: u32) {
+        let Some(end) = self.probes_failed(now, who) else { return };
         let group = self.group_of(who);
-        let trip = self.trip(who, group);
-        if trip.notices_cut(now) == Some(now) && !awaits_news(trip.row, now) {
-            self.lose(now, who, group, Why::KeepAlive, now);
-        } else if trip.front_end_notices_cut(now) == Some(now) {
-            self.closed_by_front_end(now, who, group, idle::CUT_OFF);
+        match end {
+            End::Peer => self.lose(now, who, group, Why::KeepAlive, now),
+            End::FrontEnd => self.closed_by_front_end(now, who, group, idle::CUT_OFF),
         }
     }
 

@@ -4,7 +4,7 @@ use refresh_sim::dist::Dist;
 use refresh_sim::measure::What;
 use refresh_sim::policy::tcp::KeepAlive;
 use refresh_sim::policy::{Act, Initiator, Limits, Reconnect, Refresh, Timeouts};
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, Start, TimelineEntry};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 
@@ -124,6 +124,33 @@ fn rule_11_who_is_connected_since_a_cut_began_does_not_probe_though_the_path_is_
     assert!(whom(&seen(&plan).1, What::Lost).is_empty());
     plan.timeline.remove(0);
     assert_eq!(whom(&seen(&plan).1, What::Lost), [0], "of those who were connected as the cut began");
+}
+
+#[test]
+fn rule_11_who_is_connected_since_a_cut_began_does_not_probe_though_another_time_is_over_as_probes_would_fail() {
+    let keep_alive = Some(KeepAlive { interval: seconds(5), count: 3 });
+    for by_peer in [true, false] {
+        let mut plan = story(1, seconds(30));
+        plan.start = Start::Established;
+        plan.timeline = vec![path_is(Change::CutOff, Time(seconds(2).0))];
+        plan.groups[0].tcp.keep_alive = keep_alive.filter(|_| by_peer);
+        plan.front_ends[0].limits.keep_alive = keep_alive.filter(|_| !by_peer);
+        let ends = |plan: &Plan| {
+            let all = seen(plan).1;
+            let ends = all.iter().filter(|d| matches!(d.what, What::Limit | What::Lost));
+            ends.map(|d| (d.at, d.what, d.detail)).collect::<Vec<_>>()
+        };
+        let probed = ends(&plan);
+        let (fails, _, detail) = probed[0];
+        assert_eq!(detail, 4, "of who is connected as the cut begins: {probed:?}");
+        plan.front_ends[0].start_up = Dist::Constant(seconds(5));
+        plan.front_ends[0].limits.idle = Some(fails.since(Time(seconds(5).0)));
+        assert_eq!(
+            ends(&plan),
+            [(fails, What::Limit, 3), (fails, What::Lost, 12)],
+            "idle for too long, by peer {by_peer}"
+        );
+    }
 }
 
 #[test]

@@ -256,6 +256,24 @@ fn rule_19_an_old_connection_whose_probes_go_unanswered_is_lost_while_the_new_on
 }
 
 #[test]
+fn rule_19_an_old_connection_made_since_a_cut_began_does_not_probe_and_is_not_lost_as_the_next_try_is_made() {
+    let mut plan = story(1, seconds(30));
+    plan.start = Start::Established;
+    plan.groups[0].tcp.keep_alive = Some(KeepAlive { interval: seconds(5), count: 3 });
+    plan.timeline = vec![TimelineEntry { indices: None, ..at_second(2, Change::CutOff, &[]) }];
+    let lost: Vec<_> = seen(&plan).1.into_iter().filter(|d| d.what == What::Lost).collect();
+    let fails = lost[0].at;
+    // It serves from 5 s on, the new one is tried for a second, and once more 5 s later: when probes would have failed.
+    plan.front_ends[0].start_up = Dist::Constant(seconds(5));
+    let mut plan = make_first(plan, Initiator::Peer, Span::ZERO);
+    plan.groups[0].attempt_timeout = Some(Span::SECOND);
+    plan.refresh = Some(Refresh { every: fails.since(Time(seconds(11).0)), ..plan.refresh.expect("one") });
+    let all = seen(&plan).1;
+    assert!(whom(&all, What::Lost).is_empty(), "{:?}", at(&all, What::Lost));
+    assert_eq!(all.iter().find(|d| d.what == What::Attempt).map(|d| d.at), Some(fails));
+}
+
+#[test]
 fn rule_19_who_is_to_move_back_does_so_though_a_new_connection_is_being_made() {
     let mut plan = make_first(story(1, seconds(15)), Initiator::Peer, Span::ZERO);
     plan.front_ends.push(FrontEndPlan::new("second"));
