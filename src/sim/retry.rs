@@ -112,7 +112,10 @@ pub(super) fn asides(plan: &Plan) -> Vec<Aside> {
             || reconnect.stretch_attempt
             || reconnect.is_rationed()
     });
-    let needed = of_group || plan.front_ends.iter().any(|front_end| !front_end.limits.is_none());
+    // Ticks that a peer missed in line for its turn have their numbers when its refresh is over, though its tries may go on.
+    let is_limited = plan.refresh.as_ref().is_some_and(|policy| policy.limit.is_some());
+    let renumbers = is_limited && plan.groups.iter().any(|group| group.reconnect.backoff.is_some());
+    let needed = of_group || renumbers || plan.front_ends.iter().any(|front_end| !front_end.limits.is_none());
     vec![NOTHING; if needed { plan.peers() as usize } else { 0 }]
 }
 
@@ -244,10 +247,8 @@ impl Run<'_> {
             let index = if early { 2 } else { 0 };
             return of.sample(&of.reconnect.delay, draws, who, Purpose::ReconnectDelay, row.when(), index);
         };
-        let (cycle, episode) = match self.asides.get(who as usize) {
-            Some(aside) if of.reconnect.reset_after > Span::ZERO => aside.counts_from,
-            _ => (row.cycle(), row.episode),
-        };
+        let aside = self.asides.get(who as usize);
+        let (cycle, episode) = aside.map_or((row.cycle(), row.episode), |aside| aside.counts_from);
         let identity = of.identity_of(who);
         let base = || draws.draw(identity, Purpose::BackoffBase, When::default(), 0);
         let bits = |k: u16| {
@@ -296,11 +297,8 @@ impl Run<'_> {
     /// earlier failures. The row has its new cycle and episode already.
     pub(super) fn aside_of_end(&mut self, now: Time, who: u32, group: usize, planned: bool) {
         let Some(aside) = self.asides.get_mut(who as usize) else { return };
-        let (row, reset_after) = (&self.rows[who as usize], self.groups[group].reconnect.reset_after);
-        if reset_after == Span::ZERO {
-            return;
-        }
-        let forgets = now.since(aside.up_since) >= reset_after;
+        let row = &self.rows[who as usize];
+        let forgets = now.since(aside.up_since) >= self.groups[group].reconnect.reset_after;
         if forgets {
             (aside.failures, aside.counts_from) = (0, (row.cycle(), row.episode));
         }

@@ -3,7 +3,9 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, Outcome, What};
 use refresh_sim::policy::tcp::KeepAlive;
-use refresh_sim::policy::{Act, Action, Batch, Initiator, Limit, Limits, Order, Recovery, Refresh, Style, TurnRate};
+use refresh_sim::policy::{
+    Act, Action, Backoff, Batch, Initiator, Jitter, Limit, Limits, Order, Recovery, Refresh, Style, Timeouts, TurnRate,
+};
 use refresh_sim::scenario::plan::{Change, FrontEndPlan, GroupPlan, Operate, Operation, Plan, Start, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
@@ -325,6 +327,27 @@ fn rule_20_a_due_that_is_missed_in_line_for_a_turn_has_its_number_also_when_the_
     let (outcome, seen) = reconnects(vec![at_second(23, Change::Leave, &[1]), at_second(31, Change::Join, &[1])]);
     assert_eq!((whom(&seen, What::Turn), at(&seen, What::Turn)), (vec![0, 1, 0, 0, 1], turns.to_vec()));
     assert_eq!(lateness(&outcome), [(1, 1), (2, 1), (4, 1), (3, 1)]);
+}
+
+#[test]
+fn rule_14_the_wait_after_a_rejected_reconnect_is_drawn_by_where_the_count_of_failures_began() {
+    let rejects = By(|_| Answer::Reject(refresh_sim::validate::Rejection::Other).into());
+    for timeouts in [Timeouts::default(), Timeouts { answer: Some(seconds(50)), ..Timeouts::default() }] {
+        // The second is due at the first tick and has its turn 12 s later, and its new connection is rejected.
+        let wait = |period| {
+            let mut plan = limited(2, Limit { spacing: seconds(12), ..NO_LIMIT });
+            let act = Act::Reconnect(Initiator::Peer);
+            plan.refresh = plan.refresh.map(|refresh| Refresh { act, every: seconds(period), ..refresh });
+            plan.horizon = seconds(60);
+            plan.groups[0].timeouts = timeouts;
+            let backoff = Backoff { jitter: Jitter::Full, ..Backoff::fixed(Dist::Constant(seconds(9))) };
+            plan.groups[0].reconnect.backoff = Some(backoff);
+            let all = told(&plan, &rejects).1;
+            let first = |what| all.iter().find(|d| d.who == 1 && d.what == what).map(|d| d.at).expect("one");
+            first(What::Attempt).since(first(What::Closed))
+        };
+        assert_eq!(wait(10), wait(25), "though one that it missed in line at 20 s has had its number meanwhile");
+    }
 }
 
 #[test]
