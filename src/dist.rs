@@ -344,6 +344,34 @@ impl Dist {
         mean.is_finite().then_some(mean)
     }
 
+    /// Returns the same distribution of lengths `num / den` times as long, rounded down to whole ns but not to zero; `None`:
+    /// one would be longer than [`MAX`], or `den` is 0.
+    pub fn scaled(&self, num: u32, den: u32) -> Option<Dist> {
+        let long = |span: Span| {
+            let product = u128::from(span.0) * u128::from(num);
+            let length = u64::try_from(product.checked_div(u128::from(den))?).ok()?;
+            Some(Span(length.max(u64::from(span.0 > 0 && num > 0))))
+        };
+        let made = match self {
+            Dist::Constant(span) => return long(*span).filter(|span| *span <= MAX).map(Dist::Constant),
+            Dist::Uniform(d) => Dist::uniform(long(d.low)?, long(d.high)?),
+            Dist::Exponential(d) => Dist::exponential(long(d.mean)?),
+            Dist::LogNormal(d) => match d.given {
+                Given::MedianPercentile { median, percentile, at } => {
+                    Dist::lognormal_median_percentile(long(median)?, percentile, long(at)?)
+                }
+                Given::MeanSd { mean, sd } => Dist::lognormal_mean_sd(long(mean)?, long(sd)?),
+            },
+            Dist::Pareto(d) => Dist::pareto(long(d.minimum)?, d.shape),
+            Dist::Weibull(d) => Dist::weibull(long(d.scale)?, d.shape),
+            Dist::Empirical(d) => {
+                let point = |knot: &Knot| Some((knot.probability, long(Span(knot.at))?));
+                Dist::empirical(&d.knots.iter().map(point).collect::<Option<Vec<_>>>()?)
+            }
+        };
+        made.ok()
+    }
+
     /// Whether the fourth moment is finite, without which a sample's variance says little.
     pub fn fourth_moment_finite(&self) -> bool {
         !matches!(self, Dist::Pareto(d) if d.shape <= 4.0)

@@ -2,17 +2,20 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::import::Build;
-use crate::scenario::{SEMANTICS, Setting};
+use crate::import::{self, Build, Measured};
+use crate::scenario::{self, SEMANTICS, Setting};
+use crate::study::capacity;
+use crate::time::Span;
 
 use super::capacity::REPLICATIONS_MIN;
-use super::compare::{How, REPLICATIONS_MAX};
+use super::compare::{How, REPLICATIONS_MAX, percentage};
+use super::input;
 
 static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (semantics {SEMANTICS})", env!("CARGO_PKG_VERSION")));
 
@@ -133,6 +136,25 @@ pub(super) struct RunArgs {
     /// Which replication of the seed; another has other draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) replication: u32,
+    /// Run so many replications, 0 to N-1, and put them together; those that are in the folder already are taken from there
+    /// [default folder: results/replications/<scenario>]
+    #[arg(long, value_name = "N", group = "many", conflicts_with_all = ["replication", "trace"], value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: Option<u32>,
+    /// Run replications, ten at a time, until the interval of each expectation's value is at most this share of its median
+    /// wide; exit 3 if it never is
+    #[arg(long, value_name = "SHARE", group = "many", conflicts_with_all = ["replication", "trace"], value_parser = percentage)]
+    pub(super) until_width: Option<u64>,
+    /// With --until-width: only the value of this expectation counts; repeatable [default: all that are numbers]
+    #[arg(long, value_name = "NAME", requires = "until_width")]
+    pub(super) width_of: Vec<String>,
+    /// With --until-width: the most replications
+    #[arg(long, value_name = "N", requires = "until_width", default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications_max: u32,
+    /// With replications: write their tables as Parquet too; in a build with the feature `parquet`
+    #[arg(long, requires = "many", conflicts_with = "no_results")]
+    pub(super) parquet: bool,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
     /// Write no results folder
     #[arg(long, conflicts_with = "out")]
     pub(super) no_results: bool,
@@ -200,6 +222,10 @@ pub(super) struct WhatifArgs {
     /// The change: a value of the scenario to set, e.g. `refresh.spread=1h`; repeatable
     #[arg(long, required_unless_present = "validator", value_name = "PATH=VALUE", value_parser = setting)]
     pub(super) set: Vec<Setting>,
+    /// Take values from your own measurements on both sides: a table of percentiles with the columns input, percentile
+    /// and value
+    #[arg(long, value_name = "FILE", value_parser = measurements)]
+    pub(super) calibrate: Option<Calibration>,
     /// Root of all draws on both sides, instead of the scenario's `run.seed`
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -250,18 +276,30 @@ pub(super) struct CapacityArgs {
     pub(super) file: PathBuf,
     /// What is looked for, and from where to where: `front_end.workers=1..64`, `refresh.spread=0s..1h`, or
     /// `peers=100..5000` for all groups in their proportions; paths with `&` between get the same value
+    ///
+    /// Also `trigger=LOW..HIGH`, how long the front ends are away, and `outage=LOW..HIGH`, how long look-ups get no answer
+    /// and the issuer makes no certificates. Given twice: for values of the first the limit of the second
     #[arg(long, value_name = "PATH=LOW..HIGH")]
-    pub(super) find: Option<String>,
+    pub(super) find: Vec<String>,
     /// A ready question; `--find` says the same with another range
     #[arg(long, value_name = "QUESTION")]
     pub(super) ask: Option<Ask>,
     /// Only this expectation counts; repeatable [default: all]
     #[arg(long, value_name = "NAME")]
     pub(super) threshold: Vec<String>,
-    /// Answer for the pool with so many front ends lost for good, too: each choice of them at up to three moments, of
-    /// which the worst counts
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=16))]
+    /// Answer with so many front ends lost for good, too: each choice of them at up to three moments, of which the worst
+    /// counts; 0 does not [default: 1 where there are several front ends]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(0..=16))]
     pub(super) with_down: Option<u32>,
+    /// When the trigger or the outage begins [default: what suits the scenario, and is said]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub(super) at: Option<Span>,
+    /// With two --find: for how many values of the first, evenly over its range
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub(super) points: u32,
+    /// How the five inputs are found that the answer depends on most: not at all, by a few replications, or by rule 32
+    #[arg(long, value_name = "HOW", default_value = "screen")]
+    pub(super) sensitivity: Depth,
     /// How finely [default: 1, or about a two-hundredth of the range]
     #[arg(long, value_name = "VALUE")]
     pub(super) step: Option<String>,
@@ -294,8 +332,45 @@ pub(super) enum Ask {
     Workers,
     /// How little spread of the refreshes is enough?
     Jitter,
+    /// How many cores does a front end need for the workers that it has?
+    Cores,
     /// How many peers may come at once before a SYN goes unanswered?
     Burst,
+    /// How long may the issuer, or what validations look up, be away before something fails or certificates expire?
+    Outage,
+    /// Which load, or which absence of all front ends, leaves the system collapsed (metastable)?
+    Trip,
+}
+
+impl Ask {
+    /// It on the command line.
+    pub(super) fn word(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What is asked.
+    pub(super) fn question(self) -> capacity::Ask {
+        match self {
+            Ask::Peers => capacity::Ask::Peers,
+            Ask::Workers => capacity::Ask::Workers,
+            Ask::Cores => capacity::Ask::Cores,
+            Ask::Jitter => capacity::Ask::Jitter,
+            Ask::Burst => capacity::Ask::Burst,
+            Ask::Outage => capacity::Ask::Outage,
+            Ask::Trip => capacity::Ask::Trip,
+        }
+    }
+}
+
+/// How what an answer depends on is found.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Depth {
+    /// It is not.
+    None,
+    /// By the majority of a few replications: a guess.
+    Screen,
+    /// By rule 32, as the answer itself; many runs.
+    Full,
 }
 
 #[derive(Args, Debug)]
@@ -323,6 +398,9 @@ pub(super) struct SweepArgs {
     /// Run only part I (from 0) of N; `auto/N` takes I from HQ_TASK_ID, SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX
     #[arg(long, value_name = "I/N")]
     pub(super) shard: Option<String>,
+    /// Write the tables as Parquet too; in a build with the feature `parquet`
+    #[arg(long)]
+    pub(super) parquet: bool,
     #[command(flatten)]
     pub(super) jobs: Jobs,
     /// Show progress on standard error even if that is not a terminal
@@ -348,6 +426,9 @@ pub(super) struct MergeArgs {
     /// The folder for all of them
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+    /// Write the tables as Parquet too; in a build with the feature `parquet`
+    #[arg(long)]
+    pub(super) parquet: bool,
 }
 
 #[derive(Args, Debug)]
@@ -388,6 +469,11 @@ pub(super) struct AuditArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) changes: Changes,
+    /// Replications: runs with draws of their own; what is caught has to be caught in each
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
+    pub(super) replications: u32,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
     /// How the result is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
@@ -576,17 +662,46 @@ pub(super) struct Changes {
     /// Set a value of the scenario, e.g. `run.horizon=7d`; repeatable
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub(super) set: Vec<Setting>,
+    /// Take values from your own measurements: a table of percentiles with the columns input, percentile and value
+    #[arg(long, value_name = "FILE", value_parser = measurements)]
+    pub(super) calibrate: Option<Calibration>,
     /// Root of all draws, instead of the scenario's `run.seed`
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
 }
 
+/// Measurements, read.
+#[derive(Clone, Debug)]
+pub(super) struct Calibration {
+    /// Their file, as it was given.
+    pub(super) file: String,
+    /// What was measured.
+    pub(super) measured: Vec<Measured>,
+}
+
 impl Changes {
-    /// All of them as settings, the seed last so that it wins.
+    /// Paths whose values come from measurements.
+    pub(super) fn measured(&self) -> Vec<String> {
+        self.calibrate.iter().flat_map(|of| &of.measured).map(|measured| measured.path.clone()).collect()
+    }
+
+    /// All of them as settings: what was measured first and the seed last, so that the later win.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let seed = self.seed.map(|seed| Setting { path: "run.seed".to_owned(), value: seed.to_string() });
-        self.set.iter().cloned().chain(seed).collect()
+        let measured = self.calibrate.iter().flat_map(|of| &of.measured);
+        let measured = measured.map(|measured| Setting { path: measured.path.clone(), value: measured.value() });
+        measured.chain(self.set.iter().cloned()).chain(seed).collect()
     }
+}
+
+fn measurements(file: &str) -> Result<Calibration, String> {
+    let opened = input::open(Path::new(file)).map_err(|error| error.to_string().replacen("error: ", "", 1))?;
+    let measured = import::calibration(opened).map_err(|error| error.to_string())?;
+    Ok(Calibration { file: file.to_owned(), measured })
+}
+
+fn length(text: &str) -> Result<Span, String> {
+    scenario::length(text).ok_or_else(|| "expected a length of time with its unit, e.g. 90m".to_owned())
 }
 
 fn setting(text: &str) -> Result<Setting, String> {

@@ -15,7 +15,7 @@ use crate::sim::{RunError, Watch};
 use crate::study::check::{Checked, Seen, Weighed, see};
 use crate::study::{Task, replications};
 
-use super::args::{CheckArgs, Format};
+use super::args::{Changes, CheckArgs, Format, Judge};
 use super::exit::Exit;
 use super::find;
 use super::input::Input;
@@ -247,16 +247,24 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
 
 /// The command that makes one replication again, results and all.
 pub(super) fn reproduce(item: &Item, plan: &Plan, replication: u32, args: &CheckArgs) -> String {
-    let mut words = vec!["refresh-sim run".to_owned(), quoted(&item.shown)];
-    for setting in &args.changes.set {
+    again(&item.shown, &args.changes, &args.judge, plan.seed, replication)
+}
+
+/// The same for a file, whatever changes it and judges.
+pub(super) fn again(shown: &str, changes: &Changes, judge: &Judge, seed: u64, replication: u32) -> String {
+    let mut words = vec!["refresh-sim run".to_owned(), quoted(shown)];
+    if let Some(calibration) = &changes.calibrate {
+        words.push(format!("--calibrate {}", quoted(&calibration.file)));
+    }
+    for setting in &changes.set {
         words.push(format!("--set {}", quoted(&format!("{}={}", setting.path, setting.value))));
     }
-    words.push(format!("--seed {}", plan.seed));
+    words.push(format!("--seed {seed}"));
     if replication > 0 {
         words.push(format!("--replication {replication}"));
     }
-    if let Some(program) = args.judge.validator.first() {
-        let rest = args.judge.validator[1..].iter().map(|word| quoted(word));
+    if let Some(program) = judge.validator.first() {
+        let rest = judge.validator[1..].iter().map(|word| quoted(word));
         words.extend(["--validator".to_owned(), quoted(program)].into_iter().chain(rest));
     }
     words.join(" ")

@@ -135,7 +135,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// `compare A B`.
 pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
-    let changes = Changes { set: Vec::new(), seed: args.seed };
+    let changes = Changes { set: Vec::new(), calibrate: None, seed: args.seed };
     let a = Source::load(&args.a, &changes);
     let b = Source::load(&args.b, &changes);
     let (a, b) = match (a, b) {
@@ -152,7 +152,7 @@ pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt, printer: &mut P
 
 /// `whatif FILE --set ...`: the question has an answer, good or bad, so both are exit 0.
 pub(super) fn whatif(args: &WhatifArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
-    let changes = |set: Vec<Setting>| Changes { set, seed: args.seed };
+    let changes = |set: Vec<Setting>| Changes { set, calibrate: args.calibrate.clone(), seed: args.seed };
     let load =
         |set: Vec<Setting>, program: &[String]| Input::load_with(&args.file, &changes(set), program).map_err(said);
     let (a, b) = match load(Vec::new(), &[]).and_then(|a| Ok((a, load(args.set.clone(), &args.validator)?))) {
@@ -313,7 +313,7 @@ pub(super) struct How {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(REPLICATIONS_MAX)))]
     replications: Option<u32>,
     /// Differences up to this share of the first side's value are none
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = tolerance)]
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = percentage)]
     tolerance: u64,
     #[command(flatten)]
     jobs: Jobs,
@@ -323,7 +323,7 @@ pub(super) struct How {
 }
 
 /// A percentage with at most 4 decimals, in parts per million.
-fn tolerance(text: &str) -> Result<u64, String> {
+pub(super) fn percentage(text: &str) -> Result<u64, String> {
     let parse = || {
         let number = text.strip_suffix('%')?.trim_end();
         let (whole, part) = number.split_once('.').unwrap_or((number, "0"));

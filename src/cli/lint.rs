@@ -28,7 +28,9 @@ pub(super) fn lint(args: &LintArgs, printer: &mut Printer) -> Exit {
                 Format::Text => none,
                 Format::Json => format!(
                     "{:#}\n",
-                    serde_json::json!({ "schema": lint::SCHEMA, "file": file, "validator": null, "findings": [] })
+                    serde_json::json!({
+                        "schema": lint::SCHEMA, "file": file, "validator": null, "goes_by": null, "findings": [],
+                    })
                 ),
             };
             return printer.print(&text).err().unwrap_or(Exit::Pass);

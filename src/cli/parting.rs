@@ -201,7 +201,7 @@ impl Parting {
         };
         match (&self.first, &self.why_not) {
             (_, Some(why)) => text += &format!("; {why}\n"),
-            (Some(first), None) => text += &format!("; {first}"),
+            (Some(first), None) => text += &format!(":\n{first}"),
             (None, None) => text.push('\n'),
         }
         for (peers, what) in [(&self.newly, "newly failing in B"), (&self.no_longer, "failing in A, no longer in B")] {

@@ -14,6 +14,7 @@ use super::input::Input;
 use super::outside;
 use super::panics::guarded;
 use super::print::{Printer, complain, shown};
+use super::replications;
 use super::results::{Place, ResultsError, Staging};
 use super::trace::Tracer;
 use super::verdicts::VerdictsOut;
@@ -26,6 +27,9 @@ const RESULTS: &str = "results/runs";
 
 /// Runs what `args` name. Nothing runs unless all of it can be read and all results have a place.
 pub(super) fn run(args: &RunArgs, interrupt: &Interrupt, printer: &mut Printer) -> Exit {
+    if args.replications.is_some() || args.until_width.is_some() {
+        return replications::run(args, interrupt, printer);
+    }
     if args.no_results && args.trace != Trace::Off {
         complain("error: --trace writes to records.jsonl, but --no-results leaves no folder for it; give one of them");
         return Exit::BadInput;
@@ -51,7 +55,7 @@ pub(super) fn run(args: &RunArgs, interrupt: &Interrupt, printer: &mut Printer) 
 }
 
 /// Reads all files; says everything that is wrong with any of them.
-fn load(args: &RunArgs) -> Result<Vec<Input>, Exit> {
+pub(super) fn load(args: &RunArgs) -> Result<Vec<Input>, Exit> {
     let (mut inputs, mut is_bad) = (Vec::new(), false);
     for file in &args.files {
         match Input::load_with(file, &args.changes, &args.judge.validator) {

@@ -17,7 +17,7 @@ use crate::scenario::Plan;
 use crate::sim::{RunError, Watch};
 use crate::time::Time;
 
-use super::args::{Changes, SelfcheckArgs, SelfcheckRunArgs};
+use super::args::{SelfcheckArgs, SelfcheckRunArgs};
 use super::exit::Exit;
 use super::input::{self, Input};
 use super::outside;
@@ -68,8 +68,7 @@ pub(super) fn selfcheck(args: &SelfcheckArgs, interrupt: &Interrupt, printer: &m
 
 fn order(args: &SelfcheckArgs, input: &Input) -> io::Result<Order> {
     let mut words: Vec<OsString> = vec!["selfcheck-run".into()];
-    let Changes { set, seed } = &args.changes;
-    for setting in set {
+    for setting in args.changes.settings() {
         words.push(format!("--set={}={}", setting.path, setting.value).into());
     }
     if let Some(setting) = outside::setting(&args.judge.validator) {
@@ -80,7 +79,6 @@ fn order(args: &SelfcheckArgs, input: &Input) -> io::Result<Order> {
         let folder = if outside.folder.as_os_str().is_empty() { Path::new(".") } else { &outside.folder };
         words.extend(["--validator-folder".into(), std::path::absolute(folder)?.into()]);
     }
-    words.extend(seed.map(|seed| format!("--seed={seed}").into()));
     words.extend(args.flip_decision.map(|n| format!("--flip-decision={n}").into()));
     let mut env: Vec<_> = HOSTILE.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     env.extend((0..BLOAT.0).map(|n| (format!("REFRESH_SIM_BLOAT_{n}"), "x".repeat(BLOAT.1))));

@@ -3,9 +3,6 @@
 //! A folder holds `sweep.json`, a file for each cell under its key in `cells/`, and, when all are there, the tables. Cells
 //! are whole or not there; whoever runs the same sweep in the same folder, again or beside, adds what is missing.
 
-mod folder;
-mod keeper;
-
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
@@ -20,20 +17,24 @@ use crate::scenario::{Plan, Setting};
 use crate::sim::{RunError, Watch};
 use crate::study::Task;
 use crate::study::axis::{Axis, grid, latin};
-use crate::study::sweep::{Cell, Sweep, Table, is_in_shard, plan_hash};
+use crate::study::cell::{Cell, plan_hash};
+use crate::study::sweep::{Sweep, is_in_shard};
+use crate::study::table::{FILES, Table};
 
 use super::args::{MergeArgs, StatusArgs, SweepAct, SweepArgs};
+use super::cells::{Folder, Kind, has_parquet};
 use super::exit::Exit;
 use super::input::{self, Input};
+use super::keeper::{Gone, Keeper};
 use super::outside;
 use super::panics::{at_work, quoted};
 use super::print::{Printer, complain, shown};
 use super::progress::Progress;
-use folder::Folder;
-use keeper::{Gone, Keeper};
 
 /// Where sweeps go unless `--out` says otherwise.
 const SWEEPS: &str = "results/sweeps";
+/// Its folder.
+const KIND: Kind = Kind { name: "a sweep", head: "sweep.json", schema: "refresh-sim.sweep/", outputs: &FILES };
 /// Cells that are named where some are missing.
 const NAMED: usize = 10;
 /// Whoever starts many tasks tells each its number in one of these.
@@ -59,6 +60,7 @@ fn bad(why: &str) -> Exit {
 fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Result<Exit, Exit> {
     let file = args.file.as_deref().ok_or_else(|| bad("which scenario? give its file"))?;
     let shard = args.shard.as_deref().map(shard).transpose().map_err(|why| bad(&why))?;
+    has_parquet(args.parquet)?;
     let mut input = Input::load_with(file, &args.changes, &args.judge.validator).map_err(|error| {
         complain(&error.to_string());
         Exit::BadInput
@@ -74,7 +76,7 @@ fn swept(args: &SweepArgs, interrupt: &Interrupt, printer: &mut Printer) -> Resu
     let work = Work { args, input: &input, interrupt };
     let sweep = work.plan(points)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new(SWEEPS).join(&input.plan.name));
-    let folder = Folder::open(&out, &sweep)?;
+    let folder = Folder::open(&out, &KIND, &sweep.text())?;
     begin(&folder, &sweep)?;
     let missing = work.missing(&folder, &sweep, shard)?;
     work.run(&folder, &sweep, missing, shard, printer)
@@ -146,7 +148,7 @@ impl Work<'_> {
         let mut all: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         for (nth, (point, replication, key)) in sweep.cells().enumerate() {
             let is_ours = shard.is_none_or(|shard| is_in_shard(nth as u64, shard));
-            if is_ours && folder.cell(&key)?.is_none() {
+            if is_ours && cell(folder, &key)?.is_none() {
                 all.entry(point).or_default().push(replication);
             }
         }
@@ -176,7 +178,7 @@ impl Work<'_> {
             ));
             return Err(signal.into());
         }
-        let found = finish(folder, sweep)?;
+        let found = finish(folder, sweep, self.args.parquet)?;
         let was_there = sweep.len().saturating_sub(found.missing.len() as u64 + ran);
         let of_shard = shard.map_or_else(String::new, |(index, count)| format!("shard {index} of {count}: "));
         printer.print(&format!("{of_shard}{} run, {was_there} there already", plural(ran, "cell", "cells")))?;
@@ -217,7 +219,8 @@ impl Work<'_> {
                 let plan = task.plan();
                 at_work(format!("{}, replication {}", self.input.shown, task.replication));
                 let outcome = outside::run(&plan, stop, watch).map_err(Failed::Run)?;
-                Cell::of(&plan, &outcome).map_or(Ok(()), |cell| keeper.keep(cell).map_err(Failed::Kept))
+                Cell::of(&plan, &outcome)
+                    .map_or(Ok(()), |cell| keeper.keep(cell.text(), cell.key).map_err(Failed::Kept))
             };
             let ended = outside::run_all(self.args.jobs.count(), tasks, self.interrupt, work, fold);
             Ok((ended.map_err(no_thread)?, keeper.end()?))
@@ -226,7 +229,7 @@ impl Work<'_> {
     }
 }
 
-fn no_thread(error: io::Error) -> Exit {
+pub(super) fn no_thread(error: io::Error) -> Exit {
     complain(&format!("error: cannot start a thread: {error}"));
     Exit::Inconclusive
 }
@@ -242,6 +245,18 @@ fn words(point: &[Setting]) -> String {
 }
 
 // ---- what is there
+
+/// The folder of a sweep that is there.
+fn read(path: &Path) -> Result<(Folder, Sweep), Exit> {
+    let (folder, head) = Folder::read(path, &KIND)?;
+    let sweep = Sweep::read(&head).map_err(|error| bad(&format!("{}: {error}", shown(&path.join(KIND.head)))))?;
+    Ok((folder, sweep))
+}
+
+/// The cell of a key, if it is there and whole.
+fn cell(folder: &Folder, key: &str) -> Result<Option<Cell>, Exit> {
+    Ok(folder.cell(key)?.and_then(|text| Cell::read(&text, key)))
+}
 
 struct Found {
     /// Cells that are not there, in words.
@@ -270,7 +285,7 @@ impl Found {
 fn missing(folder: &Folder, sweep: &Sweep) -> Result<Found, Exit> {
     let mut missing = Vec::new();
     for (nth, replication, key) in sweep.cells() {
-        if folder.cell(&key)?.is_none() {
+        if cell(folder, &key)?.is_none() {
             missing.push(sweep.name(nth, replication));
         }
     }
@@ -280,27 +295,27 @@ fn missing(folder: &Folder, sweep: &Sweep) -> Result<Found, Exit> {
 /// Removes tables of an earlier sweep if cells are missing now: a table of a part would pass for one of all. Only before
 /// anything runs, for at the end another process may just have written them.
 fn begin(folder: &Folder, sweep: &Sweep) -> Result<(), Exit> {
-    if missing(folder, sweep)?.missing.is_empty() { Ok(()) } else { folder.without_tables() }
+    if missing(folder, sweep)?.missing.is_empty() { Ok(()) } else { folder.without_outputs() }
 }
 
 /// Writes the tables if all cells are there.
-fn finish(folder: &Folder, sweep: &Sweep) -> Result<Found, Exit> {
+fn finish(folder: &Folder, sweep: &Sweep, parquet: bool) -> Result<Found, Exit> {
     let found = missing(folder, sweep)?;
     if found.missing.is_empty() {
-        let mut table = Table::new(sweep);
+        let mut table = Table::new(sweep, parquet);
         for (nth, replication, key) in sweep.cells() {
-            if let Some(cell) = folder.cell(&key)? {
+            if let Some(cell) = cell(folder, &key)? {
                 table.add(nth, replication, &cell);
             }
         }
-        folder.tables(table.finish())?;
+        folder.tables(table)?;
     }
     Ok(found)
 }
 
 /// `sweep status DIR`.
 fn told(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Exit> {
-    let (folder, sweep) = Folder::read(&args.dir)?;
+    let (folder, sweep) = read(&args.dir)?;
     let found = missing(&folder, &sweep)?;
     let head = format!(
         "{}: {} of {}, seed {}",
@@ -320,7 +335,8 @@ fn told(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Exit> {
 
 /// `sweep merge OUT DIR...`: cells of one sweep from several folders.
 fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
-    let parts = args.dirs.iter().map(|dir| Folder::read(dir)).collect::<Result<Vec<_>, Exit>>()?;
+    has_parquet(args.parquet)?;
+    let parts = args.dirs.iter().map(|dir| read(dir)).collect::<Result<Vec<_>, Exit>>()?;
     let Some((first, sweep)) = parts.first() else { return Err(bad("which folders? name them")) };
     if let Some((other, _)) = parts.iter().find(|(_, other)| other != sweep) {
         return Err(bad(&format!(
@@ -329,15 +345,15 @@ fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
             shown(other.path())
         )));
     }
-    let out = Folder::open(&args.out, sweep)?;
+    let out = Folder::open(&args.out, &KIND, &sweep.text())?;
     begin(&out, sweep)?;
     for (nth, replication, key) in sweep.cells() {
-        let mut own = out.cell(&key)?;
+        let mut own = cell(&out, &key)?;
         for (part, _) in &parts {
-            let Some(other) = part.cell(&key)? else { continue };
+            let Some(other) = cell(part, &key)? else { continue };
             match &own {
                 None => {
-                    out.keep(&other)?;
+                    out.keep(&other.key, &other.text())?;
                     own = Some(other);
                 }
                 Some(own) if *own == other => {}
@@ -352,7 +368,7 @@ fn merged(args: &MergeArgs, printer: &mut Printer) -> Result<Exit, Exit> {
             }
         }
     }
-    let found = finish(&out, sweep)?;
+    let found = finish(&out, sweep, args.parquet)?;
     printer.print(&found.text(sweep, &out))?;
     Ok(if found.missing.is_empty() { Exit::Pass } else { Exit::Inconclusive })
 }

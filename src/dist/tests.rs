@@ -428,3 +428,33 @@ proptest! {
         prop_assert!(!dist.to_string().is_empty());
     }
 }
+
+#[test]
+fn a_scaled_distribution_is_so_many_times_as_long_everywhere() {
+    let ms = |n| Span::MILLISECOND.times(n);
+    let all = [
+        Dist::Constant(ms(4)),
+        Dist::uniform(ms(4), ms(8)).expect("good"),
+        Dist::exponential(ms(4)).expect("good"),
+        Dist::lognormal_median_percentile(ms(4), 0.99, ms(40)).expect("good"),
+        Dist::lognormal_mean_sd(ms(4), ms(4)).expect("good"),
+        Dist::pareto(ms(4), 2.5).expect("good"),
+        Dist::weibull(ms(4), 0.7).expect("good"),
+        Dist::empirical(&[(0.0, ms(0)), (0.5, ms(4)), (1.0, ms(40))]).expect("good"),
+    ];
+    for dist in all {
+        let longer = dist.scaled(5, 4).expect("scaled");
+        for p in [0.1, 0.5, 0.9, 0.999] {
+            let (was, is) = (dist.quantile(p).0 as f64, longer.quantile(p).0 as f64);
+            assert!((is - 1.25 * was).abs() <= 3.0 + was * 1e-9, "{dist} at {p}: {was} and {is}");
+        }
+        assert_eq!(dist.scaled(1, 1), Some(dist.clone()));
+        assert_eq!(dist.scaled(1, 0), None);
+    }
+    assert_eq!(Dist::Constant(MAX).scaled(2, 1), None);
+    assert_eq!(
+        Dist::exponential(Span(1)).expect("good").scaled(4, 5),
+        Dist::exponential(Span(1)).ok(),
+        "never nothing"
+    );
+}

@@ -58,13 +58,13 @@ pub(super) fn deployment<R: Read>(input: R) -> Result<Deployment, ImportError> {
     Ok(deployment)
 }
 
-fn no_table(error: &csv::Error) -> ImportError {
+pub(super) fn no_table(error: &csv::Error) -> ImportError {
     let place = error.position().map(|position| Place { line: position.line(), column: 1 });
     ImportError { entry: None, place, problem: Problem::NotATable(printable(&error.to_string())) }
 }
 
 /// Of what may stand between fields, that which the heading has most of.
-fn delimiter(heading: &str) -> u8 {
+pub(super) fn delimiter(heading: &str) -> u8 {
     let count = |delimiter: u8| heading.bytes().filter(|byte| *byte == delimiter).count();
     // The first of equals wins, so the comma stands last.
     [b'\t', b';', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')

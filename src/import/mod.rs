@@ -2,12 +2,14 @@
 //!
 //! The way of a topology: `archive` finds the document in a configuration export, `text` makes UTF-8 of it, `xml` reads
 //! it piece by piece within bounds, `document` picks what counts, `topology` puts it together, `write` makes a scenario
-//! of it. `inventory` comes to the same place from a table. All input is untrusted: whatever grows with it has a limit.
+//! of it. `inventory` comes to the same place from a table, and
+//! `calibration` reads measurements. All input is untrusted: whatever grows with it has a limit.
 //! Does no I/O of its own: readers in, texts out. What each element means, and how that is known, is in
 //! `docs/import.md`.
 
 mod archive;
 mod build;
+mod calibration;
 mod deployment;
 mod document;
 mod error;
@@ -20,6 +22,7 @@ mod xml;
 use std::io::{Read, Seek, SeekFrom};
 
 pub use build::{Build, BuildError};
+pub use calibration::Measured;
 pub use deployment::{Application, ApplicationPool, Computer, Deployment, FrontEnd, FrontEndPool, Shown, Site};
 pub use error::{ImportError, Place, Problem};
 pub use write::{Options, Written, group_name, group_names, scenario};
@@ -36,6 +39,11 @@ pub fn topology<R: Read + Seek>(mut input: R) -> Result<Deployment, ImportError>
 /// Reads an inventory: a table with a heading, fields separated by commas, semicolons or tabs.
 pub fn inventory<R: Read>(input: R) -> Result<Deployment, ImportError> {
     inventory::deployment(input)
+}
+
+/// Reads measurements: a table of percentiles, each of one value of a scenario.
+pub fn calibration<R: Read>(input: R) -> Result<Vec<Measured>, ImportError> {
+    calibration::read(input)
 }
 
 /// Whether `start`, the first bytes of a file, may begin a topology document or an archive with one, not a scenario.

@@ -28,10 +28,14 @@ pub(super) fn when(plan: &Plan, at: Time) -> String {
 pub fn text(file: &str, plan: &Plan, findings: &[Finding]) -> String {
     let tcp = plan.groups.iter().filter(|group| group.transport == Transport::Tcp).count();
     let groups = plan.groups.len();
+    let builtin = plan.validator.name();
+    let logic = match plan.outside {
+        None => format!("as {builtin}"),
+        Some(_) => format!("by `{}`, which nobody asks here: what follows goes by {builtin}", plan.judged_by()),
+    };
     let head = format!(
-        "{file}: {groups} {}, {tcp} of them on TCP; the front ends validate as {}",
+        "{file}: {groups} {}, {tcp} of them on TCP; the front ends validate {logic}",
         if groups == 1 { "group of peers" } else { "groups of peers" },
-        plan.validator.name()
     );
     let mut out = wrap(&head, WIDTH, 2) + "\n";
     let mut shown = 0;
@@ -99,5 +103,5 @@ pub fn json(file: &str, plan: &Plan, findings: &[Finding]) -> Value {
             })
         })
         .collect();
-    json!({ "schema": SCHEMA, "file": file, "validator": plan.validator.name(), "findings": findings })
+    json!({ "schema": SCHEMA, "file": file, "validator": plan.judged_by(), "goes_by": plan.validator.name(), "findings": findings })
 }

@@ -67,6 +67,15 @@ pub struct Issuer {
     pub cost: Dist,
     /// How many it begins; `None`: as many as it has workers for.
     pub rate: Option<TurnRate>,
+    /// From when until when it begins none, in order; [`Time::NEVER`]: to the end.
+    pub fails: Vec<(Time, Time)>,
+}
+
+impl Issuer {
+    /// When it begins certificates again; `None`: it does now.
+    pub fn heals(&self, now: Time) -> Option<Time> {
+        self.fails.iter().find(|(from, until)| (*from..*until).contains(&now)).map(|(_, until)| *until)
+    }
 }
 
 /// The shortest poll.

@@ -14,6 +14,7 @@ use super::scenes;
 use crate::measure::{Cause, Histo, Metric, Outcome, Tags};
 use crate::scenario::plan::Plan;
 use crate::sim::Names;
+use crate::time::Time;
 
 /// All files of a result but the page: their names in the result's folder and their bytes.
 ///
@@ -41,6 +42,15 @@ pub fn files(
 
 /// The interval log: one line for each metric, group and cause, over the whole run.
 fn hlog(outcome: &Outcome) -> Vec<u8> {
+    let tagged = outcome.meters.histograms().map(|(metric, cell, cause, histogram)| {
+        let tag = tag(outcome, metric, cell, cause);
+        (tag, histogram)
+    });
+    interval_log(outcome.ended, tagged)
+}
+
+/// An interval log of histograms over the run time up to `ended`, each with its tag.
+pub fn interval_log<'a>(ended: Time, tagged: impl Iterator<Item = (String, &'a Histo)>) -> Vec<u8> {
     let (mut bytes, mut serializer) = (Vec::new(), V2DeflateSerializer::new());
     let mut builder = IntervalLogWriterBuilder::new();
     builder
@@ -53,9 +63,8 @@ fn hlog(outcome: &Outcome) -> Vec<u8> {
         .with_base_time(SystemTime::UNIX_EPOCH);
     // Writing to memory does not fail, nor does serialising a histogram of three digits.
     let Ok(mut log) = builder.begin_log_with(&mut bytes, &mut serializer) else { return Vec::new() };
-    let ran = Duration::from_nanos(outcome.ended.0);
-    for (metric, cell, cause, histogram) in outcome.meters.histograms() {
-        let tag = tag(outcome, metric, cell, cause);
+    let ran = Duration::from_nanos(ended.0);
+    for (tag, histogram) in tagged {
         let written = log.write_histogram(histogram, Duration::ZERO, ran, Tag::new(&tag));
         debug_assert!(written.is_ok(), "{tag}");
     }
@@ -63,7 +72,7 @@ fn hlog(outcome: &Outcome) -> Vec<u8> {
     bytes
 }
 
-/// `refresh.rcc-gateway.refresh`; what the format forbids in tags becomes `_`.
+/// The tag of a histogram of a run.
 fn tag(outcome: &Outcome, metric: Metric, cell: u16, cause: Cause) -> String {
     let plan = &outcome.cells.plans[usize::from(cell)];
     let twins = outcome.cells.plans.iter().filter(|other| other.group == plan.group).count();
@@ -73,6 +82,11 @@ fn tag(outcome: &Outcome, metric: Metric, cell: u16, cause: Cause) -> String {
         _ if twins > 1 => format!("{}-{}", plan.group, plan.transport.name()),
         _ => plan.group.clone(),
     };
+    log_tag(metric, &group, cause)
+}
+
+/// `refresh.rcc-gateway.refresh`; what the format forbids in tags becomes `_`.
+pub fn log_tag(metric: Metric, group: &str, cause: Cause) -> String {
     let group = group.replace(|c: char| c == ',' || c.is_whitespace() || c.is_control(), "_");
     format!("{}.{group}.{}", metric.name(), cause.name())
 }

@@ -246,6 +246,66 @@ pub fn quantiles(
     ppm.iter().map(one).collect()
 }
 
+/// Samples of one latency that are put together with those of other runs: the pooled quantile of rule 31.
+#[derive(Clone, Debug)]
+pub struct Pooled(Samples);
+
+impl Pooled {
+    /// The samples of a run with `tags`; `None`: there are none.
+    pub fn of(outcome: &Outcome, metric: Metric, tags: &Tags) -> Option<Pooled> {
+        let samples = Samples::of(outcome, metric, tags, None);
+        (samples.ranked() > 0).then_some(Pooled(samples))
+    }
+
+    /// Samples that were kept: those that came to an end, and how many did not.
+    pub fn new(histogram: Option<Histo>, never: u64) -> Pooled {
+        Pooled(Samples { histogram, never_min: never, never_max: never })
+    }
+
+    /// Those that came to an end.
+    pub fn histogram(&self) -> Option<&Histo> {
+        self.0.histogram.as_ref()
+    }
+
+    /// How many did not, and rank as infinite.
+    pub fn never(&self) -> u64 {
+        self.0.never_max
+    }
+
+    /// How many there are of both kinds.
+    pub fn count(&self) -> u64 {
+        self.0.ranked()
+    }
+
+    /// Adds what is in `other`, in any order: counts alone are added.
+    pub fn add(&mut self, other: &Pooled) {
+        let Samples { histogram, never_min, never_max } = &other.0;
+        self.0.never_min += never_min;
+        self.0.never_max += never_max;
+        match (&mut self.0.histogram, histogram) {
+            (_, None) => {}
+            (own @ None, Some(other)) => {
+                let mut other = other.clone();
+                // One that was read back does not grow by itself.
+                other.auto(true);
+                *own = Some(other);
+            }
+            // All have three digits and grow: adding cannot fail.
+            (Some(own), Some(other)) => own.add(other).unwrap_or(()),
+        }
+    }
+
+    /// The upper edge in ns of the bucket in which a quantile lies, in parts per million; `None`: it is not known, for fewer
+    /// than ten samples lie beyond it; `u64::MAX`: its rank falls among those that never ended.
+    pub fn quantile(&self, ppm: u32) -> Option<u64> {
+        match self.0.printed(ppm) {
+            Printed::Unknown => None,
+            Printed::Never => Some(u64::MAX),
+            Printed::UpTo(span) => Some(span.0),
+        }
+    }
+}
+
 /// A quantile as reports print it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Printed {

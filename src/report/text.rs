@@ -130,8 +130,13 @@ fn expectation(judged: &Judged) -> String {
     if let Some(why) = &judged.why {
         line += &format!("; {why}");
     }
+    expectation_line(word, &line)
+}
+
+/// What is said of an expectation, with its verdict before it.
+pub(crate) fn expectation_line(word: &str, line: &str) -> String {
     // The word stands before the wrapped text, which is indented to where the text begins.
-    let wrapped = words::wrap(&line, WIDTH - 15, 2).replace('\n', &format!("\n{:15}", ""));
+    let wrapped = words::wrap(line, WIDTH - 15, 2).replace('\n', &format!("\n{:15}", ""));
     format!("  {word:<12} {wrapped}\n")
 }
 
@@ -611,22 +616,25 @@ fn footer(plan: &Plan, outcome: &Outcome) -> String {
 // ---- a table
 
 /// Lines in columns: the first ones to the left, numbers to the right.
-struct Table {
+pub(crate) struct Table {
     head: Vec<String>,
     left: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(head: &[&str], left: usize) -> Table {
+    /// One with these titles, of which the first `left` stand to the left.
+    pub(crate) fn new(head: &[&str], left: usize) -> Table {
         Table { head: head.iter().map(|&title| title.to_owned()).collect(), left, rows: Vec::new() }
     }
 
-    fn row(&mut self, row: Vec<String>) {
+    /// Adds a line.
+    pub(crate) fn row(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 
-    fn text(&self) -> String {
+    /// All of it, indented; titles alone if there is no line.
+    pub(crate) fn text(&self) -> String {
         let mut widths: Vec<usize> = self.head.iter().map(String::len).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {

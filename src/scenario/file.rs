@@ -735,8 +735,8 @@ pub struct Timeline {
     /// The name of the look-up that it happens to; needed for look-ups.
     #[schemars(length(min = 1, max = 255))]
     pub lookup: Option<String>,
-    /// With `slow`, how many times as long tries take, at least 1; with `lookup-slow`, the latency as a multiple of the
-    /// usual one, not beside `latency`.
+    /// With `slow`, how many times as long everything takes, at least 1; with `lookup-slow`, the latency as a multiple of
+    /// the usual one, not beside `latency`.
     pub factor: Option<Factor>,
     /// Its latency with `lookup-slow`; with `lookup-fails` how long until that is noticed, default by its time-out alone.
     pub latency: Option<Distribution>,

@@ -263,7 +263,8 @@ pub enum Change {
     CutOff,
     /// It does again.
     Heal,
-    /// All exchanges of tries that begin from now on, and what peers compute in them, take so many times as long.
+    /// All that passes between the group and its front ends from now on, and what its peers compute, takes so many times as
+    /// long; a try that has begun keeps its pace.
     Slow(Ratio),
     /// They take as long as at the beginning.
     SlowEnds,

@@ -15,7 +15,7 @@ use crate::policy::tls::{Bytes, Store};
 use crate::policy::{
     Act, Action, Anchor, Failover, Issuer, Limit, ListOrder, Ratio, Refresh, Replaced, Style, TurnRate, Validity,
 };
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 use super::decode::{joined, toml_string as string};
 use super::file::{
@@ -62,6 +62,7 @@ pub fn render(plan: &Plan) -> String {
     }
     timeline(&mut out, plan);
     lookup_changes(&mut out, plan);
+    issuer_changes(&mut out, plan);
     operations(&mut out, plan);
     measure(&mut out, plan);
     process(&mut out, &plan.process);
@@ -230,6 +231,18 @@ fn issuer(out: &mut Writer<'_>, issuer: &Issuer) {
     out.line("cost", dist(&issuer.cost));
     if let Some(of) = issuer.rate {
         rate(out, of);
+    }
+}
+
+/// What the timeline does to the issuer.
+fn issuer_changes(out: &mut Writer<'_>, plan: &Plan) {
+    let fails = plan.issuer.iter().flat_map(|issuer| &issuer.fails);
+    let entries =
+        fails.flat_map(|(from, until)| [(*from, TimelineWord::IssuerFails), (*until, TimelineWord::IssuerHeals)]);
+    for (at, change) in entries.filter(|(at, _)| *at != Time::NEVER) {
+        out.section("[[timeline]]", "timeline.issuer");
+        out.line("at", length(Span(at.0)));
+        out.line("do", word(change));
     }
 }
 

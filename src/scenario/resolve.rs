@@ -126,7 +126,7 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     if let Some(item) = root.get("middlebox") {
         pool::beside_silence(&item, middlebox.as_ref(), &groups, refresh.as_ref());
     }
-    let issuer = issuer::section(cx, root.get("issuer").as_ref(), section("issuer").flatten(), &groups);
+    let mut issuer = issuer::section(cx, root.get("issuer").as_ref(), section("issuer").flatten(), &groups);
     if let Some(item) = root.get("group") {
         issuer::beside_ticks(&item, refresh.as_ref(), &groups);
     }
@@ -135,6 +135,8 @@ fn scenario<'i>(cx: &Context<'i>, table: &DeTable<'i>, name: &str) -> Option<Pla
     let entries = entries.and_then(|item| item.list(0..=usize::MAX, "entries, each a `[[timeline]]`"));
     let (of_lookups, others) = entries.unwrap_or_default().into_iter().partition::<Vec<_>, _>(lookup::is_change);
     lookup::changes(&of_lookups, &mut lookups, lookups_complete, horizon);
+    let (of_issuer, others) = others.into_iter().partition::<Vec<_>, _>(issuer::is_change);
+    issuer::changes(&of_issuer, issuer.as_mut(), horizon);
     let faults = validation
         .as_ref()
         .is_none_or(|validation| validation.validator == Builtin::Sfb2015Rtm || validation.outside.is_some());

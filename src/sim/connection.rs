@@ -38,9 +38,12 @@ impl Run<'_> {
         self.world.decide(Decision { at, who, what, detail, extra: place as u16 }, Some(row));
     }
 
-    /// Round-trip time of a peer.
+    /// What a plain exchange of a peer takes that begins now: its round-trip time, as slow as its group is.
     #[inline(always)]
     pub(super) fn rtt(&mut self, who: u32, group: usize) -> Span {
+        if !self.ways.is_empty() {
+            return self.trip(who, group).exchange_of(self.entry.at);
+        }
         let (of, draws) = (&self.groups[group], &self.world.draws);
         self.rows[who as usize].rtt(|| of.rtt_of(draws, who))
     }
@@ -48,8 +51,12 @@ impl Run<'_> {
     /// The peer sends a SYN at `sent`, which is now or when it hears of what happens now.
     #[inline]
     pub(super) fn attempt(&mut self, sent: Time, who: u32, group: usize) {
-        if self.groups[group].reconnect.is_rationed() && !self.may_try(sent, who, group) {
-            return;
+        if self.groups[group].reconnect.is_rationed() {
+            // It has heard of its connection's end: whoever waits for others has no port meanwhile.
+            self.gives_port_back(sent, who, group, false);
+            if !self.may_try(sent, who, group) {
+                return;
+            }
         }
         if self.plan.middlebox.is_some() && !self.is_handed_on(sent, who, group) {
             return self.refused_by_middlebox(sent, who, group);
@@ -272,6 +279,9 @@ impl Run<'_> {
 
     /// The wait before a try is over.
     pub(super) fn back_off_over(&mut self, now: Time, who: u32) {
+        if self.is_making(who) {
+            self.old_may_be_over(now, who);
+        }
         let row = &self.rows[who as usize];
         match row.step() {
             Step::BackOff if row.next == now => {
@@ -286,7 +296,6 @@ impl Run<'_> {
                 }
             }
             Step::Valid => self.valid_may_be_over(now, who),
-            _ if self.is_making(who) => self.old_may_be_over(now, who),
             _ => {}
         }
     }

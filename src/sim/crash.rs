@@ -215,6 +215,10 @@ impl Run<'_> {
 
     /// When the SYN of a peer that its front end counts among its own arrives, if that is still to come.
     pub(super) fn syn_under_way(&mut self, now: Time, who: u32, group: usize) -> Option<Time> {
+        // Where it is looked at on its way, it has arrived.
+        if self.groups[group].direct == Span::ZERO {
+            return None;
+        }
         let arrives = self.rows[who as usize].started + self.rtt(who, group).half();
         let row = &self.rows[who as usize];
         let is_first = row.step() == Step::FlightSent && row.flight() == 0;
@@ -232,7 +236,11 @@ impl Run<'_> {
         while let Some(who) = self.front_ends[place].members.next(from) {
             from = who + 1;
             let group = self.group_of(who);
-            let learned = now + dump + self.rtt(who, group).half();
+            // The sockets are reset when the dump is written.
+            let exchange =
+                if dump == Span::ZERO { self.rtt(who, group) } else { self.trip(who, group).exchange_of(now + dump) };
+            let half = exchange.half();
+            let learned = now + dump + half;
             if self.rows[who as usize].step() == Step::Valid {
                 self.front_ends[place].members.remove(who);
                 self.lose(now, who, group, why, learned);
@@ -356,12 +364,14 @@ impl Run<'_> {
 
     /// Which crash it was that a peer learned of at `learned`, which has gone along its list in turn since.
     fn crash_before(&mut self, who: u32, group: usize, learned: Time) -> Option<usize> {
-        let half = self.rtt(who, group).half();
         let (row, of) = (&self.rows[who as usize], &self.groups[group]);
         // One step for the loss, and one for each try that has failed since.
         let lost_from = of.front_end_before(row.place(), u32::from(row.attempt) + 1);
         let trip = self.trip(who, group);
-        let told = |c: &CrashReport| trip.news_from(c.front_end, c.at + c.dump + half);
+        let told = |c: &CrashReport| {
+            let reset = c.at + c.dump;
+            trip.news_from(c.front_end, reset + trip.exchange_of(reset).half())
+        };
         let by = |c: &CrashReport| lost_from == c.front_end && c.back < c.lost && told(c) == learned;
         self.world.crashes.iter().rposition(by)
     }

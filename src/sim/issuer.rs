@@ -33,7 +33,7 @@ pub(super) struct Issuing {
     waiting: VecDeque<Asked>,
     /// What is being made, by its end, its peer and its number; at most as many as there are workers.
     made: BTreeMap<(Time, u32, u32), Asked>,
-    /// When the limiter lets the next begin, if that is waited for.
+    /// When the limiter lets the next begin, or the issuer heals, if that is waited for.
     next: Time,
 }
 
@@ -106,6 +106,13 @@ impl Run<'_> {
                 return;
             }
             let Some(asked) = issuing.waiting.front().copied() else { return };
+            if let Some(heals) = issuing.issuer.heals(now) {
+                if issuing.next != heals && heals != Time::NEVER {
+                    issuing.next = heals;
+                    self.world.push(heals, Class::Deadline, asked.who, kind::ISSUER);
+                }
+                return;
+            }
             if let Some(limiter) = &mut issuing.limiter {
                 let next = limiter.next(now);
                 if next > now {
@@ -127,7 +134,7 @@ impl Run<'_> {
         }
     }
 
-    /// A certificate is made, or the limiter lets the next begin.
+    /// A certificate is made, or the next may begin.
     #[cold]
     pub(super) fn issuer_goes_on(&mut self, now: Time, who: u32) {
         let Some(issuing) = &mut self.issuing else { return };

@@ -138,6 +138,7 @@ impl Run<'_> {
     /// The try for a new connection comes to nothing, and the row is that of the old one again.
     fn put_old_back(&mut self, now: Time, who: u32, group: usize) {
         self.attempt_over(now, who, group);
+        self.attempt_is_void(who);
         self.row_is_of_old(who);
     }
 

@@ -115,7 +115,7 @@ impl Run<'_> {
     /// A reset answers the SYN of a try.
     fn reset_on_arrival(&mut self, now: Time, who: u32, group: usize) {
         let trip = self.trip(who, group);
-        let heard = trip.news_of_the_end(now + trip.rtt().half());
+        let heard = trip.news_of_the_end(now + trip.exchange_of(now).half());
         let gives_up = trip.gives_up();
         let row = &mut self.rows[who as usize];
         if heard < gives_up {
@@ -168,7 +168,8 @@ impl Run<'_> {
         let sent = now - self.trip(who, group).syn_ack_takes();
         let first = self.front_ends[place].listener.first_syn_ack(who, sent);
         let trip = self.trip(who, group);
-        let (before, again) = syn_ack_again(first, now, trip.rtt(), |nth, answer| trip.loses_syn_ack(nth, answer));
+        let (before, again) =
+            syn_ack_again(first, now, trip.plain_exchange(), |nth, answer| trip.loses_syn_ack(nth, answer));
         self.figures[usize::from(self.groups[group].cell)].ignored += 1;
         self.decide(now, who, What::AckIgnored, before as u8);
         match again {
@@ -204,7 +205,7 @@ impl Run<'_> {
 
     // ---- cuts
 
-    /// Tries of a group take longer from now on, or no longer: that is a function of when they begin.
+    /// All of a group takes longer from now on, or no longer: that is a function of when it begins.
     pub(super) fn pace_changes(&mut self, now: Time, group: usize, factor: Option<Ratio>) {
         let kind = RecordKind::Slow { group: group as u16, factor: factor.map(|factor| factor.to_string()) };
         self.world.record(now, None, None, kind);
@@ -231,10 +232,13 @@ impl Run<'_> {
             return;
         }
         let trip = self.trip(who, group);
+        // Who was valid when the path was cut before probes since then, and nobody else does.
+        if !trip.cut_begins(now) {
+            return;
+        }
         // Who has not heard yet that it is connected does not probe.
         let by_peer = if awaits_news(row, now) { None } else { trip.notices_cut(now) };
-        // Of a path that was cut before, it may have been over already.
-        for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten().filter(|at| *at >= now) {
+        for noticed in [by_peer, trip.front_end_notices_cut(now)].into_iter().flatten() {
             self.world.wake(noticed, who, Wake::BackOff);
         }
     }

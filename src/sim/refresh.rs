@@ -331,6 +331,7 @@ impl Run<'_> {
     /// The peer of an obligation departs.
     pub(super) fn obligation_departs(&mut self, now: Time, who: u32, group: usize) {
         let attached = self.release(now, who, group);
+        self.visit(now, who, group).catch_up_with_line();
         if let Some((place, due)) = attached {
             leave_sweep(now, &mut self.front_ends[place], due, false, &mut self.world);
         }
@@ -367,7 +368,7 @@ impl Run<'_> {
                 self.decide(now, who, What::Due, 1);
                 self.visit(now, who, group).catch_up();
             }
-            Obligation::Open => self.visit(now, who, group).catch_up_with_line(),
+            Obligation::Open => {}
             Obligation::TakenLost | Obligation::OpenLost | Obligation::OpenMoved => return None,
         }
         Some((place, self.rows[who as usize].due))

@@ -239,12 +239,30 @@ impl RequestBook {
         let request = self.request(number);
         (request.place, request.at, request.behind) = (place, at, NONE);
         let sender = request.sender;
-        let list = self.list(sender, place);
-        let last = std::mem::replace(&mut list.last, number);
+        let last = self.list(sender, place).last;
+        if last != NONE && self.request(last).at > at {
+            return self.set_out_before_others(number, sender, place, at);
+        }
+        self.list(sender, place).last = number;
         if last == NONE {
-            list.first = number;
+            self.list(sender, place).first = number;
         } else {
             self.request(last).behind = number;
+        }
+    }
+
+    /// What overtakes others that have set out before, over another connection or when its group was slow.
+    #[cold]
+    fn set_out_before_others(&mut self, number: u32, sender: u32, place: Place, at: Time) {
+        let (mut before, mut behind) = (NONE, self.list(sender, place).first);
+        while self.request(behind).at <= at {
+            (before, behind) = (behind, self.request(behind).behind);
+        }
+        self.request(number).behind = behind;
+        if before == NONE {
+            self.list(sender, place).first = number;
+        } else {
+            self.request(before).behind = number;
         }
     }
 

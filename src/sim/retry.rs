@@ -387,6 +387,13 @@ impl Run<'_> {
         self.decide(now, who, What::Held, u8::from(until == Time::NEVER));
     }
 
+    /// An attempt that waited for others is not made any more: what it was let do is nobody's.
+    pub(super) fn attempt_is_void(&mut self, who: u32) {
+        if let Some(aside) = self.asides.get_mut(who as usize) {
+            aside.pass = Pass::None;
+        }
+    }
+
     /// An attempt is no longer in flight, whatever came of it: the next one that waits for that may begin.
     pub(super) fn attempt_over(&mut self, now: Time, who: u32, group: usize) {
         let Some(aside) = self.asides.get_mut(who as usize) else { return };

@@ -66,6 +66,12 @@ impl Visit<'_, '_> {
         self.row.rtt(|| of.rtt_of(draws, who))
     }
 
+    /// What a plain exchange takes that begins now.
+    #[inline]
+    fn exchange(&mut self) -> Span {
+        if self.of.direct > Span::ZERO { self.rtt() } else { self.trip().exchange_of(self.now) }
+    }
+
     /// What its messages meet on their way.
     #[inline]
     pub(super) fn trip(&self) -> Trip<'_> {
@@ -99,7 +105,7 @@ impl Visit<'_, '_> {
 
     /// A SYN that whoever is in between answers by a reset, as far away as a front end.
     pub(super) fn syn_to_nobody(&mut self) -> Cause {
-        let (sent, rtt) = (self.now, self.rtt());
+        let (sent, rtt) = (self.now, self.exchange());
         let gives_up = sent + self.of.syn.give_up();
         if sent + rtt < gives_up {
             return self.begin_attempt(sent, Step::RefusalSent, sent + rtt);
@@ -315,7 +321,7 @@ impl Visit<'_, '_> {
     pub(super) fn end_as_planned(&mut self, initiator: Initiator) -> Time {
         let learned = match initiator {
             Initiator::FrontEnd => {
-                let told = self.now + self.rtt().half();
+                let told = self.now + self.exchange().half();
                 self.trip().news_of_the_end(told)
             }
             Initiator::Peer => self.now,
@@ -337,7 +343,7 @@ impl Visit<'_, '_> {
     pub(super) fn replaced_at(&mut self, initiator: Initiator) -> Time {
         let sent = match initiator {
             Initiator::FrontEnd => {
-                let told = self.now + self.rtt().half();
+                let told = self.now + self.exchange().half();
                 self.trip().news_of_the_end(told)
             }
             Initiator::Peer => self.now,
@@ -393,9 +399,10 @@ impl Visit<'_, '_> {
             leave_sweep(now, self.front_end, due, valid, self.world);
             if attached && outcome != Counter::ValidByReconnect {
                 self.catch_up();
-            } else if !self.world.missed_in_line.is_empty() {
-                self.catch_up_with_line();
             }
+        }
+        if !self.world.missed_in_line.is_empty() {
+            self.catch_up_with_line();
         }
         if matches!(outcome, Counter::ValidInPlace | Counter::Rejected | Counter::Dropped) {
             self.front_end.owing -= u64::from(attached);

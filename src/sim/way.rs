@@ -138,7 +138,7 @@ impl Trip<'_> {
     }
 
     /// The plain round trip.
-    pub(super) fn rtt(&self) -> Span {
+    fn rtt(&self) -> Span {
         let mut row = *self.row;
         row.rtt(|| self.of.rtt_of(self.draws, self.who))
     }
@@ -155,9 +155,24 @@ impl Trip<'_> {
     /// How long something of the present try takes that would take `span`: a try is as slow as its group was when it
     /// began.
     pub(super) fn at_its_pace(&self, span: Span) -> Span {
+        self.at_pace_of(self.row.started, span)
+    }
+
+    /// How long something takes that begins at `at` and would usually take `span`.
+    fn at_pace_of(&self, at: Time, span: Span) -> Span {
         let paces = self.way.map_or(&[][..], |way| &way.paces);
-        let changes = paces.partition_point(|(from, _)| *from <= self.row.started);
+        let changes = paces.partition_point(|(from, _)| *from <= at);
         changes.checked_sub(1).map_or(span, |last| paces[last].1.of(span))
+    }
+
+    /// What a plain exchange takes that begins at `at` and is of no try: a request and its answer, a reset, a close.
+    pub(super) fn exchange_of(&self, at: Time) -> Span {
+        self.at_pace_of(at, self.rtt())
+    }
+
+    /// What a plain exchange of the present try takes.
+    pub(super) fn plain_exchange(&self) -> Span {
+        self.at_its_pace(self.rtt())
     }
 
     fn loss_bits(&self, number: u16, message: u16) -> u64 {
@@ -202,7 +217,7 @@ impl Trip<'_> {
     pub(super) fn loses_syn_ack(&self, nth: usize, answer: Time) -> bool {
         let Some(way) = self.way else { return false };
         let lost = |message| way.loss.loses(self.loss_bits(SYN_ACKS + nth as u16, message));
-        let heard = answer - self.rtt().half();
+        let heard = answer - self.plain_exchange().half();
         lost(0) || lost(1) || way.cut(self.place(), answer).is_some() || way.cut(self.place(), heard).is_some()
     }
 
@@ -311,6 +326,12 @@ impl Trip<'_> {
         let bits = self.draws.draw(self.of.identity_of(self.who), Purpose::KeepAlive, when, index);
         let first = Dist::uniform(Span(1), keep_alive.interval).map_or(keep_alive.interval, |phase| phase.sample(bits));
         Some(from + first + keep_alive.patience())
+    }
+
+    /// Whether the path is cut from this instant on, and was not before.
+    pub(super) fn cut_begins(&self, now: Time) -> bool {
+        let cut = self.way.and_then(|way| way.cut(self.place(), now));
+        cut.is_some_and(|(_, from, _)| from == now)
     }
 
     /// When the keep-alive of the peer fails because of the cut that covers `now`, if it does before that ends.

@@ -8,7 +8,9 @@ use crate::scenario::{Expectation, Op, Plan};
 
 use super::capacity::{Find, Weighed, asks_for_more, deciding, limit, shape};
 use super::estimate::Estimate;
+use super::inputs::{Source, inputs};
 use super::search::{Found, Harder};
+use super::sensitivity::Sensitivity;
 use super::stats::Tally;
 use super::told::shaped;
 
@@ -30,9 +32,13 @@ pub struct Answer<'a> {
     pub found: Found,
     /// What paper and pencil say, of the scenario as it is.
     pub estimates: Vec<Estimate>,
+    /// What it depends on most, if that was asked.
+    pub sensitivity: Option<Sensitivity>,
+    /// Paths of the scenario whose values come from measurements.
+    pub measured: &'a [String],
 }
 
-fn word(tally: Tally) -> &'static str {
+pub(super) fn word(tally: Tally) -> &'static str {
     match tally {
         Tally::Holds => "holds",
         Tally::Undecided => "undecided",
@@ -112,12 +118,12 @@ impl Answer<'_> {
     }
 
     /// The worst loss of front ends where it is decided.
-    fn loss(&self) -> Option<&str> {
+    pub fn loss(&self) -> Option<&str> {
         self.decided_at().or(self.weighed.last()).and_then(|weighed| weighed.loss.as_deref())
     }
 
     /// The position of the expectation that decides, or the only one there is.
-    fn deciding(&self) -> Option<usize> {
+    pub fn deciding(&self) -> Option<usize> {
         let decided = self.decided_at().and_then(|weighed| deciding(self.plan, weighed));
         decided.or_else(|| (!self.plan.expect.is_empty()).then_some(0))
     }
@@ -139,14 +145,11 @@ impl Answer<'_> {
                 }
             }
         }
-        text += "\nuncalibrated: costs are the scenario's own, not measured on your machines";
-        let assumed = self.plan.assumptions.len() as u64;
-        if assumed > 0 {
-            let keys = self.plan.assumptions.iter().map(|assumption| assumption.key.as_str()).collect::<Vec<_>>();
-            let told = format!("; {} assumed: {}", words::plural(assumed, "value is", "values are"), keys.join(", "));
-            text += &told;
+        if let Some(sensitivity) = &self.sensitivity {
+            text += &sensitivity.text(self.find);
         }
-        text = rewrapped(&text);
+        text +=
+            &format!("\n{}\n", words::wrap(&calibration(self.plan, self.measured, self.sensitivity.as_ref()), 100, 2));
         let method = format!(
             "rule 32: {} replications of each value, the same draws for all; it holds if at least 95 % would pass, fails if \
              fewer would, each with 95 % confidence; seed {}",
@@ -313,7 +316,10 @@ impl Answer<'_> {
             "fails": fails,
             "decided_by": self.deciding().map(|nth| self.plan.expect[nth].name.clone()),
             "worst_loss": self.loss(),
-            "calibrated": false,
+            "calibrated": !self.measured.is_empty()
+                && unmeasured(self.plan, self.measured, self.sensitivity.as_ref()).is_empty(),
+            "measured": self.measured,
+            "sensitivity": self.sensitivity.as_ref().map(|sensitivity| sensitivity.json(self.find)),
             "assumed": self.plan.assumptions.iter().map(|assumption| assumption.key.as_str()).collect::<Json>(),
             "replications": self.replications,
             "values": self.weighed.iter().map(value).collect::<Json>(),
@@ -322,10 +328,34 @@ impl Answer<'_> {
     }
 }
 
-/// The text with its last line wrapped.
-fn rewrapped(text: &str) -> String {
-    let (before, last) = text.rsplit_once('\n').unwrap_or(("", text));
-    format!("{before}\n{}\n", words::wrap(last, 100, 2))
+/// Costs that count and are not measured: of those that move the answer, or of all where that is not known.
+fn unmeasured(plan: &Plan, measured: &[String], sensitivity: Option<&Sensitivity>) -> Vec<String> {
+    match sensitivity {
+        Some(sensitivity) => sensitivity.unmeasured().into_iter().map(str::to_owned).collect(),
+        None => {
+            let costs = inputs(plan, measured).into_iter().filter(|input| input.is_cost);
+            costs.filter(|input| input.source != Source::Measured).map(|input| input.path).collect()
+        }
+    }
+}
+
+/// What costs are worth: whether they are the user's own, and what was assumed.
+pub(super) fn calibration(plan: &Plan, measured: &[String], sensitivity: Option<&Sensitivity>) -> String {
+    let not = unmeasured(plan, measured, sensitivity);
+    let mut text = if measured.is_empty() {
+        "uncalibrated: costs are the scenario's own, not measured on your machines (--calibrate)".to_owned()
+    } else if not.is_empty() {
+        format!("calibrated: every cost that moves the answer is measured: {}", measured.join(", "))
+    } else {
+        format!("uncalibrated in part: measured are {}, and not {}", measured.join(", "), not.join(", "))
+    };
+    let assumed = plan.assumptions.len() as u64;
+    if assumed > 0 {
+        let keys = plan.assumptions.iter().map(|assumption| assumption.key.as_str()).collect::<Vec<_>>();
+        let told = format!("; {} assumed: {}", words::plural(assumed, "value is", "values are"), keys.join(", "));
+        text += &told;
+    }
+    text
 }
 
 /// What an expectation compares with: its line from the aggregate on.
@@ -358,7 +388,7 @@ fn bar(expectation: &Expectation, median: Option<u64>) -> String {
 mod tests {
     use super::*;
     use crate::scenario;
-    use crate::study::capacity::Seen;
+    use crate::study::capacity::{Rule, Seen};
 
     const TEXT: &[u8] = b"schema = 1\nsemantics = 1\n[run]\nhorizon = \"1d\"\n[validation]\n\
         validator = \"sfb2015-cu2\"\n[[group]]\nname = \"g\"\ncount = 5\ntransport = \"tls\"\n\
@@ -366,7 +396,7 @@ mod tests {
 
     /// Each value a tenth of a second slower than the one before.
     fn weighed(place: u64) -> Weighed {
-        let mut weighed = Weighed::new(place, 59);
+        let mut weighed = Weighed::new(place, 59, Rule::Bounds);
         let ns = place * 100_000_000;
         let quick = if ns <= 2_000_000_000 { Verdict::Pass } else { Verdict::Fail };
         for _ in 0..59 {
@@ -389,6 +419,8 @@ mod tests {
             weighed: [0, 10, 20, 21, 40].map(weighed).to_vec(),
             found: Found::Limit { harder: Harder::Up, holds: Some(20), fails: Some(21) },
             estimates: Vec::new(),
+            sensitivity: None,
+            measured: &[],
         };
         assert_eq!(
             answer.headline(),

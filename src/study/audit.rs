@@ -98,6 +98,65 @@ pub fn audit(plan: &Plan, programs: &dyn Programs, watch: &mut dyn Watch) -> Res
     Ok(Audit { findings })
 }
 
+/// Audits of several replications, put together.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Audits {
+    /// How many.
+    pub replications: u32,
+    /// Each known-bad logic, in the order of [`KnownBad::ALL`]: not caught if it is not in one replication, for a gate
+    /// makes one run; else caught if it is in one; with what is known of the first replication that says so.
+    pub findings: Vec<Finding>,
+    /// For each, in how many replications it is caught.
+    pub caught: Vec<u32>,
+    /// For each, the replications in which it is not.
+    pub missed: Vec<Vec<u32>>,
+}
+
+impl Audits {
+    /// Adds the next replication.
+    pub fn add(&mut self, audit: Audit) {
+        let number = self.replications;
+        self.replications += 1;
+        if self.findings.is_empty() {
+            self.caught = vec![0; audit.findings.len()];
+            self.missed = vec![Vec::new(); audit.findings.len()];
+        }
+        let rank = |found: &Found| match found {
+            Found::NotCaught(_) => 2,
+            Found::Caught(_) => 1,
+            Found::CannotShow => 0,
+        };
+        for (nth, finding) in audit.findings.into_iter().enumerate() {
+            match finding.found {
+                Found::Caught(_) => self.caught[nth] += 1,
+                Found::NotCaught(_) => self.missed[nth].push(number),
+                Found::CannotShow => {}
+            }
+            match self.findings.get_mut(nth) {
+                Some(own) if rank(&finding.found) > rank(&own.found) => *own = finding,
+                Some(_) => {}
+                None => self.findings.push(finding),
+            }
+        }
+    }
+
+    /// In which replications a finding is so, in words; `None`: there is one.
+    pub fn in_which(&self, nth: usize) -> Option<String> {
+        const NAMED: usize = 5;
+        if self.replications < 2 {
+            return None;
+        }
+        let missed = &self.missed[nth];
+        Some(if missed.is_empty() {
+            format!("in {} of {} replications", self.caught[nth], self.replications)
+        } else {
+            let named: Vec<String> = missed.iter().take(NAMED).map(u32::to_string).collect();
+            let more = if missed.len() > NAMED { ", ..." } else { "" };
+            format!("in {} of {} replications: {}{more}", missed.len(), self.replications, named.join(", "))
+        })
+    }
+}
+
 fn whole(outcome: Result<Outcome, RunError>) -> Result<Outcome, AuditError> {
     match outcome {
         Ok(outcome) if outcome.interrupted => Err(AuditError::Interrupted),
@@ -113,4 +172,29 @@ fn caught_by(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> Option<By> {
         .map(By::Failed)
         .or_else(|| unmentioned_crash(plan, outcome).map(|front_end| By::Crash(front_end.to_owned())))
         .or_else(|| first(Verdict::Inconclusive).map(By::Inconclusive))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_caught_in_one_replication_is_not_caught_and_the_replication_is_named() {
+        let audit = |found: [Found; 2]| {
+            let findings = KnownBad::ALL.iter().zip(found).map(|(bad, found)| Finding { bad: *bad, found });
+            Audit { findings: findings.collect() }
+        };
+        let caught = || Found::Caught(By::Failed("x".to_owned()));
+        let mut all = Audits::default();
+        all.add(audit([caught(), Found::CannotShow]));
+        assert_eq!(all.in_which(0), None, "there is one");
+        all.add(audit([Found::NotCaught(None), Found::CannotShow]));
+        all.add(audit([caught(), caught()]));
+        assert_eq!(
+            all.findings.iter().map(|finding| &finding.found).collect::<Vec<_>>(),
+            [&Found::NotCaught(None), &caught()]
+        );
+        assert_eq!(all.in_which(0).as_deref(), Some("in 1 of 3 replications: 1"));
+        assert_eq!(all.in_which(1).as_deref(), Some("in 1 of 3 replications"));
+    }
 }

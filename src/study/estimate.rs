@@ -58,6 +58,12 @@ pub fn refresh_drain(plan: &Plan) -> Option<f64> {
     Some(work(plan, each)? / cores(plan))
 }
 
+/// How long it takes at best until everybody is back, in ns: a full handshake of each over all cores. `None`: it has no
+/// mean.
+pub fn return_drain(plan: &Plan) -> Option<f64> {
+    Some(work(plan, |group| admission(plan, group))? / cores(plan))
+}
+
 /// Requests of all groups: how many come in a ns, and the share of one core that each ns of them needs.
 struct Load {
     arrivals: f64,
@@ -112,10 +118,10 @@ pub fn estimate(plan: &Plan) -> Vec<Estimate> {
             );
         }
     }
-    if let Some(work) = work(plan, |group| admission(plan, group)) {
+    if let Some(drain) = return_drain(plan) {
         say(
             "everybody back after a crash, at best",
-            length(work / cores),
+            length(drain),
             &format!(
                 "{spread_out}{no_lookup}every handshake is a full one and succeeds at the first try: no time-outs, no full accept queue"
             ),

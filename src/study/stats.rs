@@ -111,9 +111,39 @@ pub fn median<T: Copy>(values: &[T], order: impl Fn(&T, &T) -> std::cmp::Orderin
 /// their distribution is, and as narrow as such a one can be. `None`: fewer than ten (rule 31).
 pub fn median_interval<T: Copy>(sorted: &[T]) -> Option<(T, T)> {
     let n = u32::try_from(sorted.len()).ok().filter(|n| *n >= LOOKS_FROM)?;
-    // The largest k with P(Binomial(n, 1/2) < k) ≤ 2.5 %: then [x(k), x(n + 1 − k)] misses in at most 5 % of cases.
-    let below = (0..n).take_while(|k| at_most(*k, n, 0.5) <= 0.025).count();
+    let below = rank_below(n);
     Some((*sorted.get(below.checked_sub(1)?)?, *sorted.get(sorted.len() - below)?))
+}
+
+/// The largest k with P(Binomial(n, 1/2) < k) ≤ 2.5 %: then [x(k), x(n + 1 − k)] misses in at most 5 % of cases.
+fn rank_below(n: u32) -> usize {
+    (0..n).take_while(|k| at_most(*k, n, 0.5) <= 0.025).count()
+}
+
+/// The level of [`median_interval`] of `n` values, exact where all values differ and at least this where some are alike:
+/// 95 % or more, for ranks are whole. `None`: it has none.
+pub fn median_interval_level(n: u32) -> Option<f64> {
+    let below = u32::try_from(rank_below(n)).ok().filter(|below| n >= LOOKS_FROM && *below > 0)?;
+    Some(1.0 - 2.0 * at_most(below - 1, n, 0.5))
+}
+
+/// The exact one-sided 95 % bounds (Clopper and Pearson) of the share of all replications that would pass, where `passed`
+/// of `n` did: it is at least the first, with 95 % confidence, and at most the second, with 95 % confidence.
+/// Source: C. J. Clopper, E. S. Pearson, Biometrika 26 (1934) 404.
+pub fn share_bounds(passed: u32, n: u32) -> (f64, f64) {
+    let low = if passed == 0 { 0.0 } else { crossing(|p| 1.0 - at_most(passed - 1, n, p) <= BOUND) };
+    let high = if passed >= n { 1.0 } else { crossing(|p| at_most(passed, n, p) > BOUND) };
+    (low, high)
+}
+
+/// Where `is_below` turns from true to false between 0 and 1, by halving.
+fn crossing(is_below: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..50 {
+        let middle = f64::midpoint(low, high);
+        if is_below(middle) { low = middle } else { high = middle }
+    }
+    f64::midpoint(low, high)
 }
 
 /// Replications before which nobody looks (rule 31).
@@ -271,6 +301,32 @@ mod tests {
             assert_eq!(median_interval(&(1..=n).collect::<Vec<u32>>()), Some((low, high)));
         }
         assert_eq!(median_interval(&[1; 9]), None);
+    }
+
+    #[test]
+    fn rule_31_the_level_of_the_interval_is_stated_as_it_is() {
+        // n = 10 → 2 and 9: 1 − 2 (1 + 10) / 1024; n = 20 → 6 and 15: the usual table has 95.86 %.
+        close(median_interval_level(10).expect("a level"), 1.0 - 2.0 * 11.0 / 1024.0);
+        assert!((median_interval_level(20).expect("a level") - 0.958_610).abs() < 1e-6);
+        assert_eq!(median_interval_level(9), None);
+        assert!((10..400).all(|n| median_interval_level(n).is_some_and(|level| (0.95..1.0).contains(&level))));
+    }
+
+    #[test]
+    fn rule_32_the_bounds_of_a_share_are_those_of_clopper_and_pearson() {
+        // All of n: the lower bound is the n-th root of 5 %. None of n: the mirror.
+        for n in [1, 10, 20, 59] {
+            let root = libm::pow(0.05, 1.0 / f64::from(n));
+            let ((low, high), (none, few)) = (share_bounds(n, n), share_bounds(0, n));
+            assert!((low - root).abs() < 1e-9 && (few - (1.0 - root)).abs() < 1e-9, "{n}: {low} {few}");
+            assert_eq!((high, none), (1.0, 0.0));
+        }
+        // 59 of 59 is the least at which the lower bound is 95 %; 52 of 59 the most at which the upper one is below.
+        assert!(share_bounds(59, 59).0 >= SHARE && share_bounds(58, 58).0 < SHARE);
+        assert!(share_bounds(52, 59).1 < SHARE && share_bounds(53, 59).1 >= SHARE);
+        // Tables of exact limits: 7 of 10, 95 % one-sided: 39.3 % and 91.3 %.
+        let (low, high) = share_bounds(7, 10);
+        assert!((low - 0.393).abs() < 5e-4 && (high - 0.913).abs() < 5e-4, "{low} {high}");
     }
 
     #[test]

@@ -173,6 +173,29 @@ fn the_commands_of_the_readme_run_and_end_as_they_say() {
 }
 
 #[test]
+fn the_commands_of_the_capacity_page_print_what_stands_below_them() {
+    let mut commands = 0;
+    for (line, block) in blocks(&document("docs/capacity.md"), "console") {
+        let mut lines = block.lines();
+        let command = lines.next().and_then(|first| first.strip_prefix("$ refresh-sim ")).expect("a command");
+        let script = format!("exec {PROGRAM} {command}");
+        let home = env!("CARGO_MANIFEST_DIR");
+        let output = Command::new("sh").args(["-c", &script]).current_dir(home).output().expect("sh");
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        let out = String::from_utf8(output.stdout).expect("UTF-8");
+        let mut printed = out.lines();
+        for (below, number) in lines.zip(line + 1..).filter(|(below, _)| *below != "...") {
+            assert!(
+                printed.any(|line| line == below),
+                "docs/capacity.md:{number}: {below:?} is not in order in\n{out}"
+            );
+        }
+        commands += 1;
+    }
+    assert!(commands >= 5, "{commands}");
+}
+
+#[test]
 fn documented_exit_codes_are_those_of_the_program() {
     let known: BTreeSet<u8> = Exit::BY_PRECEDENCE.map(Exit::code).into();
     let readme = document("README.md");

@@ -48,7 +48,7 @@ fn entries_of<'a>(plan: &'a Plan, group: &'a GroupPlan) -> impl Iterator<Item = 
     plan.timeline.iter().filter(move |entry| named(entry.group))
 }
 
-/// How many times as long a try takes that begins at `at` as it usually does.
+/// How many times as long everything takes that begins at `at` as it usually does.
 fn pace(plan: &Plan, group: &GroupPlan, at: Time) -> Ratio {
     let mut pace = Ratio::ONE;
     for entry in entries_of(plan, group).filter(|entry| entry.at <= at) {
@@ -63,7 +63,7 @@ fn pace(plan: &Plan, group: &GroupPlan, at: Time) -> Ratio {
 
 impl Peer {
     fn see(&mut self, d: &Decision, plan: &Plan, group: &GroupPlan, rtt: Span) {
-        let half = rtt.half();
+        let half = |at| pace(plan, group, at).of(rtt).half();
         match d.what {
             What::Join => {
                 *self = Peer { joined: Some(d.at), lost: self.lost, ..Peer::default() };
@@ -83,17 +83,14 @@ impl Peer {
                 self.heard = hears.then_some((news, Time::NEVER));
             }
             What::Lost => {
-                let learned = match d.detail {
-                    0 => d.at + plan.recovery.dump + half,
-                    3..=5 => d.at,
-                    _ => d.at + half,
-                };
+                let reset = if d.detail == 0 { d.at + plan.recovery.dump } else { d.at };
+                let learned = if [3, 4, 5].contains(&d.detail) { d.at } else { reset + half(reset) };
                 self.ends(learned);
             }
             What::MovesBack | What::ClosesLost => self.ends(d.at),
             What::Due | What::Turn if d.detail == 2 => {
                 let front_end = plan.refresh.as_ref().is_some_and(|r| r.act == Act::Reconnect(Initiator::FrontEnd));
-                let learned = if front_end { d.at + half } else { d.at };
+                let learned = if front_end { d.at + half(d.at) } else { d.at };
                 self.ends(learned);
                 self.tried = Some(learned);
             }

@@ -23,7 +23,9 @@ const ROWS: [&[&str]; 14] = [
 ];
 
 /// What each outside crate is for: only these modules may name it.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 12] = [
+    ("base64", &["study"]),
+    ("parquet", &["study"]),
     ("tokio", &["host"]),
     ("tokio_util", &["host"]),
     ("clap", &["cli"]),

@@ -560,6 +560,18 @@ fn faults_beyond_one_key_are_told_with_what_would_be_right() {
                 },
             ),
         ),
+        (
+            "an issuer that nobody asks fails",
+            "schema = 1\nsemantics = 1\nrun.horizon = \"1h\"\nvalidation.validator = \"tls-only\"\n\
+             timeline = [{ at = \"1m\", do = \"issuer-fails\" }]\n\
+             [[group]]\nname = \"a\"\ntransport = \"tcp\"\n"
+                .to_owned(),
+        ),
+        ("an issuer that heals twice", format!("{GOOD}\n[[timeline]]\nat = \"29h\"\ndo = \"issuer-heals\"\n")),
+        (
+            "group of an issuer that fails",
+            GOOD.replace("do = \"issuer-fails\"", "do = \"issuer-fails\"\ngroup = \"web\""),
+        ),
         ("slow look-up without a measure", GOOD.replace("factor = \"10/1\"\n", "")),
         ("slow look-up with two measures", value("timeline.factor", "\"2/1\"\nlatency = \"1s\"")),
         ("factor of a look-up that fails", value("timeline.latency", "\"3s\"\nfactor = \"2/1\"")),

@@ -79,7 +79,7 @@ fn rule_29_a_window_lasts_as_long_as_a_queue_takes_to_work_off_what_a_tick_bring
 #[test]
 fn rule_29_outside_windows_requests_wait_as_in_m_m_1() {
     // The mean time in an M/M/1 system is 1 / (μ − λ) = 20 ms; its quantiles are those of an exponential distribution.
-    let mut plan = half_busy(50, 20, Span::MINUTE.times(20), Span::MINUTE.times(60));
+    let mut plan = half_busy(50, 20, Span::MINUTE.times(20), Span::MINUTE.times(59));
     let beside = judged(
         &mut plan,
         &[

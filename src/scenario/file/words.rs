@@ -132,7 +132,7 @@ pub enum ResumptionWord {
     Tickets,
 }
 
-/// `timeline.do`: what happens, to peers, to a look-up or to front ends.
+/// `timeline.do`: what happens, to peers, to a look-up, to the issuer or to front ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimelineWord {
     /// To peers.
@@ -141,6 +141,10 @@ pub enum TimelineWord {
     Slow,
     /// To a look-up.
     Lookup(LookupChange),
+    /// The issuer begins no certificates.
+    IssuerFails,
+    /// It does again.
+    IssuerHeals,
     /// Front ends are stopped.
     Stop,
     /// Front ends are started.
@@ -253,6 +257,7 @@ words! {
         "lookup-slow" = TimelineWord::Lookup(LookupChange::Slow),
         "lookup-fails" = TimelineWord::Lookup(LookupChange::Fails),
         "lookup-heals" = TimelineWord::Lookup(LookupChange::Heals),
+        "issuer-fails" = TimelineWord::IssuerFails, "issuer-heals" = TimelineWord::IssuerHeals,
         "stop" = TimelineWord::Stop, "start" = TimelineWord::Start, "crash" = TimelineWord::Crash,
         "patch" = TimelineWord::Patch, "rolling-patch" = TimelineWord::RollingPatch,
     }

@@ -68,7 +68,11 @@ pub(super) fn entry(
     };
     let patch = |gap| Some(Operate::Patch { away: away?, validator, gap });
     let what = match word {
-        TimelineWord::Peers(_) | TimelineWord::Slow | TimelineWord::Lookup(_) => None,
+        TimelineWord::Peers(_)
+        | TimelineWord::Slow
+        | TimelineWord::Lookup(_)
+        | TimelineWord::IssuerFails
+        | TimelineWord::IssuerHeals => None,
         TimelineWord::Stop => Some(Operate::Stop),
         TimelineWord::Start => Some(Operate::Start),
         TimelineWord::Crash => Some(Operate::Crash),

@@ -1,7 +1,7 @@
 //! `[group.requests]`: what peers ask beside connecting.
 
 use crate::dist::Dist;
-use crate::frontend::{OnTimeOut, Requests};
+use crate::frontend::Requests;
 use crate::scenario::decode::{Context, Item, Table, joined};
 use crate::time::Span;
 
@@ -35,7 +35,7 @@ pub(super) fn read(cx: &Context<'_>, table: Table<'_, '_>, label: &str) -> Optio
     });
     let stop_after = table.get("stop_after").map(|item| item.whole32(1..=u32::MAX));
     table.finish();
-    let on_timeout = on_timeout.unwrap_or(OnTimeOut::default());
+    let on_timeout = on_timeout.unwrap_or_default();
     Some(Requests { every: every?, cpu: cpu?, timeout: timeout?, stop_after: stop_after.flatten(), on_timeout })
 }
 

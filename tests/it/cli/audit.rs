@@ -77,3 +77,19 @@ fn ctrl_c_is_130_and_says_nothing_of_what_was_not_finished() {
     let ran = Ran::of(child.wait_with_output().expect("it ends")).ends(130, &[]);
     assert_eq!(ran.out, "");
 }
+
+#[test]
+fn over_replications_it_says_in_how_many_and_is_the_same_for_any_number_of_jobs() {
+    let home = Home::new(&fixed("lives = \"crashes : value == 0\"\n"));
+    let args = |jobs| ["audit", "s.toml", "--replications", "3", "--jobs", jobs];
+    let ran = home.run(&args("1")).ends(1, &[]);
+    let flat = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("caught assumes-tls: `lives` fails; in 3 of 3 replications "), "{}", ran.out);
+    assert!(flat.contains("; in 3 of 3 replications: 0, 1, 2 add: blocks-on-missing = "), "{}", ran.out);
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
+    assert_eq!(home.run(&args("3")).ends(1, &[]).out, ran.out);
+    let json = home.run(&[&args("2")[..], &["--format", "json"]].concat()).ends(1, &[]);
+    let found: Value = serde_json::from_str(&json.out).expect("JSON");
+    let bad = found["findings"].as_array().and_then(|all| all.iter().find(|one| one["name"] == "assumes-tls"));
+    assert_eq!(bad.map(|one| (&one["caught_in"], &one["not_caught_in"])), Some((&3.into(), &serde_json::json!([]))));
+}

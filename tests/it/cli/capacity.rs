@@ -214,7 +214,7 @@ fn an_interrupted_search_has_no_answer() {
     let mut line = String::new();
     let stderr = child.stderr.as_mut().expect("a pipe");
     std::io::BufRead::read_line(&mut std::io::BufReader::with_capacity(1, stderr), &mut line).expect("a line");
-    assert!(line.starts_with("running 59 replications at "), "{line}");
+    assert!(line.starts_with("running 5 replications with peers at "), "{line}");
     let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(killed.is_ok_and(|status| status.success()));
     let ran = super::Ran::of(child.wait_with_output().expect("it ends")).ends(130, &["no answer"]);

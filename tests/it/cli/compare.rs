@@ -62,7 +62,7 @@ fn two_percent_more_for_a_validation_is_6_and_less_is_0() {
         "\n  validation{group=contact-centre} in refresh",
         "+2.0 %",
         "\nworse for: contact-centre",
-        " replications, first in replication 0; decision ",
+        " replications, first in replication 0:\ndecision ",
         "\n  A      at 1d ",
         "\n  B      at 1d ",
     ] {
@@ -161,7 +161,7 @@ fn who_newly_fails_is_counted_over_all_replications() {
     assert!(six.values().all(|times| (1..=6).contains(times)), "{six:?}");
     let text = home.run(&["compare", "a.toml", "b.toml", "--replications", "6"]).ends(3, &[]).out;
     let most = six.values().max().expect("one");
-    assert!(text.contains("the two part in 6 of 6 replications, first in replication 0; decision "), "{text}");
+    assert!(text.contains("the two part in 6 of 6 replications, first in replication 0:\ndecision "), "{text}");
     assert!(text.contains(&format!(" (stopped trying for good, {most} of 6)")), "{text}");
 }
 
@@ -175,7 +175,7 @@ fn a_baseline_is_written_by_accept_alone_and_a_regressed_run_never_touches_it() 
     let before = home.text("s.baseline.json");
     home.run(&["compare", "s.baseline.json", "s.toml"]).ends(0, &[]);
     let ran = home.run(&["compare", "s.baseline.json", "b.toml"]).ends(6, &[]);
-    assert!(ran.out.contains(" replications, first in replication 0; decision "), "{}", ran.out);
+    assert!(ran.out.contains(" replications, first in replication 0:\ndecision "), "{}", ran.out);
     home.run(&["compare", "b.toml", "s.baseline.json"]).ends(0, &[]);
     home.run(&["check", "b.toml"]).ends(0, &[]);
     home.run(&["run", "b.toml", "--out", "r"]).ends(0, &[]);

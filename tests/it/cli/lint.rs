@@ -48,3 +48,17 @@ fn a_topology_that_sets_itself_right_says_so() {
     let ran = home.run(&["lint", "tls.toml"]).ends(0, &[]);
     assert!(ran.out.contains("Nothing was found."), "{}", ran.out);
 }
+
+#[test]
+fn a_program_that_judges_is_not_asked_and_that_is_said() {
+    let home = Home::new(INCIDENT);
+    let set = ["--set", "validation={command=[\"./mine\"]}"];
+    let ran = home.run(&[&["lint", "s.toml"][..], &set].concat());
+    let head = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "the front ends validate by `./mine`, which nobody asks here: what follows goes by sfb2015-";
+    assert!(head.contains(told), "{}", ran.out);
+    let ran = home.run(&[&["lint", "s.toml", "--format", "json"][..], &set].concat());
+    let found: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(found["validator"], "./mine");
+    assert!(found["goes_by"].as_str().is_some_and(|name| name.starts_with("sfb2015-")), "{found}");
+}

@@ -248,6 +248,27 @@ fn a_cell_of_a_sweep_is_found_again_while_the_program_and_its_files_are_the_same
 }
 
 #[test]
+fn replications_by_a_program_are_those_of_built_in_logic_and_found_again_while_it_is_the_same() {
+    let home = Home::new(&scenario());
+    home.file("p.toml", &with_program(&scenario(), &["rules.txt"]));
+    home.file("rules.txt", "one");
+    let args = ["run", "p.toml", "--replications", "4", "--jobs", "3"];
+    let ran = |told: &str| {
+        let ran = run(&home, "honest", &args).ends(0, &[]);
+        assert!(ran.out.ends_with(told), "{}", ran.out);
+    };
+    ran("(4 run, 0 there already)\n");
+    ran("(0 run, 4 there already)\n");
+    home.file("rules.txt", "two");
+    ran("(4 run, 0 there already)\n");
+    home.run(&["run", "s.toml", "--replications", "4"]).ends(0, &[]);
+    let digest = |name: &str| json(&home.text(&format!("results/replications/{name}/summary.json")))["digest"].clone();
+    assert_eq!(digest("p"), digest("s"));
+    home.file("rules.txt", "three");
+    run(&home, "garbage", &args).ends(7, &["error: p.toml, replication ", "the validator `"]);
+}
+
+#[test]
 fn capacity_finds_with_a_program_what_it_finds_with_built_in_logic() {
     let expect = "slow = \"lateness in refresh : max <= 30ms\"";
     let slow = fixed().replace("rtt = { exponential = \"20ms\" }", "").replace("\"25h\"", "\"70m\"");

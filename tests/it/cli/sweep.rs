@@ -78,6 +78,23 @@ fn a_sweep_grows_by_points_and_replications_and_is_then_as_one_made_at_once() {
 }
 
 #[test]
+fn cells_of_another_program_are_told_and_not_taken_for_its_own() {
+    let home = Home::new(&scenario());
+    home.run(&sweep(&["--out", "a"])).ends(0, &[]);
+    let text = home.text("a/sweep.json");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let own = json["program"].as_str().expect("a program").to_owned();
+    assert!(own.starts_with(&format!("{}+", env!("CARGO_PKG_VERSION"))), "{own}");
+    // As a program of the same version and another source would have left it: its keys are others.
+    home.file("a/sweep.json", &text.replace(&own, "0.1.0+0123456789abcdef"));
+    let ran = home.run(&["sweep", "status", "a"]).ends(3, &[]);
+    assert!(ran.out.contains("10 of 10 cells are missing"), "{}", ran.out);
+    home.run(&["sweep", "merge", "--out", "m", "a"]).ends(3, &[]);
+    let ran = home.run(&sweep(&["--out", "m"])).ends(0, &["are of the program 0.1.0+0123456789abcdef, and this is"]);
+    assert!(ran.out.starts_with("10 cells run, 0 there already\n"), "{}", ran.out);
+}
+
+#[test]
 fn linked_axes_and_latin_samples_have_as_many_points_as_they_say() {
     let home = Home::new(&scenario());
     let linked = "front_end.workers=1,2,4 & front_end.cores=1,2,4";
@@ -100,6 +117,33 @@ fn what_is_wrong_is_said_before_anything_runs() {
     home.run(&sweep(&["--shard", "4/4"])).ends(2, &["from 0 to N-1"]);
     home.run(&sweep(&["--shard", "auto/4"])).ends(2, &["HQ_TASK_ID"]);
     assert_eq!(home.names("."), ["s.toml"]);
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_is_in_a_build_that_was_asked_for_it_and_others_say_how_to_get_it() {
+    let home = Home::new(&scenario());
+    let how = ["cargo build --release --features parquet"];
+    home.run(&sweep(&["--parquet"])).ends(2, &how);
+    home.run(&["sweep", "merge", "--parquet", "--out", "m", "a"]).ends(2, &how);
+    home.run(&["run", "s.toml", "--replications", "2", "--parquet"]).ends(2, &how);
+    assert_eq!(home.names("."), ["s.toml"], "nothing ran");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_as_parquet_stand_beside_those_as_text_and_never_of_other_cells() {
+    let home = Home::new(&scenario());
+    home.run(&sweep(&["--parquet", "--out", "a"])).ends(0, &[]);
+    let files = bytes(&home.path("a"));
+    let (cells, summary) = (&files["cells.parquet"], &files["summary.parquet"]);
+    assert!(cells.starts_with(b"PAR1") && cells.ends_with(b"PAR1") && summary.ends_with(b"PAR1"));
+    home.run(&["sweep", "merge", "--parquet", "--out", "m", "a"]).ends(0, &[]);
+    assert_eq!(bytes(&home.path("m")), files);
+    home.run(&sweep(&["--out", "a", "--replications", "2"])).ends(0, &[]);
+    assert!(!home.names("a").contains(&"cells.parquet".to_owned()), "it would be that of fewer cells");
+    home.run(&["run", "s.toml", "--replications", "2", "--parquet", "--out", "r"]).ends(0, &[]);
+    assert!(home.names("r").contains(&"summary.parquet".to_owned()));
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) fn certificates(of: &mut Choices<'_>, plan: &mut Plan) {
     plan.timeline.sort_by_key(|entry| entry.at);
     let rate = of.yes().then(|| TurnRate { turns: 1 + of.below(9) as u32, per: of.span(Span(1), horizon), burst: 1 });
     let (workers, cost) = (1 + of.below(3) as u32, of.dist(Span(1), Span::MINUTE));
-    plan.issuer = Some(Issuer { workers, cost, rate });
+    plan.issuer = Some(Issuer { workers, cost, rate, fails: Vec::new() });
 }
 
 /// Takes out of a plan what no scenario may have beside connections that are made first.

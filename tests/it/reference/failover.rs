@@ -86,7 +86,7 @@ impl World<'_> {
     pub(super) fn refused_by_middlebox(&mut self, connection: usize) {
         let peer = self.connections[connection].peer;
         self.of_peer(peer, What::Refused, NOBODY_KNOWN);
-        let at = self.now + self.round_trip(connection);
+        let at = self.now + self.exchange_of_now(connection);
         if at < self.stack_gives_up(connection) {
             self.later(at, Class::Arrival, peer, Step::Reset { connection });
         }

@@ -170,13 +170,14 @@ impl World<'_> {
 
     /// When the SYN-ACK that goes out again so many seconds after the first would bring the ACK again.
     fn repeat_answered(&self, connection: usize, after: u64) -> Time {
-        self.connections[connection].syn_ack + seconds(after) + self.round_trip(connection)
+        let exchange = self.as_slow_as_its_group(connection, self.round_trip(connection));
+        self.connections[connection].syn_ack + seconds(after) + exchange
     }
 
     /// The next SYN-ACK that brings the ACK again.
     fn repeat_syn_ack(&mut self, connection: usize) {
         let (peer, first) = (self.connections[connection].peer, self.connections[connection].syn_ack);
-        let half = self.round_trip(connection).half();
+        let half = self.as_slow_as_its_group(connection, self.round_trip(connection)).half();
         for (nth, after) in (1u16..).zip(REPEATS) {
             let arrives = self.repeat_answered(connection, after);
             let number = SYN_ACKS + nth;
@@ -193,7 +194,7 @@ impl World<'_> {
 
     /// A peer leaves a try: what is in the SYN queue goes when the front end's host hears of it.
     pub(super) fn leaves_try(&mut self, connection: usize) {
-        let gone = self.now + self.round_trip(connection).half();
+        let gone = self.now + self.exchange_of_now(connection).half();
         if self.connections[connection].forgotten {
             return;
         }

@@ -43,12 +43,22 @@ impl World<'_> {
         self.as_slow_as_its_group(connection, self.round_trip(connection) + beyond.unwrap_or_default())
     }
 
-    /// What takes so long in a try, by the last entry of its group about that which is not later than its SYN.
+    /// What a plain exchange takes that is of no try and begins now.
+    pub(super) fn exchange_of_now(&self, connection: usize) -> Span {
+        self.as_slow_as_at(connection, self.now, self.round_trip(connection))
+    }
+
+    /// What takes so long in a try: as slow as its group was at its SYN.
     pub(super) fn as_slow_as_its_group(&self, connection: usize, span: Span) -> Span {
-        let of = &self.connections[connection];
+        self.as_slow_as_at(connection, self.connections[connection].syn, span)
+    }
+
+    /// By the last entry of its group about that which is not later than `at`.
+    fn as_slow_as_at(&self, connection: usize, at: Time, span: Span) -> Span {
+        let group = self.peers[self.connections[connection].peer].group;
         let mut slowed = span;
         for entry in &self.plan.timeline {
-            if usize::from(entry.group) == self.peers[of.peer].group && entry.at <= of.syn {
+            if usize::from(entry.group) == group && entry.at <= at {
                 match entry.change {
                     Change::Slow(factor) => slowed = factor.of(span),
                     Change::SlowEnds => slowed = span,
@@ -121,7 +131,7 @@ impl World<'_> {
         if let Some(finds_out) = self.connections[connection].peer_finds_out {
             return finds_out;
         }
-        let at = self.now + self.round_trip(connection).half();
+        let at = self.now + self.exchange_of_now(connection).half();
         let Some(cut) = self.cut_of(connection, at) else { return at };
         let healed = self.behind_cuts(connection, at);
         self.keep_alive_fails(connection, cut).filter(|fails| *fails >= at).map_or(healed, |fails| fails.min(healed))

@@ -83,7 +83,7 @@ impl World<'_> {
         let of = &self.connections[connection];
         let peer = of.peer;
         let is_over = self.middlebox_limit(connection).is_some_and(|after| of.passed + after == self.now);
-        if !self.is_valid_here(connection) || !is_over {
+        if !self.is_valid_here(connection) || !is_over || of.unknown_between {
             return;
         }
         let Some(idle) = self.plan.middlebox.as_ref().and_then(|middlebox| middlebox.idle) else { return };

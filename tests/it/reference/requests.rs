@@ -120,7 +120,7 @@ impl World<'_> {
 
     fn send(&mut self, request: usize, connection: usize) {
         self.requests[request].connection = Some(connection);
-        let at = self.behind_cuts(connection, self.now + self.round_trip(connection).half());
+        let at = self.behind_cuts(connection, self.now + self.exchange_of_now(connection).half());
         let peer = self.requests[request].peer;
         self.later_at_sender(at, Class::Arrival, peer, Step::RequestArrives { request });
     }
@@ -159,7 +159,7 @@ impl World<'_> {
     }
 
     fn answer_sets_out(&mut self, request: usize, connection: usize) {
-        let at = self.behind_cuts(connection, self.now + self.round_trip(connection).half());
+        let at = self.behind_cuts(connection, self.now + self.exchange_of_now(connection).half());
         self.requests[request].answered = Some(at);
         let (peer, set_out) = (self.requests[request].peer, self.fresh());
         self.later_at_sender(at, Class::Arrival, peer, Step::Answer { set_out, request });

@@ -146,7 +146,7 @@ impl World<'_> {
         if !self.has_socket(connection) {
             return;
         }
-        let heard = self.now + self.round_trip(connection).half();
+        let heard = self.now + self.exchange_of_now(connection).half();
         let of = &self.connections[connection];
         let limits = &self.plan.front_ends[of.front_end].limits;
         let limit = limits.first_message.filter(|_| of.stage == Stage::Handshake).map(|limit| of.syn_ack + limit);

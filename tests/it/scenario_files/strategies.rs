@@ -549,7 +549,12 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
             };
             let asks = |of: &GroupPlan| matches!(&of.validity, Some(Validity { replaced: Replaced::Asked(_), .. }));
             let rate = Some(TurnRate { turns: 7, per: Span::MINUTE, burst: 3 });
-            let issuer = groups.iter().any(asks).then_some(Issuer { workers: 3, cost: Dist::Constant(Span(9)), rate });
+            let issuer = groups.iter().any(asks).then_some(Issuer {
+                workers: 3,
+                cost: Dist::Constant(Span(9)),
+                rate,
+                fails: vec![(Time(1), Time(2)), (Time(3), Time::NEVER)],
+            });
             let slow = [(1, Change::Slow(Ratio::new(7, 2))), (2, Change::Slow(Ratio::ONE)), (3, Change::SlowEnds)]
                 .map(|(at, change)| TimelineEntry { at: Time(at), change, group: 1, indices: None, front_end: None });
             let cuts: Vec<TimelineEntry> = cuts.into_iter().enumerate().map(cut).collect();

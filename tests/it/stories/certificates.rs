@@ -131,7 +131,7 @@ fn rotating(peers: u32, horizon: Span, then: Then) -> Plan {
     let validity = Validity { not_after: Some(Time(seconds(40).0)), lives: Some(Dist::Constant(Span::HOUR)), replaced };
     let mut plan = holders(peers, horizon, Some(validity));
     plan.refresh = None;
-    plan.issuer = Some(Issuer { workers: 1, cost: Dist::Constant(seconds(3)), rate: None });
+    plan.issuer = Some(Issuer { workers: 1, cost: Dist::Constant(seconds(3)), rate: None, fails: Vec::new() });
     plan
 }
 
@@ -145,7 +145,7 @@ fn certificates(seen: &[refresh_sim::measure::Decision], detail: u8) -> Vec<u64>
 fn rule_19_an_issuer_makes_as_many_certificates_at_once_as_it_has_workers_and_begins_no_more_than_its_rate() {
     let made = |workers, rate| {
         let mut plan = rotating(3, seconds(39), Then::Stay);
-        plan.issuer = Some(Issuer { workers, cost: Dist::Constant(seconds(3)), rate });
+        plan.issuer = Some(Issuer { workers, cost: Dist::Constant(seconds(3)), rate, fails: Vec::new() });
         let (outcome, seen) = seen(&plan);
         assert_eq!((certificates(&seen, 3), total(&outcome, Counter::Dues)), (vec![20_000; 3], 0));
         certificates(&seen, 2)
@@ -154,6 +154,19 @@ fn rule_19_an_issuer_makes_as_many_certificates_at_once_as_it_has_workers_and_be
     assert_eq!(made(2, None), [23_000, 23_000, 26_000]);
     let rate = Some(TurnRate { turns: 1, per: seconds(2), burst: 1 });
     assert_eq!(made(3, rate), [23_000, 25_000, 27_000]);
+}
+
+#[test]
+fn rule_19_an_issuer_that_has_failed_begins_no_certificate_and_makes_those_that_it_has_begun() {
+    let made = |until| {
+        let mut plan = rotating(3, seconds(39), Then::Stay);
+        let fails = vec![(Time(seconds(21).0), until)];
+        plan.issuer = Some(Issuer { workers: 1, cost: Dist::Constant(seconds(3)), rate: None, fails });
+        certificates(&seen(&plan).1, 2)
+    };
+    assert_eq!(made(Time(seconds(30).0)), [23_000, 33_000, 36_000]);
+    assert_eq!(made(Time(seconds(22).0)), [23_000, 26_000, 29_000], "healed before it would have begun the next");
+    assert_eq!(made(Time::NEVER), [23_000]);
 }
 
 #[test]

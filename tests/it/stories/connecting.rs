@@ -3,7 +3,7 @@
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Cause, Counter, Metric, Outcome, RecordKind, What};
 use refresh_sim::policy::{Act, Action, Initiator, Ratio, Recovery, Refresh};
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, TimelineEntry};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, OnTimeOut, Operate, Operation, Requests, TimelineEntry};
 use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 use refresh_sim::validate::{CertificateState, Phase, Transport};
@@ -107,6 +107,26 @@ fn rules_26_and_27_a_peer_has_one_connection_and_fails_over_to_the_next_front_en
     let valid: Vec<_> = seen.iter().filter(|d| d.what == What::Valid).map(|d| (d.at.0 / 1_000_000, d.extra)).collect();
     assert_eq!(valid, [(1_600, 0), (1_600, 0), (1_600, 0), (12_100, 1), (12_100, 1), (12_100, 1)]);
     assert_eq!(outcome.front_ends.iter().map(|f| f.valid).collect::<Vec<_>>(), [0, 3], "nobody moves back");
+}
+
+#[test]
+fn rule_11_requests_answers_and_resets_take_as_long_as_their_group_is_slow_when_they_set_out() {
+    let mut plan = story(1, seconds(30));
+    plan.groups[0].requests = Some(Requests {
+        every: Dist::Constant(seconds(10)),
+        cpu: Dist::Constant(Span::MILLISECOND),
+        timeout: None,
+        stop_after: Some(1),
+        on_timeout: OnTimeOut::Keep,
+    });
+    plan.timeline = vec![TimelineEntry { indices: None, ..at_second(2, Change::Slow(Ratio::new(3, 1)), &[]) }];
+    plan.operations = vec![Operation { at: Time(seconds(20).0), what: Operate::Stop, stages: vec![vec![0]] }];
+    let (_, seen) = seen(&plan);
+    let due = at(&seen, What::RequestDue)[0].max(2_100);
+    assert!(due > 2_100, "it has a connection by then, or the seed is to be another: {due}");
+    assert_eq!(at(&seen, What::RequestTaken), [due + 1_500]);
+    assert_eq!(at(&seen, What::RequestAnswered), [due + 3_001]);
+    assert_eq!((at(&seen, What::Lost), at(&seen, What::Attempt)[1]), (vec![20_000], 21_500));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use refresh_sim::dist::Dist;
 use refresh_sim::measure::What;
-use refresh_sim::policy::{Limits, Reconnect, Timeouts};
-use refresh_sim::scenario::plan::{Change, FrontEndPlan, TimelineEntry};
+use refresh_sim::policy::tcp::KeepAlive;
+use refresh_sim::policy::{Act, Initiator, Limits, Reconnect, Refresh, Timeouts};
+use refresh_sim::scenario::plan::{Change, FrontEndPlan, Start, TimelineEntry};
+use refresh_sim::scenario::refresh_in_place;
 use refresh_sim::time::{Span, Time};
 
 use super::{at_second, seconds, whom};
@@ -96,6 +98,32 @@ fn rule_14_who_was_let_go_on_and_has_left_sends_its_next_syn_like_any_other() {
     let (_, seen) = seen(&plan);
     assert!(whom(&seen, What::Refused).is_empty(), "{seen:?}");
     assert_eq!((whom(&seen, What::Valid), at(&seen, What::Valid)), (vec![1], vec![100]));
+}
+
+#[test]
+fn rule_10_who_waits_for_others_after_a_planned_end_has_no_port_meanwhile() {
+    let mut plan = story(3, seconds(11));
+    plan.start = Start::Established;
+    (plan.groups[0].tcp.ports, plan.groups[0].tcp.addresses) = (Some(1), Some(1));
+    plan.groups[0].reconnect.limit.in_flight = Some(1);
+    let act = Act::Reconnect(Initiator::FrontEnd);
+    plan.refresh = Some(Refresh { act, ..refresh_in_place(seconds(10)) });
+    let (_, seen) = seen(&plan);
+    // All hear of it at 10.5 s: the first while the others have their ports still, who then wait for it to fail.
+    assert_eq!((whom(&seen, What::NoPort), at(&seen, What::NoPort)), (vec![0], vec![10_500]));
+    assert_eq!((whom(&seen, What::Attempt), at(&seen, What::Attempt)), (vec![1], vec![10_500]));
+}
+
+#[test]
+fn rule_11_who_is_connected_since_a_cut_began_does_not_probe_though_the_path_is_cut_once_more() {
+    let mut plan = story(1, seconds(30));
+    plan.start = Start::Established;
+    plan.front_ends[0].start_up = Dist::Constant(seconds(1));
+    plan.groups[0].tcp.keep_alive = Some(KeepAlive { interval: seconds(1), count: 2 });
+    plan.timeline = vec![path_is(Change::CutOff, Time(millis(500).0)), path_is(Change::CutOff, Time(seconds(5).0))];
+    assert!(whom(&seen(&plan).1, What::Lost).is_empty());
+    plan.timeline.remove(0);
+    assert_eq!(whom(&seen(&plan).1, What::Lost), [0], "of those who were connected as the cut began");
 }
 
 #[test]

@@ -6,17 +6,21 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-use crate::study::sweep::Cell;
-
-use super::super::exit::Exit;
-use super::folder::Folder;
+use super::cells::Folder;
+use super::exit::Exit;
 
 /// Cells that may wait for the disk: where it is slower than the runs, these wait in the end, and a kill loses no more.
 const WAITING: usize = 16;
 
+/// A cell, as its file has it.
+struct Text {
+    text: String,
+    key: String,
+}
+
 /// Takes cells from any thread.
 pub(super) struct Keeper<'scope> {
-    cells: SyncSender<Cell>,
+    cells: SyncSender<Text>,
     thread: ScopedJoinHandle<'scope, Result<u64, Exit>>,
 }
 
@@ -32,9 +36,9 @@ impl<'scope> Keeper<'scope> {
         Ok(Keeper { cells, thread })
     }
 
-    /// Hands over a cell, which the keeper's thread then writes.
-    pub(super) fn keep(&self, cell: Cell) -> Result<(), Gone> {
-        self.cells.send(cell).map_err(|_cell| Gone)
+    /// Hands over the text of a cell, which the keeper's thread then writes to the place of its key.
+    pub(super) fn keep(&self, text: String, key: String) -> Result<(), Gone> {
+        self.cells.send(Text { text, key }).map_err(|_cell| Gone)
     }
 
     /// How many cells are in their places, all that were handed over; or why not. A panic goes on.
@@ -44,10 +48,10 @@ impl<'scope> Keeper<'scope> {
     }
 }
 
-fn keep_all(folder: &Folder, waiting: &Receiver<Cell>) -> Result<u64, Exit> {
+fn keep_all(folder: &Folder, waiting: &Receiver<Text>) -> Result<u64, Exit> {
     let mut kept = 0;
-    for cell in waiting {
-        folder.keep(&cell)?;
+    for Text { text, key } in waiting {
+        folder.keep(&key, &text)?;
         kept += 1;
     }
     Ok(kept)
