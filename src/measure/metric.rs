@@ -174,6 +174,8 @@ figures! {
     RequestsTimedOut = "requests.timed_out", Shape::Count, "requests without an answer when their time-out was over (tags: group, transport)";
     /// Requests that failed.
     RequestsLost = "requests.connection_lost", Shape::Count, "requests whose connection was gone before the answer (tags: group, transport)";
+    /// Requests that failed.
+    RequestsFailed = "requests.failed", Shape::Count, "requests that failed: timed out, or their connection was gone (tags: group, transport)";
     /// Requests of those that left.
     RequestsDeparted = "requests.departed", Shape::Count, "requests whose peer left before the answer (tags: group, transport)";
     /// Requests still open.
@@ -220,10 +222,35 @@ figures! {
     DrainActual = "drain.actual", Shape::Length, "from the end of a tick or crash to its backlog worked off, the longest of all";
     /// To 95 %.
     Recovery = "recovery", Shape::Length, "from the end of a tick or crash to 95 % of the peers in order as before, the longest of all";
+    /// Requests beside triggers.
+    GoodputBefore = "goodput.before", Shape::Share, "share of requests in time among those due before a tick or crash, the one that they took longest to recover from";
+    /// Requests in triggers.
+    GoodputDuring = "goodput.during", Shape::Share, "the same while it lasts";
+    /// Requests after triggers.
+    GoodputAfter = "goodput.after", Shape::Share, "the same from its end until they have recovered, or the run ends";
+    /// Requests back to 95 %.
+    RequestRecovery = "goodput.recovery", Shape::Length, "from the end of a tick or crash to 95 % of the goodput of before, for ten time-outs on end, the longest of all";
     /// How it went.
     Verdict = "verdict", Shape::Course, "how the run went, in the word of the summary's verdict";
     /// Synchrony of dues.
     HerdIndex = "herd", Shape::Count, "most refreshes due in one second over the mean of its cycle, the highest of all cycles";
+}
+
+impl Figure {
+    /// Whether it counts requests, which are measured in windows around refreshes as well.
+    pub fn is_of_requests(self) -> bool {
+        matches!(
+            self,
+            Figure::RequestsDue
+                | Figure::RequestsInTime
+                | Figure::RequestsTimedOut
+                | Figure::RequestsLost
+                | Figure::RequestsFailed
+                | Figure::RequestsDeparted
+                | Figure::RequestsUnfinished
+                | Figure::Goodput
+        )
+    }
 }
 
 macro_rules! signals {

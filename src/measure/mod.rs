@@ -3,8 +3,10 @@
 //! Knows numbers and cells, resolved before the run. Does not know what caused them, and reads no scenario.
 
 mod accounts;
+mod around;
 mod decision;
 mod drain;
+mod goodput;
 mod handshakes;
 mod herd;
 mod looked;
@@ -17,8 +19,10 @@ mod requests;
 mod tally;
 
 pub use accounts::{Account, Imbalance};
+pub use around::{Around, Asked, WINDOWS_MAX, WindowEnd, Windows};
 pub use decision::{Decision, Digest, What};
 pub use drain::{Drains, Episode, Standing, Work};
+pub use goodput::{Disturbed, Goodput, Part};
 pub use handshakes::Handshakes;
 pub use herd::Herd;
 pub use looked::Looked;

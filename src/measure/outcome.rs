@@ -2,7 +2,7 @@
 
 use super::meters::{Cells, Meters};
 use super::record::{Record, Sample};
-use super::{Account, Drains, Handshakes, Herd, Looked, Questions, Reasons, RequestCounts};
+use super::{Account, Drains, Goodput, Handshakes, Herd, Looked, Questions, Reasons, RequestCounts, Windows};
 use crate::time::{Span, Time};
 use crate::validate::{FaultCode, Phase};
 
@@ -31,6 +31,10 @@ pub struct Outcome {
     pub handshakes: Vec<Option<Handshakes>>,
     /// Each cell's requests, if a group of it sends any; empty if none does.
     pub requests: Vec<Option<RequestCounts>>,
+    /// How requests fared around triggers; `None`: nobody sends any that time out.
+    pub goodput: Option<Goodput>,
+    /// Requests in windows around refreshes; `None`: nobody sends any, or there are no ticks.
+    pub windows: Option<Box<Windows>>,
     /// Which questions validators were asked, and how they answered.
     pub questions: Questions,
     /// Why peers were rejected.

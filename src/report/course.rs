@@ -1,4 +1,4 @@
-//! How the run went in a word (model rule 33, as far as it is built).
+//! How the run went in a word (model rule 33).
 
 use super::words;
 use crate::measure::{Outcome, RecordKind};
@@ -16,14 +16,15 @@ pub struct Course {
 
 /// How the run went: the worst that holds of `down` (the service manager left a front end down, or no front end of a pool serves any more), `crash loop` (a front
 /// end crashed again, and no more time has passed since than between its crashes), `metastable` (no recovery from a tick
-/// or crash in ten times the longest of it, its ideal drain and a peer's back-off, with no more peers than before),
-/// `overloaded` (the same with more peers, or the last tick of a front end came before the refreshes of the one before it
+/// or crash, of connections or of requests, in ten times the longest of it, its ideal drain and a peer's back-off, with no
+/// more peers than before), `overloaded` (the same with more peers or without an ideal, or the last tick of a front end came before the refreshes of the one before it
 /// were done), `not recovered` (peers are without a connection at the end), `recovered` (a crash or a loss, and all are
 /// back) and `steady`.
 pub fn course(plan: &Plan, outcome: &Outcome) -> Course {
     let (name, because) = down(plan, outcome)
         .or_else(|| crash_loop(outcome))
         .or_else(|| stuck(plan, outcome))
+        .or_else(|| requests_stuck(plan, outcome))
         .or_else(|| overloaded(plan, outcome))
         .or_else(|| not_recovered(outcome))
         .unwrap_or_else(|| recovered_or_steady(outcome));
@@ -87,6 +88,39 @@ fn stuck(plan: &Plan, outcome: &Outcome) -> Option<(&'static str, String)> {
         words::about(since),
         words::instant(open.begun),
         words::about(ideal),
+    );
+    Some((name, because))
+}
+
+/// Connections have recovered, and requests have not, although there was time enough.
+fn requests_stuck(plan: &Plan, outcome: &Outcome) -> Option<(&'static str, String)> {
+    let goodput = outcome.goodput.as_ref()?;
+    let open = goodput.open()?;
+    let ended = open.ended?;
+    let last = Time(Span::SECOND.times(open.last_dip? + 1).0);
+    // They may have recovered, and the run ends before that is sure.
+    if outcome.ended.since(last) >= goodput.hold() {
+        return None;
+    }
+    let ideal = outcome.drains.ideal_max()?;
+    let longest = open.longest.max(ideal.unwrap_or(Span::ZERO)).max(back_off(plan));
+    let since = last.since(ended);
+    if since < longest.times(PATIENCE) {
+        return None;
+    }
+    let now: u64 = outcome.groups.iter().map(|group| group.peers).sum();
+    let (name, than) = match ideal {
+        None => ("overloaded", "requests ask for all that the cores can do"),
+        Some(_) if now > open.present => ("overloaded", "with more peers than before"),
+        Some(_) => ("metastable", "with no more peers than before"),
+    };
+    let (good, bad) = (open.before, open.after);
+    let because = format!(
+        "{} after the trigger of {} fewer requests are in time than before it, {than}: {} since, {} before",
+        words::about(since),
+        words::instant(open.begun),
+        words::percent(bad.in_time.into(), bad.due.into()),
+        words::percent(good.in_time.into(), good.due.into()),
     );
     Some((name, because))
 }

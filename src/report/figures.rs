@@ -3,8 +3,8 @@
 use super::course::course;
 use super::latency::{cells, counted, requests};
 use crate::measure::{
-    Account, COURSES, Counter, CrashReport, Drains, Figure, FrontEndFigures, Handshakes, Looked, Outcome,
-    RequestCounts, Tags,
+    Account, COURSES, Counter, CrashReport, Disturbed, Drains, Figure, FrontEndFigures, Handshakes, Looked, Outcome,
+    Part, RequestCounts, Tags,
 };
 use crate::scenario::plan::Plan;
 use crate::time::{Span, Time};
@@ -89,6 +89,13 @@ fn of_front_ends(plan: &Plan, outcome: &Outcome, figure: Figure, tags: &Tags) ->
             None => drains.recovery,
             Some(open) => open.recovery.max(drains.recovery).filter(|_| open.recovery.is_some()),
         }),
+        Figure::GoodputBefore => goodput_around(outcome, |of| of.before),
+        Figure::GoodputDuring => goodput_around(outcome, |of| of.during),
+        Figure::GoodputAfter => goodput_around(outcome, |of| of.after),
+        Figure::RequestRecovery => disturbed(outcome).map(|of| match of.recovery {
+            Some(span) => Value::Length(span.0.into()),
+            None => Value::Never(outcome.ended.since(of.ended.unwrap_or(of.begun)).0.into()),
+        }),
         Figure::Verdict => COURSES.iter().position(|word| *word == course(plan, outcome).name).map(Value::Course),
         Figure::HerdIndex if plan.refresh.is_none() => None,
         Figure::HerdIndex => outcome.herd.indices.iter().max().map(|index| Value::Count(*index)),
@@ -113,8 +120,6 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
     let of_tls = |count: fn(&Handshakes) -> u64| tls().map(|tls| Value::Count(count(&tls)));
     let bytes =
         |count: fn(&Handshakes) -> u64| tls().filter(|tls| tls.unweighed == 0).map(|tls| Value::Count(count(&tls)));
-    let of_requests =
-        |count: fn(&RequestCounts) -> u64| requests(outcome, &those).map(|counts| Value::Count(count(&counts)));
     Some(match figure {
         Figure::Dues => of(Counter::Dues),
         Figure::ValidInPlace => of_due(Counter::ValidInPlace),
@@ -143,22 +148,42 @@ fn of_groups(outcome: &Outcome, figure: Figure, tags: &Tags) -> Option<Option<Va
         Figure::DeclinedSessions => of_tls(|tls| tls.declined),
         Figure::BytesToFrontEnds => bytes(|tls| tls.to_front_end),
         Figure::BytesToPeers => bytes(|tls| tls.to_peer),
-        Figure::RequestsDue => of_requests(|counts| counts.due),
-        Figure::RequestsInTime => of_requests(|counts| counts.in_time),
-        Figure::RequestsTimedOut => of_requests(|counts| counts.timed_out),
-        Figure::RequestsLost => of_requests(|counts| counts.connection_lost),
-        Figure::RequestsDeparted => of_requests(|counts| counts.departed),
-        Figure::RequestsUnfinished => of_requests(|counts| counts.unfinished),
-        Figure::Goodput => requests(outcome, &those).and_then(|counts| goodput(&counts)),
+        figure if figure.is_of_requests() => requests(outcome, &those).and_then(|counts| of_requests(figure, &counts)),
         Figure::Availability => share(present.saturating_sub(lost), present),
         Figure::PeerTimeLost => (present > 0).then_some(Value::Length(lost)),
         _ => None,
     })
 }
 
+/// A figure of requests from what became of them.
+pub(super) fn of_requests(figure: Figure, counts: &RequestCounts) -> Option<Value> {
+    let count = match figure {
+        Figure::RequestsDue => counts.due,
+        Figure::RequestsInTime => counts.in_time,
+        Figure::RequestsTimedOut => counts.timed_out,
+        Figure::RequestsLost => counts.connection_lost,
+        Figure::RequestsFailed => counts.timed_out + counts.connection_lost,
+        Figure::RequestsDeparted => counts.departed,
+        Figure::RequestsUnfinished => counts.unfinished,
+        Figure::Goodput => return goodput(counts),
+        _ => return None,
+    };
+    Some(Value::Count(count))
+}
+
 /// The share of requests answered in time; `None`: none fell due whose peer stayed.
 pub(super) fn goodput(counts: &RequestCounts) -> Option<Value> {
     share(counts.in_time.into(), (counts.due - counts.departed).into())
+}
+
+/// The trigger that requests have not recovered from, or took longest to.
+pub(super) fn disturbed(outcome: &Outcome) -> Option<&Disturbed> {
+    outcome.goodput.as_ref().and_then(|goodput| goodput.open().or(goodput.longest.as_ref()))
+}
+
+fn goodput_around(outcome: &Outcome, of: fn(&Disturbed) -> Part) -> Option<Value> {
+    let Part { in_time, due } = of(disturbed(outcome)?);
+    share(in_time.into(), due.into())
 }
 
 /// A length of the drains; one that has none is without end.

@@ -12,8 +12,8 @@ use super::judge::{Judged, overall};
 use super::latency::{Edges, Samples, cells, requests};
 use super::words;
 use crate::measure::{
-    COURSES, Cause, CellPlan, Counter, CrashReport, Episode, Figure, FrontEndFigures, Handshakes, Looked, Metric,
-    Outcome, RequestCounts, Tags, Verdict,
+    COURSES, Cause, CellPlan, Counter, CrashReport, Disturbed, Episode, Figure, FrontEndFigures, Goodput, Handshakes,
+    Looked, Metric, Outcome, Part, RequestCounts, Tags, Verdict,
 };
 use crate::policy::lookup::Lookup;
 use crate::scenario::plan::{Plan, SEMANTICS};
@@ -58,7 +58,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, judged: &[Judged], exit: u8) -> J
         "groups_folded": outcome.cells.folded,
         "front_ends": outcome.front_ends.iter().map(|f| of_front_end(plan, f)).collect::<Json>(),
         "refreshes": outcomes_of_refreshes(outcome, None),
-        "requests": requests(outcome, &cells(outcome, &Tags::default())).map(of_requests),
+        "requests": all_requests(plan, outcome),
         "pool": plan.pool.map(|_| json!({
             "falls": outcome.pool_falls,
             "down_since": outcome.pool_fell.map(|at| instant(plan, at)),
@@ -89,7 +89,7 @@ fn reasons(outcome: &Outcome, cells: &[u16]) -> Json {
 }
 
 /// An integer of any width.
-fn wide(n: u128) -> Json {
+pub(super) fn wide(n: u128) -> Json {
     u64::try_from(n).map_or_else(|_| Json::from(n.to_string()), Json::from)
 }
 
@@ -217,7 +217,7 @@ pub(super) fn tags_of(plan: &CellPlan) -> Tags {
     Tags { group: Some(plan.group.clone()), transport: Some(plan.transport), ..Tags::default() }
 }
 
-fn of_samples(samples: &Samples) -> Map<String, Json> {
+pub(super) fn of_samples(samples: &Samples) -> Map<String, Json> {
     let n = samples.ranked();
     let quantile = |ppm: &u32| {
         let (edges, known) = samples.quantile(*ppm, samples.never_max);
@@ -331,8 +331,34 @@ fn of_handshakes(tls: Handshakes) -> Json {
     })
 }
 
+/// Requests of all groups, and how they fared around triggers.
+fn all_requests(plan: &Plan, outcome: &Outcome) -> Json {
+    let Some(counts) = requests(outcome, &cells(outcome, &Tags::default())) else { return Json::Null };
+    let mut all = of_requests(counts);
+    let goodput = outcome.goodput.as_ref();
+    all["triggers"] = json!({
+        "hold_ns": goodput.map(|goodput| goodput.hold().0),
+        "longest": goodput.and_then(|goodput| goodput.longest.as_ref()).map(of_disturbed),
+        "open": goodput.and_then(Goodput::open).map(of_disturbed),
+    });
+    all["windows"] = super::windows::json(plan, outcome);
+    all
+}
+
+fn of_disturbed(of: &Disturbed) -> Json {
+    let part = |part: Part| json!({ "in_time": part.in_time, "due": part.due });
+    json!({
+        "begun_ns": of.begun.0,
+        "ended_ns": of.ended.map(|ended| ended.0),
+        "before": part(of.before),
+        "during": part(of.during),
+        "after": part(of.after),
+        "recovery_ns": ns_of(of.recovery),
+    })
+}
+
 /// What became of requests. The five outcomes add up to `due`.
-fn of_requests(counts: RequestCounts) -> Json {
+pub(super) fn of_requests(counts: RequestCounts) -> Json {
     json!({
         "due": counts.due,
         "in_time": counts.in_time,

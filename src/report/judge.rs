@@ -5,8 +5,9 @@
 //! fails if all of the range does; else the run does not say (design rules 5 and 6).
 
 use super::figures::{self, Value, dues, figure};
-use super::latency::{Edges, Samples, cells, requests};
+use super::latency::{Edges, Samples, cells, requests, requests_in_windows};
 use super::signal;
+use super::windows;
 use super::words;
 use crate::measure::{COURSES, CrashReport, Figure, Metric, Outcome, Shape, Tags, Verdict};
 use crate::scenario::expect::{Aggregate, Between, Expectation, InPhase, Op, Subject};
@@ -156,7 +157,13 @@ pub fn observe(plan: &Plan, outcome: &Outcome, expectation: &Expectation) -> Opt
     match expectation.subject {
         Subject::Signal(_) => None,
         Subject::Figure(which) => {
-            let (low, high) = kept(figure(plan, outcome, which, &expectation.tags)?);
+            let value = if expectation.phase == Some(InPhase::Windows) {
+                let counts = requests_in_windows(outcome, &cells(outcome, &expectation.tags))?;
+                figures::of_requests(which, &counts)
+            } else {
+                figure(plan, outcome, which, &expectation.tags)
+            };
+            let (low, high) = kept(value?);
             Some((narrow(low), high.map(narrow)))
         }
         Subject::Latency(metric) => {
@@ -202,6 +209,11 @@ fn latency(plan: &Plan, outcome: &Outcome, expectation: &Expectation, metric: Me
         None => Samples::of(outcome, metric, &expectation.tags, expectation.phase),
         Some(window) => Samples::within(outcome, metric, &expectation.tags, expectation.phase, window),
     };
+    if expectation.phase == Some(InPhase::Windows)
+        && let Some(why) = windows::unknown(plan, outcome)
+    {
+        return Found { samples: Some(samples.ranked()), ..Found::unknown("not known", why) };
+    }
     if expectation.aggregate == Aggregate::Count {
         return counted(plan, expectation, &samples);
     }
@@ -360,7 +372,17 @@ fn of_figure(plan: &Plan, outcome: &Outcome, expectation: &Expectation, which: F
     if let Some(found) = no_such_group(plan, outcome, expectation) {
         return found;
     }
-    let Some(mut value) = figure(plan, outcome, which, &expectation.tags) else {
+    let in_windows = expectation.phase == Some(InPhase::Windows);
+    if in_windows && let Some(why) = windows::unknown(plan, outcome) {
+        return Found::unknown("not known", why);
+    }
+    let value = if in_windows {
+        requests_in_windows(outcome, &cells(outcome, &expectation.tags))
+            .and_then(|counts| figures::of_requests(which, &counts))
+    } else {
+        figure(plan, outcome, which, &expectation.tags)
+    };
+    let Some(mut value) = value else {
         return Found::unknown("no data", no_value(plan, outcome, which));
     };
     if let (Some(window), Value::Count(_)) = (expectation.window, value) {
@@ -474,9 +496,19 @@ fn no_value(plan: &Plan, outcome: &Outcome, which: Figure) -> String {
         | Figure::RequestsInTime
         | Figure::RequestsTimedOut
         | Figure::RequestsLost
+        | Figure::RequestsFailed
         | Figure::RequestsDeparted
         | Figure::RequestsUnfinished
         | Figure::Goodput => "no group of these sends requests".to_owned(),
+        Figure::GoodputBefore | Figure::GoodputDuring | Figure::GoodputAfter | Figure::RequestRecovery => {
+            match &outcome.goodput {
+                None => "no group sends requests that time out".to_owned(),
+                Some(goodput) if goodput.open().or(goodput.longest.as_ref()).is_none() => {
+                    "no tick took a connection and nothing crashed".to_owned()
+                }
+                Some(_) => "no request was due there".to_owned(),
+            }
+        }
         Figure::FullHandshakes | Figure::ResumedHandshakes | Figure::DeclinedSessions => {
             "no group of these has a `[group.tls]`".to_owned()
         }

@@ -52,7 +52,16 @@ pub(super) fn counted(outcome: &Outcome, cells: &[u16], counter: Counter) -> u64
 
 /// Requests of some cells; `None`: no group in them sends any.
 pub(super) fn requests(outcome: &Outcome, cells: &[u16]) -> Option<RequestCounts> {
-    let of = |cell: &u16| outcome.requests.get(usize::from(*cell)).copied().flatten();
+    sum_of(&outcome.requests, cells)
+}
+
+/// The same of those that fell due in windows around refreshes.
+pub(super) fn requests_in_windows(outcome: &Outcome, cells: &[u16]) -> Option<RequestCounts> {
+    sum_of(&outcome.windows.as_ref()?.counts, cells)
+}
+
+fn sum_of(counts: &[Option<RequestCounts>], cells: &[u16]) -> Option<RequestCounts> {
+    let of = |cell: &u16| counts.get(usize::from(*cell)).copied().flatten();
     cells.iter().filter_map(of).reduce(|sum, next| sum.and(&next))
 }
 
@@ -71,6 +80,7 @@ impl Samples {
     /// All samples of `metric` that carry `tags` and belong to `phase`.
     pub(super) fn of(outcome: &Outcome, metric: Metric, tags: &Tags, phase: Option<InPhase>) -> Samples {
         let (cause, cycle) = match phase {
+            Some(InPhase::Windows) => return Samples::in_windows(outcome, tags),
             None => (tags.cause, None),
             Some(InPhase::Cause(cause)) => (Some(cause), None),
             Some(InPhase::Cycle(cycle)) => (Some(Cause::Refresh), Some(cycle)),
@@ -102,6 +112,15 @@ impl Samples {
         samples
     }
 
+    /// Requests with `tags` that fell due in windows around refreshes.
+    fn in_windows(outcome: &Outcome, tags: &Tags) -> Samples {
+        let cells = cells(outcome, tags);
+        let of = |cell: &u16| outcome.windows.as_ref().and_then(|windows| windows.histogram(*cell));
+        let histograms: Vec<Histo> = cells.iter().filter_map(of).collect();
+        let never = requests_in_windows(outcome, &cells).map_or(0, |counts| counts.never());
+        Samples { histogram: merge(histograms.iter()), never_min: never, never_max: never }
+    }
+
     /// The samples that carry `tags`, belong to `phase` and began in `window`. Which of those that never ended would is
     /// not counted: at most all of them.
     pub(super) fn within(
@@ -115,6 +134,7 @@ impl Samples {
         let cause = match phase {
             Some(InPhase::Cause(cause)) => Some(cause),
             Some(InPhase::Cycle(_)) => Some(Cause::Refresh),
+            Some(InPhase::Windows) => Some(Cause::Request),
             None => tags.cause,
         };
         let wanted = |w: &&Windowed| {

@@ -16,6 +16,7 @@ mod scenes;
 mod signal;
 mod text;
 pub mod verdicts;
+mod windows;
 pub(crate) mod words;
 
 pub use course::{Course, course};

@@ -2,11 +2,11 @@
 
 use super::course::{course, disconnected};
 use super::coverage::{certificate_name, coverage};
-use super::figures::{Value, dues, figure, goodput, handshakes, looked, total};
+use super::figures::{Value, disturbed, dues, figure, goodput, handshakes, looked, total};
 use super::judge::Judged;
 use super::latency::{Printed, Samples, cells};
 use super::words;
-use crate::measure::{Cause, Counter, CrashReport, Figure, Metric, Outcome, Tags, Verdict};
+use crate::measure::{Cause, Counter, CrashReport, Figure, Metric, Outcome, RequestCounts, Tags, Verdict};
 use crate::scenario::plan::Plan;
 use crate::sim::Names;
 use crate::time::{Span, Time};
@@ -43,7 +43,10 @@ pub fn text(plan: &Plan, outcome: &Outcome, judged: &[Judged]) -> String {
     add(pool(plan, outcome));
     add(refreshes(outcome));
     add(requests(outcome));
+    add(senders(outcome));
+    add(words::wrap(&super::windows::text(plan, outcome), WIDTH, 2));
     add(drains(plan, outcome));
+    add(around_triggers(plan, outcome));
     add(peers(plan, outcome));
     add(front_ends(plan, outcome));
     add(load(plan, outcome));
@@ -270,6 +273,53 @@ fn requests(outcome: &Outcome) -> String {
     if let Some(age) = counts.oldest_open {
         line += &format!("; the oldest open one is {} old", words::about(age));
     }
+    words::wrap(&line, WIDTH, 2)
+}
+
+/// Requests of each group that sends any, where there are several.
+fn senders(outcome: &Outcome) -> String {
+    let of = |cell: u16| super::latency::requests(outcome, &[cell]).map(|counts| (cell, counts));
+    let all: Vec<_> = (0..outcome.cells.plans.len() as u16).filter_map(of).collect();
+    if all.len() < 2 {
+        return String::new();
+    }
+    let mut table = Table::new(&["requests of", "due", "in time", "failed", "unfinished", "goodput"], 1);
+    let mut row = |name: String, counts: &RequestCounts| {
+        let good = match goodput(counts) {
+            Some(Value::Share { part, whole }) => words::percent(part, whole),
+            _ => "-".to_owned(),
+        };
+        let numbers = [counts.due, counts.in_time, counts.timed_out + counts.connection_lost, counts.unfinished];
+        table.row(std::iter::once(name).chain(numbers.map(words::count)).chain([good]).collect());
+    };
+    let shown = if all.len() > GROUPS_MAX + 1 { GROUPS_MAX } else { all.len() };
+    for (cell, counts) in &all[..shown] {
+        row(words::cut(&outcome.cells.plans[usize::from(*cell)].group, 28), counts);
+    }
+    if let Some(rest) = all[shown..].iter().map(|(_, counts)| *counts).reduce(|sum, next| sum.and(&next)) {
+        row(format!("({} more)", words::count((all.len() - shown) as u64)), &rest);
+    }
+    table.text()
+}
+
+/// How requests fared around the trigger that they took longest to recover from.
+fn around_triggers(plan: &Plan, outcome: &Outcome) -> String {
+    let Some(of) = disturbed(outcome) else { return String::new() };
+    let share = |which| match figure(plan, outcome, which, &Tags::default()) {
+        Some(Value::Share { part, whole }) => words::percent(part, whole),
+        _ => "no request".to_owned(),
+    };
+    let recovery = match of.recovery {
+        Some(span) => format!("95 % of that after {}", words::about(span)),
+        None => "not yet as before".to_owned(),
+    };
+    let line = format!(
+        "Requests around the trigger of {}: in time {} before, {} during, {} after; {recovery}",
+        words::instant(of.begun),
+        share(Figure::GoodputBefore),
+        share(Figure::GoodputDuring),
+        share(Figure::GoodputAfter),
+    );
     words::wrap(&line, WIDTH, 2)
 }
 

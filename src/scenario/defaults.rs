@@ -53,7 +53,7 @@ impl Plan {
             groups: Vec::new(),
             timeline: Vec::new(),
             operations: Vec::new(),
-            measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() },
+            measure: MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new(), window_limit: None },
             process: ProcessPlan::default(),
             skips_exact_age: false,
             expect: Vec::new(),

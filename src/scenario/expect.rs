@@ -77,6 +77,8 @@ pub enum InPhase {
     Cause(Cause),
     /// `refresh N`: refreshes of each peer's N-th due (1 = the first).
     Cycle(u32),
+    /// `windows`: requests that fell due in windows around refreshes.
+    Windows,
 }
 
 /// What is computed.

@@ -51,6 +51,8 @@ const OPS: [(&str, Op); 6] = [
     ("<", Op::Less),
     (">", Op::More),
 ];
+/// The phase of requests around refreshes.
+const WINDOWS: &str = "windows";
 const SHAPE: &str = "metric{tag=value} in phase from..to : aggregate op value min n";
 
 /// Reads a line of `[expect]` for a plan that there is already; the error says what is wrong with it.
@@ -173,7 +175,7 @@ fn tags(reader: &mut Reader<'_>, subject: Subject, names: &Names<'_>) -> Result<
                 tags.verdict = Some(among(&value, &at, "verdict", &words)?);
             }
             _ => {
-                tags.cause = Some(cause(&value, &at)?);
+                tags.cause = Some(cause(&value, &at, &[])?);
                 cause_at = Some(at);
             }
         }
@@ -198,9 +200,9 @@ fn one_of(value: &str, at: &Range<usize>, what: &str, known: &BTreeSet<&str>) ->
     Err(Fault::near(at.clone(), format!("has the unknown {what} {}", quoted(value)), value, known.iter().copied()))
 }
 
-fn cause(word: &str, at: &Range<usize>) -> Result<Cause, Fault> {
+fn cause(word: &str, at: &Range<usize>, more: &[&'static str]) -> Result<Cause, Fault> {
     let found = Cause::ALL.into_iter().find(|cause| cause.name() == word);
-    let known = || Cause::ALL.iter().map(|cause| cause.name());
+    let known = || Cause::ALL.iter().map(|cause| cause.name()).chain(more.iter().copied());
     found.ok_or_else(|| Fault::near(at.clone(), format!("has the unknown phase {}", quoted(word)), word, known()))
 }
 
@@ -221,6 +223,28 @@ fn phase(
             return Err(Fault::new(at, message, "`in` and a phase or a window, or `:`"));
         }
     }
+    reader.blank();
+    let at_word = reader.at;
+    let (word, at_windows) = reader.word(char::is_alphanumeric);
+    if word == WINDOWS {
+        let of_requests = match subject {
+            Subject::Latency(metric) => metric == Metric::Request,
+            Subject::Figure(figure) => figure.is_of_requests(),
+            Subject::Signal(_) => false,
+        };
+        return match (of_requests, cause_at) {
+            (false, _) => {
+                let message = "asks for windows around refreshes, in which requests alone are measured";
+                Err(Fault::new(at_windows, message, "`request`, or a figure of `requests`"))
+            }
+            (true, Some(at)) => {
+                let message = "has the tag `cause`, and only requests are measured in windows";
+                Err(Fault::new(at, message, "no such tag"))
+            }
+            (true, None) => Ok((Some(InPhase::Windows), None)),
+        };
+    }
+    reader.at = at_word;
     let has_windows = matches!(subject, Subject::Latency(_) | Subject::Signal(_) | Subject::Figure(Figure::Crashes));
     if !has_windows {
         return Err(Fault::new(start..at.end, "has a phase, and this metric has one value a run", "no phase"));
@@ -255,7 +279,7 @@ fn named_phase(
     if cause_at.is_some() {
         return Err(Fault::new(start..at.end, "has a phase and the tag `cause`, which say the same", "one of the two"));
     }
-    let cause = cause(word, &at)?;
+    let cause = cause(word, &at, if metric == Metric::Request { &[WINDOWS] } else { &[] })?;
     reader.blank();
     if reader.is_at_window() {
         return Ok(InPhase::Cause(cause));

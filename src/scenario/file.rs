@@ -12,14 +12,13 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::frontend::OnTimeOut;
 use crate::policy::lookup::{OnFailure, Sharing, Waiting};
 use crate::policy::tcp::Stack;
 use crate::policy::tls::{KeyType, TicketKey, Version};
 use crate::policy::{CountedFrom, Initiator, JitterAt, ListOrder, OnIdle, Order, Scope, Then};
 use crate::validate::{Builtin, Transport};
 
-use super::plan::{Overflow, Start, TieOrder, WhenFull};
+use super::plan::{OnTimeOut, Overflow, Start, TieOrder, WhenFull};
 
 pub use particulars::{CertificateNames, ListedAs};
 pub use words::{
@@ -611,8 +610,7 @@ pub struct Requests {
     pub cpu: Distribution,
     /// A request without an answer for this long after its due has failed; or `never`; default 30s.
     pub timeout: Option<LengthOrNever>,
-    /// What becomes of the connection on which a request timed out; not with `timeout = "never"`.
-    #[schemars(extend("default" = "close-if-silent"))]
+    /// What becomes of the connection on which a request timed out; default `close-if-silent`.
     pub on_timeout: Option<OneOf<OnTimeOut>>,
     /// How many each peer sends in all; default without end.
     #[schemars(range(min = 1, max = 4294967295u32))]
@@ -755,6 +753,8 @@ pub struct Measure {
     /// Refresh cycles (1 is a peer's first) that get a histogram of their own.
     #[schemars(length(max = 1000), inner(range(min = 1, max = 4294967295u32)))]
     pub cycles: Option<Vec<u64>>,
+    /// The longest that a window around a refresh may be in which requests are measured; default `refresh.every`.
+    pub window_limit: Option<Length>,
 }
 
 /// The faulting process as the event log will describe it; what is not given stays unset.

@@ -311,6 +311,8 @@ pub struct MeasurePlan {
     pub sample: Span,
     /// Refresh cycles (1 = a peer's first due) that get a histogram of their own, sorted; beside those that `[expect]` names.
     pub cycles: Vec<u32>,
+    /// The longest that a window around a refresh may be (rule 29); `None`: the policy's period.
+    pub window_limit: Option<Span>,
 }
 
 /// The process of a front end as the event log describes it. `None` stays unset: nothing is invented.

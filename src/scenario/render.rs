@@ -581,6 +581,9 @@ fn measure(out: &mut Writer<'_>, plan: &Plan) {
     out.line("from", length(Span(plan.measure.from.0)));
     out.line("sample", length(plan.measure.sample));
     out.line("cycles", list(plan.measure.cycles.iter()));
+    if let Some(limit) = plan.measure.window_limit {
+        out.line("window_limit", length(limit));
+    }
 }
 
 fn process(out: &mut Writer<'_>, process: &ProcessPlan) {

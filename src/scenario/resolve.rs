@@ -490,7 +490,7 @@ fn validation_section(cx: &Context<'_>, table: Table<'_, '_>) -> Option<Validati
 }
 
 fn measure_section(section: Option<Table<'_, '_>>, horizon: Span) -> MeasurePlan {
-    let mut measure = MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new() };
+    let mut measure = MeasurePlan { from: Time::ZERO, sample: Span::MINUTE, cycles: Vec::new(), window_limit: None };
     let Some(table) = section else {
         return measure;
     };
@@ -510,6 +510,12 @@ fn measure_section(section: Option<Table<'_, '_>>, horizon: Span) -> MeasurePlan
     }
     if let Some(item) = table.get("cycles") {
         measure.cycles = cycles(&item).unwrap_or_default();
+    }
+    if let Some(item) = table.get("window_limit") {
+        measure.window_limit = item.length();
+        if measure.window_limit == Some(Span::ZERO) {
+            item.wrong("is 0s", "more than 0s");
+        }
     }
     table.finish();
     measure

@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
             waits: Waits::new(numbers.waits),
             overtaken: BTreeMap::new(),
             missed_in_line: BTreeMap::new(),
-            requests: RequestBook::of(&groups, cells.plans.len(), numbers.senders),
+            requests: RequestBook::of(plan, &groups, cells.plans.len(), numbers.senders),
             records: Vec::new(),
             told: BTreeMap::new(),
             series: Vec::new(),

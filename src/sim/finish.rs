@@ -6,13 +6,14 @@ use crate::time::{Span, Time};
 
 use super::RunError;
 use super::engine::Run;
+use super::requests::Asked;
 
 impl Run<'_> {
     pub(super) fn finish(mut self, interrupted: bool) -> Result<Outcome, RunError> {
         self.put_everyone_back();
         let end = if interrupted { self.now } else { self.end };
         let (oldest_open_refresh, oldest_open_outage) = self.count_what_is_open(end);
-        let requests = self.close_requests(end);
+        let Asked { counts: requests, goodput, windows } = self.close_requests(end);
         for group in 0..self.groups.len() {
             self.settle_presence(end, group);
             self.figures[usize::from(self.groups[group].cell)].peers += self.present[group].0;
@@ -43,6 +44,8 @@ impl Run<'_> {
             groups: self.figures,
             handshakes: sessions.map_or(Vec::new(), |sessions| sessions.counts),
             requests,
+            goodput,
+            windows,
             questions: self.world.questions,
             reasons: self.world.reasons,
             crashes: self.world.crashes,

@@ -34,6 +34,7 @@ mod stops;
 mod trigger;
 mod visit;
 mod way;
+mod windows;
 mod world;
 
 use std::ops::ControlFlow;

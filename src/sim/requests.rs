@@ -9,7 +9,8 @@
 //! end. While it is open every request goes out at once; while it is not, all that the peer waits for are unsent.
 
 use crate::frontend::{Group, Job, JobKind, OnTimeOut, Port, Requests, Step, Wake};
-use crate::measure::{Cause, Decision, Metric, RequestCounts, What};
+use crate::measure::{Cause, Decision, Goodput, Metric, RequestCounts, What, Windows};
+use crate::scenario::plan::Plan;
 use crate::schedule::{Class, Entry};
 use crate::time::{Span, Time};
 
@@ -102,6 +103,8 @@ struct Request {
     place: Place,
     /// Whether its peer waits for it.
     awaited: bool,
+    /// Whether it fell due in a window that is measured.
+    windowed: bool,
 }
 
 /// All senders and requests of a run.
@@ -114,11 +117,15 @@ pub(super) struct RequestBook {
     free: Vec<u32>,
     /// Of each cell; `None`: no group in it sends any.
     counts: Vec<Option<RequestCounts>>,
+    /// `None`: no request times out.
+    goodput: Option<Goodput>,
+    /// `None`: there are no ticks.
+    windows: Option<Box<Windows>>,
 }
 
 impl RequestBook {
     /// For `groups`, whose senders are entities from `first_entity` on; `None`: nobody sends requests.
-    pub(super) fn of(groups: &[Group], cells: usize, first_entity: u32) -> Option<Box<RequestBook>> {
+    pub(super) fn of(plan: &Plan, groups: &[Group], cells: usize, first_entity: u32) -> Option<Box<RequestBook>> {
         let (mut senders, mut first_of_group, mut counts) = (Vec::new(), Vec::new(), vec![None; cells]);
         for group in groups {
             first_of_group.push(senders.len() as u32);
@@ -127,9 +134,14 @@ impl RequestBook {
                 senders.extend((group.first..group.first + group.peers).map(Sender::new));
             }
         }
+        let timeouts = groups.iter().filter_map(|group| group.requests.as_ref()?.timeout);
+        let goodput = timeouts.max().map(Goodput::new);
         let any = counts.iter().any(Option::is_some);
         let (requests, free) = (Vec::new(), Vec::new());
-        any.then(|| Box::new(RequestBook { first_entity, first_of_group, senders, requests, free, counts }))
+        any.then(|| {
+            let windows = super::windows::windows(plan, groups, cells);
+            Box::new(RequestBook { first_entity, first_of_group, senders, requests, free, counts, goodput, windows })
+        })
     }
 
     /// Whether the peer of a request still waits for the answer.
@@ -171,6 +183,7 @@ impl RequestBook {
             generation: 0,
             place: Place::Peer,
             awaited: true,
+            windowed: false,
         };
         let number = match self.free.pop() {
             Some(number) => {
@@ -275,6 +288,21 @@ impl RequestBook {
             Place::Coming => &mut sender.coming,
             Place::Peer | Place::Job => &mut sender.awaited,
         }
+    }
+
+    /// How requests fare around triggers.
+    pub(super) fn goodput(&mut self) -> Option<&mut Goodput> {
+        self.goodput.as_mut()
+    }
+
+    /// Windows around refreshes.
+    pub(super) fn windows(&mut self) -> Option<&mut Windows> {
+        self.windows.as_deref_mut()
+    }
+
+    /// How many requests somebody waits for, or are on their way or at a front end.
+    pub(super) fn open(&self) -> u64 {
+        (self.requests.len() - self.free.len()) as u64
     }
 
     fn count(&mut self, cell: u16, count: impl FnOnce(&mut RequestCounts)) {
@@ -427,9 +455,14 @@ impl Run<'_> {
         let timeout = self.settings(group).and_then(|settings| settings.timeout);
         let book = self.book();
         book.count(cell, |counts| counts.due += 1);
+        if let Some(goodput) = book.goodput.as_mut().filter(|_| timeout.is_some()) {
+            goodput.due(now);
+        }
         book.sender(sender).sent += 1;
         let Sender { sent, open, timer, .. } = *book.sender(sender);
+        let windowed = book.windows.as_mut().is_some_and(|windows| windows.due(now, cell));
         let request = book.add(sender, now, sent);
+        book.request(request).windowed = windowed;
         if let Some(timeout) = timeout
             && timer == Time::NEVER
         {
@@ -439,6 +472,14 @@ impl Run<'_> {
         self.decide_at_peer(now, who, What::RequestDue, u8::from(!open));
         if open {
             self.send_request(now, who, group, request);
+        }
+    }
+
+    /// A request that its peer waited for has ended; `in_time` is `None` if the peer left.
+    fn request_ends(&mut self, now: Time, group: usize, due: Time, in_time: Option<bool>) {
+        let times_out = self.settings(group).is_some_and(|settings| settings.timeout.is_some());
+        if let Some(goodput) = self.book().goodput.as_mut().filter(|_| times_out) {
+            goodput.ends(now, due, in_time);
         }
     }
 
@@ -517,7 +558,8 @@ impl Run<'_> {
         let row = &self.rows[who as usize];
         let goes_out = listens && row.step() == Step::Valid && row.generation == generation;
         if !goes_out || self.peer_notices(who).is_some() {
-            return self.book().put_down(number);
+            self.book().put_down(number);
+            return self.window_may_end(now);
         }
         self.answer_sets_out(now, number, sender, who, group);
     }
@@ -543,18 +585,27 @@ impl Run<'_> {
         let Some(number) = self.book().take_arrival(now, sender, Place::Coming) else { return };
         let (who, group) = self.about(sender);
         let cell = self.groups[group].cell;
-        let Request { awaited, due, generation, .. } = *self.book().request(number);
+        let Request { awaited, due, generation, windowed, .. } = *self.book().request(number);
         let it = self.book().sender(sender);
         if generation == it.generation {
             it.heard = now;
         }
         if awaited {
             self.book().count(cell, |counts| counts.in_time += 1);
+            let measured = now >= self.plan.measure.from;
+            if let Some(windows) = self.book().windows().filter(|_| windowed) {
+                windows.count(cell, |counts| counts.in_time += 1);
+                if measured {
+                    windows.answered(cell, now.since(due));
+                }
+            }
             self.book().give_up(number);
+            self.request_ends(now, group, due, Some(true));
             self.world.measure(now, Metric::Request, cell, Cause::Request, now.since(due));
             self.decide_at_peer(now, who, What::RequestAnswered, 0);
         }
         self.book().put_down(number);
+        self.window_may_end(now);
     }
 
     /// Fails what is too old; an answer that arrives at this very instant is still in time.
@@ -611,20 +662,26 @@ impl Run<'_> {
     }
 
     fn request_fails(&mut self, now: Time, number: u32, failure: Failure) {
-        let Request { sender, due, .. } = *self.book().request(number);
+        let Request { sender, due, windowed, .. } = *self.book().request(number);
         let (who, group) = self.about(sender);
         let cell = self.groups[group].cell;
         let unmeasured = u64::from(now < self.plan.measure.from);
         let book = self.book();
         book.give_up(number);
-        book.count(cell, |counts| {
+        let fails = |counts: &mut RequestCounts| {
             match failure {
                 Failure::TimeOut => counts.timed_out += 1,
                 Failure::ConnectionGone => counts.connection_lost += 1,
             }
             counts.unmeasured += unmeasured;
             counts.oldest_failed = counts.oldest_failed.max(now.since(due));
-        });
+        };
+        book.count(cell, fails);
+        if let Some(windows) = book.windows().filter(|_| windowed) {
+            windows.count(cell, fails);
+        }
+        self.window_may_end(now);
+        self.request_ends(now, group, due, Some(false));
         self.decide_at_peer(now, who, What::RequestFailed, failure as u8);
     }
 
@@ -666,15 +723,22 @@ impl Run<'_> {
         }
         let of = &self.groups[group];
         let cell = of.cell;
-        let Some(book) = &mut self.world.requests else { return };
+        let now = self.entry.at;
+        let Some(book) = &self.world.requests else { return };
         let sender = book.sender_of(of, who);
+        let book = self.book();
         let it = book.sender(sender);
         (it.open, it.next, it.from, it.until) = (false, Time::NEVER, Time::NEVER, Time::NEVER);
         let mut number = it.awaited.first;
         while number != NONE {
-            let newer = book.request(number).newer;
+            let book = self.book();
+            let Request { newer, due, windowed, .. } = *book.request(number);
             book.count(cell, |counts| counts.departed += 1);
+            if let Some(windows) = book.windows().filter(|_| windowed) {
+                windows.count(cell, |counts| counts.departed += 1);
+            }
             book.give_up(number);
+            self.request_ends(now, group, due, None);
             number = newer;
         }
     }
@@ -688,21 +752,40 @@ impl Run<'_> {
     }
 
     /// Counts what is open at the end of the run; gives what became of all requests, by cell.
-    pub(super) fn close_requests(&mut self, end: Time) -> Vec<Option<RequestCounts>> {
-        let Some(mut book) = self.world.requests.take() else { return Vec::new() };
+    pub(super) fn close_requests(&mut self, end: Time) -> Asked {
+        let Some(mut book) = self.world.requests.take() else { return Asked::default() };
         for number in 0..book.requests.len() {
-            let Request { sender, due, awaited, .. } = book.requests[number];
+            let Request { sender, due, awaited, windowed, .. } = book.requests[number];
             if awaited {
                 let group = self.group_of(book.sender(sender).peer);
-                let age = end.since(due);
-                book.count(self.groups[group].cell, |counts| {
+                let (cell, age) = (self.groups[group].cell, end.since(due));
+                let stays = |counts: &mut RequestCounts| {
                     counts.unfinished += 1;
                     counts.oldest_open = counts.oldest_open.max(Some(age));
-                });
+                };
+                book.count(cell, stays);
+                if let Some(windows) = book.windows().filter(|_| windowed) {
+                    windows.count(cell, stays);
+                }
             }
         }
-        book.counts
+        if let Some(windows) = book.windows() {
+            windows.run_ends(end);
+        }
+        if let Some(goodput) = &mut book.goodput {
+            goodput.close(end);
+        }
+        Asked { counts: book.counts, goodput: book.goodput, windows: book.windows }
     }
+}
+
+/// What came of requests.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// By cell.
+    pub(super) counts: Vec<Option<RequestCounts>>,
+    pub(super) goodput: Option<Goodput>,
+    pub(super) windows: Option<Box<Windows>>,
 }
 
 /// Why a request failed: the detail of [`What::RequestFailed`].

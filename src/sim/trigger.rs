@@ -5,7 +5,7 @@
 
 use crate::dist::Dist;
 use crate::frontend::Life;
-use crate::measure::{Standing, Work};
+use crate::measure::{Goodput, Standing, Work};
 use crate::policy::Anchor;
 use crate::schedule::Class;
 use crate::time::{Span, Time};
@@ -24,15 +24,23 @@ impl Run<'_> {
         Standing { peers: sum(|f| f.valid) + cut_off, owing: sum(|f| f.owing), cut_off }
     }
 
+    fn goodput(&mut self) -> Option<&mut Goodput> {
+        self.world.requests.as_mut()?.goodput()
+    }
+
     /// Something disturbs the run, and has not changed anything yet.
     pub(super) fn trigger_begins(&mut self, now: Time) {
         let standing = self.standing();
         let present = self.present.iter().map(|(peers, _)| peers).sum();
         self.world.drains.begin(now, standing, present);
+        if let Some(goodput) = self.goodput() {
+            goodput.trigger_begins(now, present);
+        }
     }
 
     /// A tick has taken connections of which the last is due at `last`.
     pub(super) fn tick_has_taken(&mut self, now: Time, last: Time) {
+        self.window_begins(now);
         self.world.drains.lasts_until(last);
         if last > now {
             return self.world.push(last, Class::Sample, self.numbers.sampler, kind::TICK);
@@ -61,6 +69,9 @@ impl Run<'_> {
 
     /// A front end serves: those whose own one crashed may come.
     pub(super) fn peers_may_come(&mut self, now: Time, place: usize) {
+        if let Some(goodput) = self.goodput() {
+            goodput.serves(now);
+        }
         if self.crashed.is_empty() {
             return;
         }
@@ -82,6 +93,10 @@ impl Run<'_> {
             let standing = self.standing();
             let work = self.work(&standing);
             self.world.drains.end(now, standing, work);
+            let begun = self.world.drains.open().map_or(now, |open| open.begun);
+            if let Some(goodput) = self.goodput() {
+                goodput.trigger_ends(now, begun);
+            }
         }
     }
 
@@ -98,7 +113,11 @@ impl Run<'_> {
     #[cold]
     pub(super) fn look_at_backlog(&mut self, now: Time) {
         let standing = self.standing();
+        let was_open = self.world.drains.open().is_some();
         self.world.drains.look(now, standing);
+        if was_open {
+            self.window_looks(now);
+        }
     }
 
     /// What a backlog comes to, as if it were spread over the groups as the peers are that are there.
@@ -128,19 +147,48 @@ impl Run<'_> {
         }
         let (owing, cut_off) = (u128::from(backlog.owing), u128::from(backlog.cut_off));
         let accepted = cut_off * takes / (serve.len() as u128).max(1);
-        let jobs = owing + accepted + cut_off * flights / peers.max(1);
+        let (asked, open, by_request) = self.work_of_requests();
+        let jobs = owing + accepted + cut_off * flights / peers.max(1) + open;
         let cpu = plus(
             plus(part(refresh, owing, refreshed), part(connect, cut_off, peers), 1),
             share(accept).map(|each| each * cut_off),
             1,
         );
+        let cpu = if open == 0 { cpu } else { plus(cpu, by_request, open) };
         let (offered, offered_each) = match &self.refresh {
             Some(policy) if policy.anchor == Anchor::OwnAge => {
                 (refresh.unwrap_or(u128::MAX), { policy.every + policy.spread.half() })
             }
             _ => (0, Span(1)),
         };
+        let (offered, offered_each) = match asked {
+            None => (offered, offered_each),
+            // In each second, which makes one rate of the two.
+            Some(asked) => {
+                let refreshes = offered.saturating_mul(Span::SECOND.0.into()) / u128::from(offered_each.0.max(1));
+                (asked.saturating_add(refreshes), Span::SECOND)
+            }
+        };
         Work { jobs: u64::try_from(jobs).unwrap_or(u64::MAX), cpu, cores, offered, offered_each }
+    }
+
+    /// What the requests of those that are there ask for in each second of run time (`None`: nobody sends any), how many
+    /// are open now, and what one of them costs.
+    fn work_of_requests(&self) -> (Option<u128>, u128, Mean) {
+        let Some(book) = &self.world.requests else { return (None, 0, Some(0)) };
+        let (mut asked, mut senders, mut cost) = (0u128, 0u128, Some(0));
+        for (group, (present, _)) in self.groups.iter().zip(&self.present) {
+            let Some(requests) = &group.requests else { continue };
+            let n = u128::from(*present);
+            let (each, gap) = (mean(&requests.cpu), mean(&requests.every));
+            // A gap that is infinite in the mean means no request, a cost that is means no end.
+            let rate = gap
+                .map_or(Some(0), |gap| each?.checked_mul(n)?.checked_mul(Span::SECOND.0.into()).map(|all| all / gap));
+            asked = asked.saturating_add(rate.unwrap_or(u128::MAX));
+            senders += n;
+            cost = plus(cost, each, n);
+        }
+        (Some(asked), book.open().into(), cost.map(|cost| cost / senders.max(1)))
     }
 }
 

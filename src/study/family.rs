@@ -117,6 +117,9 @@ fn worse(figure: Figure) -> Worse {
         | Figure::ValidInPlace
         | Figure::RequestsInTime
         | Figure::Goodput
+        | Figure::GoodputBefore
+        | Figure::GoodputDuring
+        | Figure::GoodputAfter
         | Figure::Availability
         // The words are in order, the worst first.
         | Figure::Verdict => Worse::Less,
@@ -239,6 +242,11 @@ fn has_figure(plan: &Plan, figure: Figure) -> bool {
         | Figure::RequestsLost
         | Figure::RequestsDeparted
         | Figure::RequestsUnfinished
+        | Figure::RequestsFailed
+        | Figure::GoodputBefore
+        | Figure::GoodputDuring
+        | Figure::GoodputAfter
+        | Figure::RequestRecovery
         | Figure::Goodput => plan.senders() > 0,
         Figure::Dues
         | Figure::ValidInPlace

@@ -49,7 +49,7 @@ impl By {
     fn of(subject: Subject, phase: Option<InPhase>, tags: &Tags) -> Option<By> {
         let cause = match phase {
             Some(InPhase::Cause(cause)) => Some(cause),
-            Some(InPhase::Cycle(_)) => return None,
+            Some(InPhase::Cycle(_) | InPhase::Windows) => return None,
             None => tags.cause,
         };
         Some(match subject {
@@ -88,7 +88,7 @@ impl By {
             Figure::Held => By::Times(What::Held, None),
             Figure::Skipped => By::Times(What::Skipped, None),
             Figure::Limited => By::Times(What::Limit, None),
-            Figure::Goodput => By::Times(What::RequestFailed, None),
+            Figure::Goodput | Figure::RequestsFailed => By::Times(What::RequestFailed, None),
             Figure::RequestsTimedOut => By::Times(What::RequestFailed, Some(0)),
             Figure::RequestsLost => By::Times(What::RequestFailed, Some(1)),
             Figure::Unfinished | Figure::Dropped => By::Refresh,

@@ -5,7 +5,7 @@ use refresh_sim::dist::Dist;
 use refresh_sim::measure::{Figure, Outcome, Tags, Verdict};
 use refresh_sim::policy::{Action, Anchor, Budget, Rate, Ratio, Recovery, Refresh, Scope};
 use refresh_sim::report::{Value, course, figure, judge};
-use refresh_sim::scenario::plan::{Change, GroupPlan, Plan, Start, TimelineEntry};
+use refresh_sim::scenario::plan::{Change, GroupPlan, OnTimeOut, Plan, Requests, Start, TimelineEntry};
 use refresh_sim::scenario::{load, refresh_in_place};
 use refresh_sim::sim::{Unwatched, run};
 use refresh_sim::time::{Span, Time};
@@ -173,6 +173,49 @@ fn rule_33_a_collapse_needs_time_outs_and_retries_and_wasted_work_together() {
         }
         assert_eq!(course(&plan, &outcome(&plan)).name, "recovered", "without {without}");
     }
+}
+
+#[test]
+fn rule_33_requests_may_stay_late_when_connections_have_recovered_and_that_is_metastable_too() {
+    let scenario = include_str!("../../scenarios/requests/stays-late.toml");
+    let plan = load("late", "late.toml", scenario.as_bytes(), &[]).expect("it loads");
+    let late = outcome(&plan);
+    assert!(late.drains.open().is_some_and(|open| open.recovery.is_some()), "95 % of the connections are back");
+    let of = late.goodput.as_ref().and_then(|goodput| goodput.open()).expect("requests have not recovered");
+    assert!(of.before.in_time * 100 >= of.before.due * 99 && of.after.in_time * 100 <= of.after.due, "{of:?}");
+    assert_eq!(course(&plan, &late).name, "metastable");
+    // Peers that keep late requests' connections, and a queue in which nothing gets late.
+    let mut keeps = plan.clone();
+    keeps.groups[0].requests.iter_mut().for_each(|requests| requests.on_timeout = OnTimeOut::Keep);
+    let mut short = plan.clone();
+    short.front_ends[0].queue_limit = Some(20);
+    for plan in [keeps, short] {
+        let outcome = outcome(&plan);
+        assert_eq!(course(&plan, &outcome).name, "recovered");
+        let goodput = outcome.goodput.expect("requests time out");
+        assert!(goodput.open().is_none() && goodput.longest.is_some_and(|of| of.recovery.is_some()));
+    }
+    // The same with more peers than before is no metastable state but too much load.
+    let mut more = plan.with_group(GroupPlan { present: false, ..GroupPlan::new("more", Transport::Tcp, 1) });
+    let at = Time(Span::MINUTE.times(20).0);
+    more.timeline = vec![TimelineEntry { at, change: Change::Join, group: 1, indices: None, front_end: None }];
+    assert_eq!(course(&more, &outcome(&more)).name, "overloaded");
+}
+
+#[test]
+fn rule_33_requests_take_their_share_of_the_ideal_drain() {
+    // A crash at 1,000 s cuts 3 peers off for a minute: 300 ms for their connections. 3 requests of 200 ms a second ask
+    // for 60 % of the core; of 20 s of them each peer has those of the last 10 s waiting when the front end serves again.
+    let mut plan = crash(3, Span::SECOND.times(1_100));
+    plan.groups[0].requests = Some(Requests {
+        timeout: Some(Span::SECOND.times(10)),
+        ..Requests::new(Dist::Constant(Span::SECOND), Dist::Constant(millis(200)))
+    });
+    let outcome = outcome(&plan);
+    let episode = outcome.drains.open().or(outcome.drains.longest.as_ref()).expect("it crashed");
+    assert_eq!((episode.work.offered, episode.work.offered_each), (600_000_000, Span::SECOND));
+    assert_eq!((episode.work.jobs, episode.work.cpu), (33, Some(6_300_000_000)));
+    assert_eq!(episode.ideal, Some(millis(15_750)), "6.3 s at 40 % of a core");
 }
 
 /// Two peers of which nothing crashes, a tick each 10 s, with lines of `[expect]`.

@@ -34,3 +34,4 @@ mod thresholds;
 mod tls;
 mod validation;
 mod watching;
+mod windows;

@@ -86,7 +86,7 @@ fn with_value(path: &str, value: &str) -> (String, usize) {
 }
 
 /// Lengths and multiples have ranges that a schema cannot say.
-const BEYOND_SCHEMA: [(&str, &[&str]); 59] = [
+const BEYOND_SCHEMA: [(&str, &[&str]); 60] = [
     ("group.pool", &["\"a b\"", "\"pool.\"", "\"*.contoso.com\"", "\"bücher.example\"", "\"{index}.contoso.com\""]),
     ("group.computer", &["\"app {index}\"", "\"app{idx}.contoso.com\"", "\"{pool\"", "\"{index}{pool}.\""]),
     ("group.listed.address", &["\"192.0.2\"", "\"pool.contoso.com\"", "\"\""]),
@@ -157,6 +157,7 @@ const BEYOND_SCHEMA: [(&str, &[&str]); 59] = [
     ("group.requests.every", &["\"0s\""]),
     ("group.requests.cpu", &["\"0s\""]),
     ("group.requests.timeout", &["\"0s\""]),
+    ("measure.window_limit", &["\"0s\""]),
     ("group.tls.scale_peer", &["\"0.01%\"", "\"-1/2\"", "\"half\""]),
 ];
 

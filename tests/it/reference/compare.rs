@@ -75,16 +75,16 @@ fn kind(decision: &Decision) -> u8 {
 /// All kinds: there are so many of each decision, from the first on.
 fn kinds(what: What) -> Vec<u8> {
     match what {
-        What::Attempt => vec![0, 1, 2],             // causes
-        What::GaveUp => (0..=5).collect(), // all, valid and not told, SYN, flight, verdict; no answer to its SYNs
-        What::Refused => vec![0, 1, 2, 3], // nobody listens, accept queue full: SYN, final ACK; by the middlebox
-        What::AckIgnored => vec![0, 1],    // the first, or one after a repeat
-        What::Silence => vec![0, 1, 2, 3, 4, 5, 5], // no host, accept queue or SYN queue full, cut, lost, forgotten
+        What::Attempt => vec![0, 1, 2],          // causes
+        What::GaveUp => (0..=5).collect(),       // all, valid and not told, SYN, flight, verdict; no answer to its SYNs
+        What::Refused => vec![0, 1, 2, 3],       // nobody listens, accept queue full: SYN, final ACK; by the middlebox
+        What::AckIgnored => vec![0, 1],          // the first, or one after a repeat
+        What::Silence => vec![0, 1, 2, 3, 4, 5], // no host, accept queue or SYN queue full, cut, lost, forgotten
         What::Due => (0..=4).collect(), // in place, lost before, by a new connection, one made first, to stand in line
         What::Asked => vec![0, 1, 16],  // accept, fault, reject
         What::Valid => vec![0, 2, 4],   // closes nothing, by reconnect, recovered
         // Crash, rejection, full queue, given up, keep-alive, stop, killed, front end's limit, middlebox.
-        What::Lost => vec![0, 1, 2, 3, 4, 10, 11, 12, 13],
+        What::Lost => vec![0, 1, 2, 3, 4, 5, 10, 11, 12, 13],
         What::Stop => vec![0, 1, 2], // by the timeline, for a patch, with its pool
         What::Crash => vec![0, 1],   // by a verdict, from outside
         // In place, rejected, departed, dropped; that one is recovered at its very due (4) a story has.

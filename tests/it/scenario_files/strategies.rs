@@ -588,6 +588,7 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
                     from: Time(measure.0),
                     sample: Span(measure.1.min(u64::MAX - 1)),
                     cycles: measure.2.into_iter().collect(),
+                    window_limit: (seed % 5 == 0).then_some(Span(seed | 1)),
                 },
                 process,
                 skips_exact_age: false,
