@@ -216,7 +216,9 @@ impl World<'_> {
             OnTimeOut::Close => true,
         };
         let of = &self.connections[connection];
-        let (valid, lost) = (matches!(of.stage, Stage::Valid(_)), of.gone_heard.is_some_and(|at| at > self.now));
+        let valid = matches!(of.stage, Stage::Valid(_));
+        // While a dump is written nobody is going to hear of it yet.
+        let lost = of.stage == Stage::Silenced || of.gone_heard.is_some_and(|at| at > self.now);
         if !closes || !self.is_wanted(connection) || !(valid || lost) {
             return;
         }
@@ -226,6 +228,7 @@ impl World<'_> {
             self.lose(connection, BY_REQUEST);
         } else {
             self.of_request(peer, What::ClosesLost, 0);
+            self.connections[connection].stage = Stage::Gone;
         }
         self.closes(connection, self.now);
         self.later(self.now, Class::Arrival, peer, Step::Reset { connection });
