@@ -68,11 +68,6 @@ pub(super) enum Step {
     FrontEndProbesInVain {
         connection: usize,
     },
-    /// A peer has waited long enough before its next try.
-    WaitEnds {
-        peer: usize,
-        wait: u64,
-    },
     /// A peer may go back to its first front end.
     MovesBack {
         peer: usize,
@@ -90,6 +85,11 @@ pub(super) enum Step {
     },
     IdleBetween {
         connection: usize,
+    },
+    /// A peer has waited long enough before its next try: whatever ends its old connection is before that.
+    WaitEnds {
+        peer: usize,
+        wait: u64,
     },
     /// The issuer's rate may let it begin the next certificate.
     IssuerMayBegin,

@@ -234,6 +234,18 @@ fn rule_19_an_old_connection_that_is_idle_for_too_long_ends_with_the_try_for_the
 }
 
 #[test]
+fn rule_19_an_old_connection_that_ends_as_the_next_try_would_be_made_ends_first() {
+    let mut plan = make_first(story(1, seconds(17)), Initiator::Peer, Span::ZERO);
+    plan.start = Start::Established;
+    plan.groups[0].attempt_timeout = Some(Span::SECOND);
+    let attempts = |plan: &Plan| at(&seen(plan).1, What::Attempt);
+    plan.front_ends[0].limits.idle = Some(seconds(100));
+    assert_eq!(attempts(&plan), [10_000, 16_000], "given up at 11 s");
+    plan.front_ends[0].limits.idle = Some(seconds(16));
+    assert_eq!(attempts(&plan), [10_000, 16_500], "lost at 16 s, of which it hears half a round trip later");
+}
+
+#[test]
 fn rule_19_an_old_connection_keeps_its_slot_while_a_new_one_asks_for_another() {
     let mut plan = make_first(story(1, seconds(19)), Initiator::Peer, Span::ZERO);
     plan.front_ends[0].limits = Limits { max_connections: Some(1), ..Limits::default() };
