@@ -11,16 +11,16 @@ fn main() -> io::Result<()> {
     let mut files = vec![PathBuf::from("Cargo.lock"), PathBuf::from("Cargo.toml"), PathBuf::from("build.rs")];
     below(Path::new("src"), &mut files)?;
     files.sort();
-    let mut hash = Fnv::new();
+    let mut hash = blake3::Hasher::new();
     for file in &files {
         let text: Vec<u8> = fs::read(file)?.into_iter().filter(|byte| *byte != b'\r').collect();
         // Lengths keep names and texts apart.
         for part in [file.to_string_lossy().replace('\\', "/").as_bytes(), &text] {
-            hash.add(&(part.len() as u64).to_le_bytes());
-            hash.add(part);
+            hash.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
     }
-    println!("cargo::rustc-env=REFRESH_SIM_SOURCE={:016x}", hash.0);
+    // 64 bits tell the builds of one program apart.
+    println!("cargo::rustc-env=REFRESH_SIM_SOURCE={}", &hash.finalize().to_hex()[..16]);
     for path in ["src", "Cargo.lock", "Cargo.toml", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
@@ -38,19 +38,4 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// FNV-1a, 64 bits (draft-eastlake-fnv): nobody attacks it, and a build script should need no dependency.
-struct Fnv(u64);
-
-impl Fnv {
-    fn new() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
 }
