@@ -503,18 +503,11 @@ pub(super) struct TopologyArgs {
     /// The document
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Build of the front ends; one before 6.0.9319.235 has the validation that crashes [default: before it, assumed]
-    #[arg(long, value_name = "BUILD")]
-    pub(super) build: Option<Build>,
     /// Only this front-end pool and the applications that turn to it
     #[arg(long, value_name = "FQDN")]
     pub(super) pool: Option<String>,
-    /// File to write [default: standard output]
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Option<PathBuf>,
-    /// Write over a file that is there
-    #[arg(long, requires = "out")]
-    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) scenario: Imported,
 }
 
 #[derive(Args, Debug)]
@@ -522,6 +515,13 @@ pub(super) struct InventoryArgs {
     /// The table
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) scenario: Imported,
+}
+
+/// The scenario that an import makes.
+#[derive(Args, Debug)]
+pub(super) struct Imported {
     /// Build of the front ends; one before 6.0.9319.235 has the validation that crashes [default: before it, assumed]
     #[arg(long, value_name = "BUILD")]
     pub(super) build: Option<Build>,

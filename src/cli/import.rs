@@ -13,28 +13,29 @@ use super::print::{Printer, complain, shown};
 
 /// Makes a scenario of the file that `args` name.
 pub(super) fn import(args: &ImportArgs, printer: &mut Printer) -> Exit {
-    let (file, out, force) = match &args.kind {
-        ImportKind::Topology(args) => (&args.file, &args.out, args.force),
-        ImportKind::Inventory(args) => (&args.file, &args.out, args.force),
+    let (file, scenario) = match &args.kind {
+        ImportKind::Topology(args) => (&args.file, &args.scenario),
+        ImportKind::Inventory(args) => (&args.file, &args.scenario),
     };
     let written = match read(args).and_then(|(deployment, options)| write(file, &deployment, &options)) {
         Ok(written) => written,
         Err(exit) => return exit,
     };
     tell(&written);
-    match out {
+    match &scenario.out {
         None => printer.print(&written.text).err().unwrap_or(Exit::Pass),
-        Some(out) => save(out, &written.text, force),
+        Some(out) => save(out, &written.text, scenario.force),
     }
 }
 
 fn read(args: &ImportArgs) -> Result<(Deployment, Options), Exit> {
     let (path, options) = match &args.kind {
         ImportKind::Topology(args) => {
-            (&args.file, Options { source: shown(&args.file), build: args.build, pool: args.pool.clone() })
+            let build = args.scenario.build;
+            (&args.file, Options { source: shown(&args.file), build, pool: args.pool.clone() })
         }
         ImportKind::Inventory(args) => {
-            (&args.file, Options { source: shown(&args.file), build: args.build, pool: None })
+            (&args.file, Options { source: shown(&args.file), build: args.scenario.build, pool: None })
         }
     };
     let file = input::open(path).map_err(|error| {
