@@ -57,6 +57,15 @@ struct Home {
     folder: TempDir,
 }
 
+const TOPOLOGY: &str = include_str!("../../scenarios/topology/fabrikam.xml");
+
+/// A folder with a topology beside the incident.
+fn with_topology() -> Home {
+    let home = Home::new(INCIDENT);
+    home.file("fabrikam.xml", TOPOLOGY);
+    home
+}
+
 impl Home {
     fn new(scenario: &str) -> Home {
         let home = Home { folder: tempfile::tempdir().expect("a folder") };

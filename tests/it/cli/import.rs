@@ -1,18 +1,10 @@
 //! `refresh-sim import` as a user meets it.
 
-use super::{Home, INCIDENT};
-
-const TOPOLOGY: &str = include_str!("../../../scenarios/topology/fabrikam.xml");
-
-fn home() -> Home {
-    let home = Home::new(INCIDENT);
-    home.file("fabrikam.xml", TOPOLOGY);
-    home
-}
+use super::{TOPOLOGY, with_topology};
 
 #[test]
 fn a_topology_imports_and_its_scenario_runs_and_shows_the_crash() {
-    let home = home();
+    let home = with_topology();
     let ran = home.run(&["import", "topology", "fabrikam.xml"]).ends(0, &["read: ", "assumed: ", "ignored: 6 TCP"]);
     insta::assert_snapshot!("import_topology", ran.out);
     home.file("imported.toml", &ran.out);
@@ -25,7 +17,7 @@ fn a_topology_imports_and_its_scenario_runs_and_shows_the_crash() {
 
 #[test]
 fn out_writes_a_file_and_never_over_another_unasked() {
-    let home = home();
+    let home = with_topology();
     let args = ["import", "topology", "fabrikam.xml", "--out", "made.toml"];
     assert_eq!(home.run(&args).ends(0, &["written: made.toml"]).out, "");
     home.run(&args).ends(2, &["made.toml is already there", "--force"]);
@@ -36,7 +28,7 @@ fn out_writes_a_file_and_never_over_another_unasked() {
 
 #[test]
 fn what_cannot_be_imported_is_told_with_its_place() {
-    let home = home();
+    let home = with_topology();
     home.file("bad.xml", &TOPOLOGY.replace("Port=\"5065\"", "Port=\"x\""));
     home.run(&["import", "topology", "bad.xml"]).ends(2, &["error: bad.xml:129:105: Port=\"x\" of <Port>"]);
     home.run(&["import", "topology", "s.toml"]).ends(2, &["error: s.toml: it has no <Topology>"]);
@@ -50,7 +42,7 @@ fn what_cannot_be_imported_is_told_with_its_place() {
 
 #[test]
 fn an_inventory_imports_and_runs() {
-    let home = home();
+    let home = with_topology();
     home.file("peers.csv", "name;transport;address\nrcc;tcp;192.0.2.40\nrouting;tls;\n");
     let ran = home.run(&["import", "inventory", "peers.csv"]).ends(0, &["assumed: "]);
     home.file("peers.toml", &ran.out);

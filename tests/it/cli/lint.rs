@@ -1,18 +1,10 @@
 //! `refresh-sim lint` as a user meets it.
 
-use super::{Home, INCIDENT};
-
-const TOPOLOGY: &str = include_str!("../../../scenarios/topology/fabrikam.xml");
-
-fn home() -> Home {
-    let home = Home::new(INCIDENT);
-    home.file("fabrikam.xml", TOPOLOGY);
-    home
-}
+use super::{Home, INCIDENT, TOPOLOGY, with_topology};
 
 #[test]
 fn the_exit_code_says_whether_something_will_break() {
-    let home = home();
+    let home = with_topology();
     home.run(&["lint", "s.toml"]).ends(1, &[]);
     home.run(&["lint", "s.toml", "--set", "validation.validator=sfb2015-cu2"]).ends(0, &[]);
     home.run(&["lint", "fabrikam.xml", "--build", "6.0.9319.102"]).ends(1, &[]);
@@ -28,7 +20,7 @@ fn the_exit_code_says_whether_something_will_break() {
 
 #[test]
 fn the_text_reads_well_and_the_json_has_it_all() {
-    let home = home();
+    let home = with_topology();
     let ran = home.run(&["lint", "fabrikam.xml", "--build", "6.0.9319.102"]).ends(1, &["assumed: "]);
     insta::assert_snapshot!("lint_topology", ran.out);
     let ran = home.run(&["lint", "fabrikam.xml", "--build", "6.0.9319.102", "--format", "json"]).ends(1, &[]);
@@ -43,7 +35,7 @@ fn the_text_reads_well_and_the_json_has_it_all() {
 
 #[test]
 fn a_topology_that_sets_itself_right_says_so() {
-    let home = home();
+    let home = with_topology();
     home.file("tls.toml", &INCIDENT.replace("\"tcp\"", "\"tls\""));
     let ran = home.run(&["lint", "tls.toml"]).ends(0, &[]);
     assert!(ran.out.contains("Nothing was found."), "{}", ran.out);

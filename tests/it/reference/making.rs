@@ -42,25 +42,7 @@ impl World<'_> {
         (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, Some(sent), sent);
         self.outage_ends(peer, sent);
         self.connection_has_ended(peer, true);
-        if self.reconnects_by_attempt(connection) {
-            return self.reconnect_by_attempt(peer, sent);
-        }
-        let new = self.connect(peer, sent);
-        if let Some(open) = &mut self.peers[peer].open {
-            open.connection = new;
-        }
-        match initiator {
-            Initiator::Peer => {
-                if self.has_port(new) {
-                    self.counts_as_attempt(new);
-                    self.send_syns(new);
-                }
-            }
-            Initiator::FrontEnd => {
-                self.counts_as_attempt(new);
-                self.later(sent, Class::Arrival, peer, Step::PlannedSyn { connection: new });
-            }
-        }
+        self.connect_as_planned(connection, initiator, sent);
     }
 
     pub(super) fn is_making(&self, peer: usize) -> bool {

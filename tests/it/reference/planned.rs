@@ -32,11 +32,17 @@ impl World<'_> {
         self.closes(connection, learned);
         let of = &mut self.peers[peer];
         (of.cause, of.first_syn, of.without_since) = (Cause::Refresh, Some(learned), learned);
+        self.connect_as_planned(connection, initiator, learned);
+    }
+
+    /// The peer begins the connection that follows on `connection` as planned, at `sent`, when it knows of that.
+    pub(super) fn connect_as_planned(&mut self, connection: usize, initiator: Initiator, sent: Time) {
+        let peer = self.connections[connection].peer;
         if self.reconnects_by_attempt(connection) {
             self.peers[peer].kept_port = self.connections[connection].port.take();
-            return self.reconnect_by_attempt(peer, learned);
+            return self.reconnect_by_attempt(peer, sent);
         }
-        let new = self.connect(peer, learned);
+        let new = self.connect(peer, sent);
         if let Some(open) = &mut self.peers[peer].open {
             open.connection = new;
         }
@@ -49,22 +55,22 @@ impl World<'_> {
             }
             Initiator::FrontEnd if self.group(peer).tcp.ports.is_none() => {
                 self.counts_as_attempt(new);
-                self.later(learned, Class::Arrival, peer, Step::PlannedSyn { connection: new });
+                self.later(sent, Class::Arrival, peer, Step::PlannedSyn { connection: new });
             }
             Initiator::FrontEnd => {
                 self.connections[new].port = self.connections[connection].port.take();
-                self.later(learned, Class::Deadline, peer, Step::PlannedSyn { connection: new });
+                self.later(sent, Class::Deadline, peer, Step::PlannedSyn { connection: new });
             }
         }
     }
 
     /// Whether the SYN that follows on a connection as planned is an attempt like any other.
-    pub(super) fn reconnects_by_attempt(&self, connection: usize) -> bool {
+    fn reconnects_by_attempt(&self, connection: usize) -> bool {
         let of = &self.connections[connection];
         !self.plan.front_ends[of.front_end].limits.is_none() || self.is_bound(of.peer)
     }
 
-    pub(super) fn reconnect_by_attempt(&mut self, peer: usize, learned: Time) {
+    fn reconnect_by_attempt(&mut self, peer: usize, learned: Time) {
         (self.peers[peer].connection, self.peers[peer].first_syn) = (None, None);
         if let Some(open) = &mut self.peers[peer].open {
             open.begins = true;
